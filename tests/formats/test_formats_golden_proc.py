@@ -7,7 +7,32 @@ from typing import Any
 
 import pytest
 
-from rxpath.formats import interrupts, net_dev, netstat, snmp, softirqs, softnet_stat, udp
+from rxpath.formats import (
+    arp,
+    cpumask,
+    dev_mcast,
+    igmp,
+    interrupts,
+    irq,
+    meminfo,
+    neigh_stat,
+    net_dev,
+    netstat,
+    packet,
+    protocols,
+    ptype,
+    raw,
+    route,
+    snmp,
+    snmp6,
+    sockstat,
+    softirqs,
+    softnet_stat,
+    stat,
+    sysctl,
+    tcp,
+    udp,
+)
 from rxpath.formats.layouts import LAYOUTS
 
 RECORDS = {"6.1": "files.txt", "6.18": "files-6.18.txt"}
@@ -20,6 +45,17 @@ FILES: list[tuple[str, Any, str | None]] = [
     ("/proc/net/snmp", snmp, None),
     ("/proc/net/netstat", netstat, None),
     ("/proc/net/udp", udp, "udp"),
+    ("/proc/net/tcp", tcp, None),
+    ("/proc/net/raw", raw, None),
+    ("/proc/net/ptype", ptype, None),
+    ("/proc/net/protocols", protocols, None),
+    ("/proc/net/sockstat", sockstat, None),
+    ("/proc/net/arp", arp, "arp"),
+    ("/proc/net/route", route, None),
+    ("/proc/net/igmp", igmp, None),
+    ("/proc/net/dev_mcast", dev_mcast, None),
+    ("/proc/net/packet", packet, None),
+    ("/proc/net/stat/arp_cache", neigh_stat, None),
 ]
 
 
@@ -34,6 +70,60 @@ def test_real_text_round_trips(golden: Any, release: str, path: str, module: Any
     text = golden.text(RECORDS[release], f"cat {path}")
     assert text.count("\n") >= 1
     assert _render(module, module.parse(text), release, field) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "module", "field"),
+    [
+        ("/proc/net/udp6", udp, "udp"),
+        ("/proc/net/tcp6", tcp, None),
+        ("/proc/stat", stat, None),
+        ("/proc/meminfo", meminfo, None),
+        ("/proc/net/snmp6", snmp6, None),
+    ],
+)
+def test_more_files_of_6_18(golden: Any, path: str, module: Any, field: str | None) -> None:
+    text = golden.text("files-6.18.txt", f"cat {path}")
+    assert _render(module, module.parse(text), "6.18", field) == text
+
+
+def test_rt_cache_of_6_1(golden: Any) -> None:
+    text = golden.text("files.txt", "cat /proc/net/stat/rt_cache")
+    assert neigh_stat.render(neigh_stat.parse(text)) == text
+    assert neigh_stat.parse(text).names == neigh_stat.RT_CACHE
+
+
+def test_irq_directory_of_6_1(golden: Any) -> None:
+    """Every value of /proc/irq/25 comes back from its number."""
+    lines = next(
+        t for c, t in golden.commands("files.txt") if c.startswith("for i in $(grep -E 'eth0'")
+    ).split("\n")
+    seen = dict(line.split(" = ", 1) for line in lines if " = " in line)
+    for number, mask, effective in ((25, 3, 1), (26, 3, 2), (27, 3, 1)):
+        assert cpumask.render_mask(mask, 2) == seen[f"/proc/irq/{number}/smp_affinity"]
+        assert cpumask.render_list(mask) == seen[f"/proc/irq/{number}/smp_affinity_list"]
+        assert cpumask.render_mask(effective, 2) == seen[f"/proc/irq/{number}/effective_affinity"]
+        assert cpumask.render_list(effective) == seen[f"/proc/irq/{number}/effective_affinity_list"]
+    at = lines.index("/proc/irq/25/spurious = count 0")
+    text = "\n".join(lines[at : at + 3]).split(" = ")[1] + "\n"
+    assert irq.render_spurious(irq.parse_spurious(text)) == text
+
+
+def test_every_sysctl_of_6_1_comes_back(golden: Any) -> None:
+    text = golden.raw("sysctl.txt").split("\n\n", 1)[1].split("\n10\n")[0]
+    value = sysctl.parse(text)
+    assert len(value.values) == text.count("/proc/sys/") > 230
+    numbers = 0
+    for name, shown in value.values.items():
+        vector = value.vector(name)
+        if vector is not None:
+            numbers += 1
+            assert sysctl.render(vector) == shown + "\n"
+        line = f"{sysctl.path_of_name(name)} = {shown}"
+        assert line in text
+    assert numbers > 190
+    assert value.vector("net.ipv4.tcp_rmem") == (4096, 131072, 3566176)
+    assert value.number("net.core.netdev_budget") == 300
 
 
 def test_interrupts_of_each_mode(golden: Any) -> None:
@@ -67,5 +157,10 @@ def test_layout_names_are_those_of_the_record(golden: Any) -> None:
             assert seen == getattr(LAYOUTS[release], field).groups
         soft = softirqs.parse(golden.text(record, "cat /proc/softirqs"))
         assert softirqs.layout_of(soft) == LAYOUTS[release].softirqs
-        assert softnet_stat.layout_of(golden.text(record, "cat /proc/net/softnet_stat")) == LAYOUTS[release].softnet_stat
-        assert interrupts.layout_of(golden.text(record, "cat /proc/interrupts")) == LAYOUTS[release].interrupts
+        assert (
+            softnet_stat.layout_of(golden.text(record, "cat /proc/net/softnet_stat"))
+            == LAYOUTS[release].softnet_stat
+        )
+        assert (
+            interrupts.layout_of(golden.text(record, "cat /proc/interrupts")) == LAYOUTS[release].interrupts
+        )

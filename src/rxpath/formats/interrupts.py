@@ -80,7 +80,9 @@ class Interrupts:
 def _belongs(action: str, name: str) -> bool:
     if action == name or action.startswith((name + "-", name + ":", name + ".", name + "@")):
         return True
-    return action.endswith(("-" + name, "@" + name)) or f"-{name}-" in action  # i40e-eth0-TxRx-0, mlx5_comp0@...
+    return (
+        action.endswith(("-" + name, "@" + name)) or f"-{name}-" in action
+    )  # i40e-eth0-TxRx-0, mlx5_comp0@...
 
 
 # the texts of the x86 rows in their order; kernels print a row when the feature is built (and THR, HYP when present)

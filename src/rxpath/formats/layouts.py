@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import interrupts, line_pairs, netstat, snmp, softirqs, softnet_stat, udp
+from . import arp, interrupts, line_pairs, netstat, snmp, softirqs, softnet_stat, udp
 
 _VECTORS = ("HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU")
 
@@ -22,6 +22,7 @@ class Layouts:
     snmp: line_pairs.Layout
     netstat: line_pairs.Layout
     udp: udp.Layout
+    arp: arp.Layout
 
 
 LAYOUTS: dict[str, Layouts] = {
@@ -32,6 +33,7 @@ LAYOUTS: dict[str, Layouts] = {
         snmp=snmp.LAYOUT_3_13,
         netstat=netstat.LAYOUT_3_13,
         udp=udp.Layout(indent=2),
+        arp=arp.Layout(mac_width=0),
     ),
     "5.15": Layouts(
         softnet_stat=softnet_stat.Layout(columns=13),
@@ -40,6 +42,7 @@ LAYOUTS: dict[str, Layouts] = {
         snmp=snmp.LAYOUT_5_15,
         netstat=netstat.LAYOUT_5_15,
         udp=udp.Layout(),
+        arp=arp.Layout(mac_width=0),
     ),
     "6.1": Layouts(
         softnet_stat=softnet_stat.Layout(columns=13),
@@ -48,6 +51,7 @@ LAYOUTS: dict[str, Layouts] = {
         snmp=snmp.LAYOUT_6_1,
         netstat=netstat.LAYOUT_6_1,
         udp=udp.Layout(),
+        arp=arp.Layout(),
     ),
     "6.18": Layouts(
         softnet_stat=softnet_stat.Layout(columns=15),
@@ -56,5 +60,6 @@ LAYOUTS: dict[str, Layouts] = {
         snmp=snmp.LAYOUT_6_18,
         netstat=netstat.LAYOUT_6_18,
         udp=udp.Layout(),
+        arp=arp.Layout(),
     ),
 }

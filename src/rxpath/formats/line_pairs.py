@@ -74,7 +74,9 @@ def parse_pairs(text: str, fmt: str) -> LinePairs:
         if not colon or not head or " " in head:
             raise FormatError(fmt, at + 1, f"expected 'Group: names', found {shown(lines[at])}")
         if not colon2 or head2 != head:
-            raise FormatError(fmt, at + 2, f"expected the values of {head[:40]!a}, found {shown(lines[at + 1])}")
+            raise FormatError(
+                fmt, at + 2, f"expected the values of {head[:40]!a}, found {shown(lines[at + 1])}"
+            )
         names = tuple(names_text.split())
         words = values_text.split()
         if len(names) != len(words):
