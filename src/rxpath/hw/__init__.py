@@ -1,0 +1,1 @@
+"""Hardware: buses, memory, interrupt controller, device models. No kernel and no driver code belongs here."""
