@@ -14,7 +14,7 @@ class Golden:
 
     def commands(self, name: str) -> list[tuple[str, str]]:
         out: list[tuple[str, list[str]]] = []
-        for line in (HERE / name).read_text().split("\n"):
+        for line in (HERE / name).read_text().removesuffix("\n").split("\n"):
             if line.startswith("# "):
                 out.append((line[2:], []))
             elif out:

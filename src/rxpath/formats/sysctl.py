@@ -59,6 +59,8 @@ def write(text: str, current: Sequence[int], rule: Rule) -> Written:
     Decimal, 0x and 0 (octal) numbers, separated by blanks; fewer numbers than places leave the rest, more are ignored.
     Nothing but blanks, a letter after a number, or a number outside the rule: EINVAL.
     """
+    if not text:
+        return Written(tuple(current))  # a write of no bytes does nothing
     values = list(current)
     at = 0
     done = 0
