@@ -1,0 +1,105 @@
+"""Compile the hot rooms with mypyc in a scratch copy and run their tests against the compiled modules.
+
+The code is written to run as it stands; that the same files also compile is a property worth keeping, so it is
+tried on every change. Exit status: 0 everything compiled and passed, 1 a test failed, 2 it did not compile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+PACKAGES = ["sim", "kernel"]
+TESTS = ["sim", "kernel"]
+
+SETUP = """\
+from setuptools import setup
+from mypyc.build import mypycify
+setup(name="rxpath-compiled", ext_modules=mypycify({args!r}, opt_level={opt!r}, strip_asserts=False))
+"""
+
+# Asked of a fresh interpreter: were the compiled modules, and not the plain files beside them, imported?
+PROBE = """\
+import importlib, sys
+names = sys.argv[1:]
+plain = [n for n in names if not importlib.import_module(n).__file__.endswith(('.so', '.pyd'))]
+sys.exit('mypyc: these were imported uncompiled: ' + ' '.join(plain) if plain else 0)
+"""
+
+
+def modules_of(packages: list[str], src: Path) -> list[Path]:
+    """The modules to compile, sorted; package __init__ files stay plain (they hold a docstring and names)."""
+    found: list[Path] = []
+    for package in packages:
+        folder = src / "rxpath" / package
+        if not folder.exists():
+            raise SystemExit(f"mypyc: no such package: {package}")
+        found += [p for p in sorted(folder.rglob("*.py")) if p.name != "__init__.py"]
+    return found
+
+
+def main() -> int:
+    """Returns the exit status: 0 all compiled and passed, 1 a test failed, 2 it did not compile."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--packages", default=",".join(PACKAGES), help="rooms to compile, with commas")
+    parser.add_argument("--tests", default=",".join(TESTS), help="folders under tests/ to run")
+    parser.add_argument("--keep", action="store_true", help="leave the scratch copy and print its place")
+    parser.add_argument("-O", dest="opt", default="0", help="optimisation of the C compiler (default 0)")
+    options = parser.parse_args()
+    scratch = Path(tempfile.mkdtemp(prefix="rxpath-mypyc-"))
+    try:
+        return check(scratch, options.packages.split(","), options.tests.split(","), options.opt)
+    finally:
+        if options.keep:
+            print(f"mypyc: kept {scratch}", file=sys.stderr)
+        else:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check(scratch: Path, packages: list[str], tests: list[str], opt: str) -> int:
+    ignore = shutil.ignore_patterns("__pycache__", "*.so", ".hypothesis")
+    shutil.copytree(REPO / "src", scratch / "src", ignore=ignore)
+    shutil.copytree(REPO / "tests", scratch / "tests", ignore=ignore)
+    if (REPO / "captures").exists():
+        shutil.copytree(REPO / "captures", scratch / "captures")
+    shutil.copy(REPO / "pyproject.toml", scratch / "pyproject.toml")
+    src = scratch / "src"
+    modules = modules_of(packages, src)
+    args = ["--strict", "--follow-imports=silent", *(str(p.relative_to(src)) for p in modules)]
+    (src / "setup.py").write_text(SETUP.format(args=args, opt=opt))
+
+    env = dict(os.environ, PYTHONPATH=str(src), MYPYPATH=str(src))
+    env.pop("RXPATH_PURE", None)
+    began = time.monotonic()
+    build = subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], cwd=src, env=env, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
+    )
+    if build.returncode != 0:
+        print(build.stdout)
+        print(f"mypyc: {', '.join(packages)} did not compile", file=sys.stderr)
+        return 2
+    took = time.monotonic() - began
+    print(f"mypyc: {len(modules)} modules of {', '.join(packages)} compiled in {took:.0f} s", flush=True)
+
+    names = [".".join(p.relative_to(src).with_suffix("").parts) for p in modules]
+    probe = subprocess.run([sys.executable, "-c", PROBE, *names], env=env, cwd=scratch, check=False)
+    if probe.returncode != 0:
+        return 2
+    folders = [f"tests/{t}" for t in tests if (scratch / "tests" / t).exists()]
+    if not folders:
+        print(f"mypyc: none of tests/{{{','.join(tests)}}} is there", file=sys.stderr)
+        return 2
+    run = subprocess.run([sys.executable, "-m", "pytest", "-q", *folders], cwd=scratch, env=env, check=False)
+    return 0 if run.returncode == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
