@@ -10,7 +10,9 @@ HERE = Path(__file__).parent / "golden"
 
 
 class Golden:
-    """`golden.text(file, command)` -> what that command printed; `golden.commands(file)` -> all (command, text)."""
+    """`golden.text(file, command)` -> what that command printed; `golden.commands(file)` -> all (command,
+    text).
+    """
 
     def commands(self, name: str) -> list[tuple[str, str]]:
         out: list[tuple[str, list[str]]] = []

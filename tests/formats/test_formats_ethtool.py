@@ -1,4 +1,6 @@
-"""Outputs of the real ethtool parse and come back the same; other versions' and other forms' outputs parse too."""
+"""Outputs of the real ethtool parse and come back the same; other versions' and other forms' outputs parse
+too.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,9 @@ def test_values_are_what_the_text_says(golden: Any) -> None:
 
 
 def test_features_from_the_kernels_own_list(golden: Any) -> None:
-    """Gathering the kernel's features under the older names gives the real list: start from its own lines, shuffled back."""
+    """Gathering the kernel's features under the older names gives the real list: start from its own lines,
+    shuffled back.
+    """
     real = features.parse(golden.text("ethtool.txt", "/oracle/ethtool -k eth0"))
     kernel: list[features.KernelFeature] = []
     single = {f.long_name: f.pattern for f in features.OFF_FLAGS if "*" not in f.pattern}
@@ -173,14 +177,17 @@ def test_older_and_newer_versions_parse() -> None:
     value = driver_info.parse(old)
     assert value.supports_priv_flags is None and driver_info.render(value) == old
     newer = (
-        "Ring parameters for eth0:\nPre-set maximums:\nRX:\t\t8160\nRX Mini:\tn/a\nRX Jumbo:\tn/a\nTX:\t\t8160\n"
-        "TX push buff len:\tn/a\nCurrent hardware settings:\nRX:\t\t2048\nRX Mini:\tn/a\nRX Jumbo:\tn/a\nTX:\t\t2048\n"
+        "Ring parameters for eth0:\nPre-set maximums:\nRX:\t\t8160\nRX Mini:\tn/a\nRX Jumbo:\tn/a\n"
+        "TX:\t\t8160\n"
+        "TX push buff len:\tn/a\nCurrent hardware settings:\nRX:\t\t2048\nRX Mini:\tn/a\nRX Jumbo:\tn/a\n"
+        "TX:\t\t2048\n"
         "RX Buf Len:\t\tn/a\nCQE Size:\t\tn/a\nTX Push:\toff\nRX Push:\toff\nTX push buff len:\tn/a\n"
         "TCP data split:\toff\n"
     )
     assert ring.parse(newer).current.rx == 2048 and ring.render(ring.parse(newer)) == newer
     table = (
-        "RX flow hash indirection table for eth0 with 2 RX ring(s):\n    0:      0     1     0     1     0     1     0     1\n"
+        "RX flow hash indirection table for eth0 with 2 RX ring(s):\n"
+        "    0:      0     1     0     1     0     1     0     1\n"
         "RSS hash key:\n6d:5a:56:da\nRSS hash function:\n    toeplitz: on\n    xor: off\n    crc32: off\n"
     )
     hashing = rxfh.parse(table)

@@ -14,7 +14,9 @@ INCOMPLETE_MAC = "00:00:00:00:00:00"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`mac_width`: 17 where the hardware address is padded (6.1 and later), 0 before; shows with short addresses only."""
+    """`mac_width`: 17 where the hardware address is padded (6.1 and later), 0 before; shows with short
+    addresses only.
+    """
 
     mac_width: int = 17
 

@@ -1,4 +1,7 @@
-"""/proc/cpuinfo: number, name and packages of the CPUs.  `parse` reads any architecture, `render` prints x86's form."""
+"""/proc/cpuinfo: number, name and packages of the CPUs.
+
+`parse` reads any architecture, `render` prints x86's form.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,9 @@ def parse(text: str) -> Cpuinfo:
 
 
 def render(value: Cpuinfo) -> str:
-    """Blocks of `key<tabs>: value` with the tabs of x86 (the colon stands at column 16), each closed by an empty line."""
+    """Blocks of `key<tabs>: value` with the tabs of x86 (the colon stands at column 16), each closed by an
+    empty line.
+    """
     out: list[str] = []
     for processor in value.processors:
         for key, text in processor.items():

@@ -1,10 +1,11 @@
 """CPU masks and CPU lists, both ways, with the errors that Linux gives to whoever writes them.
 
-Used by smp_affinity, smp_affinity_list, rps_cpus, xps_cpus, flow_limit_cpu_bitmap.  A mask is an int (bit n = CPU n);
-`nbits` is the number of possible CPU ids (nr_cpu_ids).  Facts: lib/bitmap.c `bitmap_parse`, `bitmap_parselist`,
-lib/vsprintf.c `bitmap_string`, `bitmap_list_string`.
+Used by smp_affinity, smp_affinity_list, rps_cpus, xps_cpus, flow_limit_cpu_bitmap.  In a mask (an int)
+bit n is CPU n; `nbits` is the number of possible CPU ids (nr_cpu_ids).  Facts: lib/bitmap.c `bitmap_parse`,
+`bitmap_parselist`, lib/vsprintf.c `bitmap_string`, `bitmap_list_string`.
 
-What a file does with a good mask (EIO for a managed interrupt, EINVAL when no CPU of it is online) is the kernel's part.
+What a file does with a good mask (EIO for a managed interrupt, EINVAL when no CPU of it is online) is the
+kernel's part.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ def _fail(code: int) -> OSError:
 
 
 def render_mask(mask: int, nbits: int) -> str:
-    """`%*pb`: hex digits, width by `nbits`, a comma between groups of 32 bits; without newline.  E.g. (1, 40) "00,00000001"."""
+    """`%*pb`: hex digits, width by `nbits`, a comma between groups of 32 bits; without newline.
+
+    E.g. (1, 40) "00,00000001".
+    """
     groups: list[str] = []
     groups_count = (nbits + 31) // 32
     for group in range(groups_count - 1, -1, -1):
@@ -51,8 +55,8 @@ def parse_mask(text: str, nbits: int) -> int:
     """What a write to a mask file means in 5.8 and later (`bitmap_parse`).
 
     Blanks and commas separate groups of at most 8 digits, the last group is bits 0-31; an empty text is 0.
-    OSError(EINVAL) for a character that is no hex digit; OSError(EOVERFLOW) for more groups than `nbits` has, a group
-    of more than 8 digits, or a bit at or above `nbits`.
+    OSError(EINVAL) for a character that is no hex digit; OSError(EOVERFLOW) for more groups than `nbits` has,
+    a group of more than 8 digits, or a bit at or above `nbits`.
     """
     line = text.split("\n", 1)[0].split("\0", 1)[0]
     chunks = (nbits + 31) // 32
@@ -91,8 +95,8 @@ def parse_mask(text: str, nbits: int) -> int:
 def parse_mask_3_13(text: str, nbits: int) -> int:
     """What a write to a mask file meant until 5.7 (`__bitmap_parse` reading forwards).
 
-    As `parse_mask`, but blanks inside are OSError(EINVAL), an empty group or text is OSError(EINVAL), and leading groups
-    of zero may be as many as one likes.
+    As `parse_mask`, but blanks inside are OSError(EINVAL), an empty group or text is OSError(EINVAL), and
+    leading groups of zero may be as many as one likes.
     """
     mask = 0
     groups = 0
@@ -116,10 +120,11 @@ def parse_mask_3_13(text: str, nbits: int) -> int:
 
 
 def parse_list(text: str, nbits: int) -> int:
-    """What a write to a list file means (`bitmap_parselist`): "0-3,8", "0-7:1/2" (1 of each 2), "N" the last CPU, "all".
+    """What a write to a list file means (`bitmap_parselist`): "0-3,8", "0-7:1/2" (1 of each 2), "N" the last
+    CPU, "all".
 
-    OSError(EINVAL) for a wrong form or a range that goes backwards, OSError(ERANGE) for a CPU at or above `nbits`,
-    OSError(EOVERFLOW) for a number above 32 bits.  Empty = no CPU.
+    OSError(EINVAL) for a wrong form or a range that goes backwards, OSError(ERANGE) for a CPU at or above
+    `nbits`, OSError(EOVERFLOW) for a number above 32 bits.  Empty = no CPU.
     """
     line = text.split("\n", 1)[0].split("\0", 1)[0]
     mask = 0
@@ -180,7 +185,10 @@ def _number(line: str, at: int, nbits: int) -> tuple[int, int]:
 
 
 def mask_of_text(text: str) -> int:
-    """The CPUs of a mask as somebody's machine printed it (any width).  ValueError for a text that is none."""
+    """The CPUs of a mask as somebody's machine printed it (any width).
+
+    ValueError for a text that is none.
+    """
     word = text.strip().replace(",", "")
     if not word or any(c not in _HEX for c in word) or len(word) > 2048:
         raise ValueError("not a CPU mask")

@@ -1,4 +1,4 @@
-"""/proc/net/dev_mcast: multicast link-layer addresses per device (net/core/net-procfs.c `dev_mc_seq_show`)."""
+"""/proc/net/dev_mcast: multicast hardware addresses (net/core/net-procfs.c `dev_mc_seq_show`)."""
 
 from __future__ import annotations
 

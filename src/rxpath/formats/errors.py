@@ -12,7 +12,10 @@ _HEX = re.compile(r"[0-9a-fA-F]{1,16}", re.ASCII)
 
 
 class FormatError(ValueError):
-    """A text is not what it should be.  `str(error)` is one line: format, line number (from 1; 0 = the whole), reason."""
+    """A text is not what it should be.
+
+    `str(error)` is one line: format, line number (from 1; 0 = the whole), reason.
+    """
 
     def __init__(self, fmt: str, line: int, reason: str) -> None:
         self.fmt = fmt

@@ -1,4 +1,6 @@
-"""IPv4 and IPv6 addresses as /proc prints them: raw network-order words read as native (little-endian) integers."""
+"""IPv4 and IPv6 addresses as /proc prints them: raw network-order words read as native (little-endian)
+integers.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What the lines of /proc/net/udp, tcp and raw have in common: slot, addresses, state, queues, owner.
 
-Belongs here: the shared columns and socket state names.  Each file's own columns and header are in its own module.
+Belongs here: the shared columns and socket state names.  Each file's own columns and header are in its own
+module.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ HEADER_V6 = (
 
 @dataclass(frozen=True, slots=True)
 class SockHead:
-    """The columns before the inode.  Addresses are strings, ports host order, queues bytes, `when` 1/100 s."""
+    """The columns before the inode.
+
+    Addresses are strings, ports host order, queues bytes, `when` 1/100 s.
+    """
 
     sl: int
     local: str
@@ -104,7 +108,8 @@ def _two(word: str, fmt: str, number: int, what: str) -> tuple[int, int]:
 def render_head(head: SockHead, slot_width: int) -> str:
     """The shared columns as printed."""
     return (
-        f"{head.sl:>{slot_width}d}: {to_hex(head.local)}:{head.lport:04X} {to_hex(head.remote)}:{head.rport:04X}"
+        f"{head.sl:>{slot_width}d}: {to_hex(head.local)}:{head.lport:04X}"
+        f" {to_hex(head.remote)}:{head.rport:04X}"
         f" {head.st:02X} {head.tx_queue & 0xFFFFFFFF:08X}:{head.rx_queue & 0xFFFFFFFF:08X}"
         f" {head.tr:02X}:{head.when:08X} {head.retrnsmt:08X} {head.uid:5d} {head.timeout:8d}"
     )

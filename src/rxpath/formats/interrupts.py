@@ -66,7 +66,9 @@ class Interrupts:
     arch: tuple[ArchRow, ...] = ()
 
     def of_action(self, name: str) -> tuple[IrqRow, ...]:
-        """Rows of a device: an action equal to `name` or beginning with `name-` or `name:`; or ending in @name/-name."""
+        """Rows of a device: an action equal to `name` or beginning with `name-` or `name:`; or ending in
+        @name/-name.
+        """
         return tuple(row for row in self.rows if any(_belongs(action, name) for action in row.actions))
 
     def arch_row(self, label: str) -> ArchRow | None:
@@ -80,12 +82,11 @@ class Interrupts:
 def _belongs(action: str, name: str) -> bool:
     if action == name or action.startswith((name + "-", name + ":", name + ".", name + "@")):
         return True
-    return (
-        action.endswith(("-" + name, "@" + name)) or f"-{name}-" in action
-    )  # i40e-eth0-TxRx-0, mlx5_comp0@...
+    # others put the device after the driver: i40e-eth0-TxRx-0
+    return action.endswith(("-" + name, "@" + name)) or f"-{name}-" in action
 
 
-# the texts of the x86 rows in their order; kernels print a row when the feature is built (and THR, HYP when present)
+# the texts of the x86 rows in their order; a kernel prints a row when the feature is built or present
 X86_TEXTS: dict[str, str] = {
     "NMI": "Non-maskable interrupts",
     "LOC": "Local timer interrupts",
@@ -114,7 +115,10 @@ _COUNT = re.compile(r" *([0-9]{1,20})(?= |$)", re.ASCII)
 
 
 def parse(text: str) -> Interrupts:
-    """The file of any release and, as far as the common columns go, any architecture.  FormatError otherwise."""
+    """The file of any release and, as far as the common columns go, any architecture.
+
+    FormatError otherwise.
+    """
     lines = split_lines(text)
     if not lines:
         raise FormatError(FORMAT, 0, "empty")
@@ -186,7 +190,9 @@ def _actions(text: str) -> tuple[str, ...]:
 
 
 def _split_chip_flow(body: str) -> tuple[str, str, tuple[str, ...]]:
-    """Split `CHIP-flow    action`: the flow name is padded to eight, which tells where it begins (XT-PIC-XT-PIC)."""
+    """Split `CHIP-flow    action`: the flow name is padded to eight, which tells where it begins
+    (XT-PIC-XT-PIC).
+    """
     parts = re.match(r"(\S+)( *)(.*)", body)
     if parts is None:
         return "", "", ()

@@ -1,4 +1,5 @@
-"""The form shared by /proc/net/snmp and /proc/net/netstat: a line of names, then a line of values, per protocol.
+"""The form shared by /proc/net/snmp and /proc/net/netstat: a line of names, then a line of values, per
+protocol.
 
 Belongs here: the form.  Which protocols and names a release prints is in `snmp` and `netstat`.
 """
@@ -52,7 +53,9 @@ class LinePairs:
 
 
 def build(counters: Mapping[str, Mapping[str, int]], layout: Layout) -> LinePairs:
-    """The value that a release shows of `counters` (group -> name -> value): its names only, 0 where not counted."""
+    """The value that a release shows of `counters` (group -> name -> value): its names only, 0 where not
+    counted.
+    """
     groups: list[Group] = []
     for name, names in layout.groups:
         have = counters.get(name, {})

@@ -1,4 +1,5 @@
-"""/proc/net/stat/*_cache: one row of hex counters a CPU under a line of names (arp_cache, ndisc_cache, rt_cache).
+"""/proc/net/stat/*_cache: one row of hex counters a CPU under a line of names (arp_cache, ndisc_cache,
+rt_cache).
 
 The column widths follow from the names: each number starts where its name starts (net/core/neighbour.c
 `neigh_stat_seq_show`, net/ipv4/route.c `rt_cpu_seq_show`).
@@ -14,14 +15,15 @@ FORMAT = "net/stat"
 
 ARP_CACHE: tuple[str, ...] = words(
     """
-    entries allocs destroys hash_grows lookups hits res_failed rcv_probes_mcast rcv_probes_ucast periodic_gc_runs
-    forced_gc_runs unresolved_discards table_fulls
+    entries allocs destroys hash_grows lookups hits res_failed rcv_probes_mcast rcv_probes_ucast
+    periodic_gc_runs forced_gc_runs unresolved_discards table_fulls
     """
 )
 RT_CACHE: tuple[str, ...] = words(
     """
-    entries in_hit in_slow_tot in_slow_mc in_no_route in_brd in_martian_dst in_martian_src out_hit out_slow_tot
-    out_slow_mc gc_total gc_ignored gc_goal_miss gc_dst_overflow in_hlist_search out_hlist_search
+    entries in_hit in_slow_tot in_slow_mc in_no_route in_brd in_martian_dst in_martian_src out_hit
+    out_slow_tot out_slow_mc gc_total gc_ignored gc_goal_miss gc_dst_overflow in_hlist_search
+    out_hlist_search
     """
 )
 

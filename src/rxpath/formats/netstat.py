@@ -1,7 +1,7 @@
 """/proc/net/netstat: the extended counters TcpExt, IpExt and, where MPTCP is built, MPTcpExt.
 
-Names and order: net/ipv4/proc.c `snmp4_net_list`, `snmp4_ipextstats_list`, net/mptcp/mib.c.  3.13, 5.15 and 6.1 are known
-from their sources, 6.1 and 6.18 also from running kernels.
+Names and order: net/ipv4/proc.c `snmp4_net_list`, `snmp4_ipextstats_list`, net/mptcp/mib.c.  3.13, 5.15 and
+6.1 are known from their sources, 6.1 and 6.18 also from running kernels.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def render(value: Packet, pointer: int = 16) -> str:
     out = [f"{'sk':<{pointer + 1}s}{_TITLES}"]
     for r in value.rows:
         out.append(
-            f"{r.pointer:0{pointer}x} {r.refcnt:<6d} {r.type:<4d} {r.proto:04x}   {r.iface:<5d} {r.running:1d}"
-            f" {r.rmem:<6d} {r.user:<6d} {r.inode:<6d}\n"
+            f"{r.pointer:0{pointer}x} {r.refcnt:<6d} {r.type:<4d} {r.proto:04x}   {r.iface:<5d}"
+            f" {r.running:1d} {r.rmem:<6d} {r.user:<6d} {r.inode:<6d}\n"
         )
     return "".join(out)

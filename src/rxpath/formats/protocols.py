@@ -1,4 +1,7 @@
-"""/proc/net/protocols: the socket protocols (net/core/sock.c `proto_seq_show`).  Read by the curious; kept whole."""
+"""/proc/net/protocols: the socket protocols (net/core/sock.c `proto_seq_show`).
+
+Read by the curious; kept whole.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""/proc/net/raw, raw6, icmp (net/ipv4/raw.c `raw_seq_show`): as udp, not padded; the local port is the IP protocol."""
+"""/proc/net/raw, raw6, icmp (net/ipv4/raw.c `raw_seq_show`): as udp, not padded; the local port is the IP
+protocol.
+"""
 
 from __future__ import annotations
 

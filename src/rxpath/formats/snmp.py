@@ -15,15 +15,17 @@ FORMAT = "snmp"
 
 IP: tuple[str, ...] = words(
     """
-    Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards InDelivers
-    OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails FragCreates
+    Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards
+    InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs
+    FragFails FragCreates
     """
 )
 IP_6_12: tuple[str, ...] = (*IP, "OutTransmits")
 
 _ICMP_TYPES = words(
     """
-    DestUnreachs TimeExcds ParmProbs SrcQuenchs Redirects Echos EchoReps Timestamps TimestampReps AddrMasks AddrMaskReps
+    DestUnreachs TimeExcds ParmProbs SrcQuenchs Redirects Echos EchoReps Timestamps TimestampReps
+    AddrMasks AddrMaskReps
     """
 )
 _ICMP_IN = ("InMsgs", "InErrors", "InCsumErrors", *("In" + t for t in _ICMP_TYPES))
@@ -35,8 +37,8 @@ ICMP_RATELIMIT: tuple[str, ...] = (
 )
 TCP: tuple[str, ...] = words(
     """
-    RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs
-    RetransSegs InErrs OutRsts InCsumErrors
+    RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs
+    OutSegs RetransSegs InErrs OutRsts InCsumErrors
     """
 )
 UDP_3_13: tuple[str, ...] = words(
@@ -57,7 +59,9 @@ _PER_LINE = 16
 
 
 def icmpmsg_groups(counts: Mapping[int, int]) -> tuple[Group, ...]:
-    """The IcmpMsg pairs of `counts`: index 0-255 received type, 256-511 sent type; zero counts are not printed."""
+    """The IcmpMsg pairs of `counts`: index 0-255 received type, 256-511 sent type; zero counts are not
+    printed.
+    """
     shown = sorted((index, n) for index, n in counts.items() if n)
     out: list[Group] = []
     for at in range(0, len(shown), _PER_LINE):
@@ -70,9 +74,11 @@ def icmpmsg_groups(counts: Mapping[int, int]) -> tuple[Group, ...]:
 def build(
     counters: Mapping[str, Mapping[str, int]], layout: Layout, icmpmsg: Mapping[int, int] | None = None
 ) -> LinePairs:
-    """The value a release shows: its groups with 0 where not counted, IcmpMsg (if any type was counted) after Icmp.
+    """The value a release shows: its groups with 0 where not counted, IcmpMsg (if any type was counted) after
+    Icmp.
 
-    The caller gives Forwarding, DefaultTTL, RtoAlgorithm 1, RtoMin 200, RtoMax 120000 and MaxConn -1 like counters.
+    The caller gives Forwarding, DefaultTTL, RtoAlgorithm 1, RtoMin 200, RtoMax 120000 and MaxConn -1 like
+    counters.
     """
     groups: list[Group] = []
     for group in build_groups(counters, layout).groups:

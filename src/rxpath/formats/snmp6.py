@@ -1,4 +1,4 @@
-"""/proc/net/snmp6 and /proc/net/dev_snmp6/DEV: one name and value a line (net/ipv6/proc.c `snmp6_seq_show`)."""
+"""/proc/net/snmp6 and /proc/net/dev_snmp6/DEV: lines of name and value (net/ipv6/proc.c `snmp6_seq_show`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""/proc/net/sockstat (net/ipv4/proc.c `sockstat_seq_show`): sockets in use; memory of TCP and UDP in pages, FRAG in bytes."""
+"""/proc/net/sockstat (net/ipv4/proc.c `sockstat_seq_show`): sockets in use; memory of TCP and UDP in pages,
+FRAG in bytes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/proc/softirqs: how often each softirq vector ran, per possible CPU (fs/proc/softirqs.c `show_softirqs`)."""
+"""/proc/softirqs: how often each vector ran, per possible CPU (fs/proc/softirqs.c `show_softirqs`)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def layout_of(value: Softirqs) -> Layout:
 
 
 def render(value: Softirqs, layout: Layout) -> str:
-    """The file; a vector of the layout without counts prints zeros, counts outside the layout are not printed."""
+    """The file; a vector of the layout without counts prints zeros, counts outside the layout are not
+    printed.
+    """
     out = [" " * 20 + "".join(f"CPU{cpu:<8d}" for cpu in value.cpus)]
     zeros = (0,) * len(value.cpus)
     for label in layout.labels:

@@ -1,6 +1,7 @@
 """/proc/net/softnet_stat: one line an online CPU, every column eight hex digits, no header.
 
-Column meaning: net/core/net-procfs.c `softnet_seq_show` of 3.13, 5.15, 6.1 and 6.18.  All 32 bit and wrapping.
+Column meaning: net/core/net-procfs.c `softnet_seq_show` of 3.13, 5.15, 6.1 and 6.18.  All 32 bit and
+wrapping.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class Layout:
 class SoftnetRow:
     """One CPU.  `backlog_len` and the queue lengths are None where the release does not print them.
 
-    `cpu` is the printed id where there is one (13 columns or more), else the number of the line: offline CPUs are
-    skipped by the kernel, so without the column the true id is not in the text.
+    `cpu` is the printed id where there is one (13 columns or more), else the number of the line: offline CPUs
+    are skipped by the kernel, so without the column the true id is not in the text.
     """
 
     cpu: int
@@ -106,8 +107,8 @@ def render(value: SoftnetStat, layout: Layout) -> str:
     out: list[str] = []
     for r in value.rows:
         columns = (
-            r.processed, r.dropped, r.time_squeeze, 0, 0, 0, 0, 0, r.cpu_collision, r.received_rps, r.flow_limit_count,
-            r.backlog_len or 0, r.cpu, r.input_qlen or 0, r.process_qlen or 0,
+            r.processed, r.dropped, r.time_squeeze, 0, 0, 0, 0, 0, r.cpu_collision, r.received_rps,
+            r.flow_limit_count, r.backlog_len or 0, r.cpu, r.input_qlen or 0, r.process_qlen or 0,
         )  # fmt: skip
         out.append(" ".join(f"{c & _MASK:08x}" for c in columns[: layout.columns]))
     return "".join(line + "\n" for line in out)

@@ -14,7 +14,10 @@ _CPU = re.compile(r"cpu([0-9]{0,6})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """`total` and `cpus[n]`: times in 1/100 s in the order of TIMES.  `intr` and `softirqs`: sum, then one a number."""
+    """`total` and `cpus[n]`: times in 1/100 s in the order of TIMES.
+
+    `intr` and `softirqs`: sum, then one a number.
+    """
 
     total: tuple[int, ...]
     cpus: dict[int, tuple[int, ...]]

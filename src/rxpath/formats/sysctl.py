@@ -1,8 +1,8 @@
 """Texts of /proc/sys: numbers and vectors as Linux prints them, and what a write means, with its errors.
 
 Facts: kernel/sysctl.c of 6.1, `proc_dointvec`, `proc_dointvec_minmax`, `proc_douintvec_minmax`,
-`proc_doulongvec_minmax`, `proc_do_static_key`.  Range, default and side effects of each name are the kernel's part; here
-is only how a text becomes numbers.
+`proc_doulongvec_minmax`, `proc_do_static_key`.  Range, default and side effects of each name are the kernel's
+part; here is only how a text becomes numbers.
 
 Also the text of `sysctl -a`.
 """
@@ -28,8 +28,8 @@ class Rule:
     """How one name takes a write.
 
     `kind`: "int", "uint" or "ulong"; `lo`, `hi`: bounds, None = none.
-    `skip_out_of_range`: an unsigned long outside its bounds is left as it was and the write succeeds (3.13 and until 4.20),
-    else the write fails with EINVAL.
+    `skip_out_of_range`: an unsigned long outside its bounds is left as it was and the write succeeds (3.13
+    and until 4.20), else the write fails with EINVAL.
     """
 
     kind: str = "int"
@@ -40,7 +40,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write did: the values afterwards, and 0 or EINVAL.  Numbers before the bad one of a vector ARE stored."""
+    """What a write did: the values afterwards, and 0 or EINVAL.
+
+    Numbers before the bad one of a vector ARE stored.
+    """
 
     values: tuple[int, ...]
     errno: int = 0
@@ -56,8 +59,8 @@ def render(values: int | Sequence[int]) -> str:
 def write(text: str, current: Sequence[int], rule: Rule) -> Written:
     """What writing `text` to a name that holds `current` does.
 
-    Decimal, 0x and 0 (octal) numbers, separated by blanks; fewer numbers than places leave the rest, more are ignored.
-    Nothing but blanks, a letter after a number, or a number outside the rule: EINVAL.
+    Decimal, 0x and 0 (octal) numbers, separated by blanks; fewer numbers than places leave the rest, more are
+    ignored. Nothing but blanks, a letter after a number, or a number outside the rule: EINVAL.
     """
     if not text:
         return Written(tuple(current))  # a write of no bytes does nothing
@@ -179,7 +182,9 @@ def render_all(values: Mapping[str, str]) -> str:
 
 
 def name_of_path(path: str) -> str:
-    """net.core.rmem_max of /proc/sys/net/core/rmem_max (a dot inside a device name becomes a slash, as sysctl does)."""
+    """net.core.rmem_max of /proc/sys/net/core/rmem_max (a dot inside a device name becomes a slash, as sysctl
+    does).
+    """
     relative = path.removeprefix("/proc/sys/")
     return relative.replace(".", "\0").replace("/", ".").replace("\0", "/")
 

@@ -16,7 +16,7 @@ _WIDTH = 149
 
 @dataclass(frozen=True, slots=True)
 class TcpTail:
-    """The columns only full sockets have: timeouts in 1/100 s, quick acknowledgements * 2 + pingpong, window."""
+    """The columns only full sockets have: timeouts in 1/100 s, 2 * quick acks + pingpong, window."""
 
     rto: int = 100
     ato: int = 0

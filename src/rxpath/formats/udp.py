@@ -1,6 +1,7 @@
 """/proc/net/udp, udp6, udplite, udplite6 (net/ipv4/udp.c `udp4_seq_show`, net/ipv6/udp.c `udp6_seq_show`).
 
-`rx_queue` is truesize bytes in the receive queue, not payload; the last column counts datagrams dropped by the socket.
+`rx_queue` is truesize bytes in the receive queue, not payload; the last column counts datagrams dropped by
+the socket.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ _WIDTH = 127
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`indent`: blanks before `sl` in the IPv4 header (2 in 3.13, 3 later); `pointer`: hex digits of a pointer."""
+    """`indent`: blanks before `sl` in the IPv4 header (2 in 3.13, 3 later); `pointer`: hex digits of a
+    pointer.
+    """
 
     indent: int = 3
     pointer: int = 16

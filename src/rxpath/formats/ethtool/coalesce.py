@@ -22,7 +22,8 @@ NAMES: tuple[str, ...] = tuple(name for block in BLOCKS for name in block)
 
 @dataclass(frozen=True, slots=True)
 class Coalesce:
-    """`values`: name -> number; a name that is absent is n/a (netlink) or 0 (ioctl): the driver has no such parameter.
+    """`values`: name -> number; a name that is absent is n/a (netlink) or 0 (ioctl): the driver has no such
+    parameter.
 
     `extra`: further `name: text` lines of later versions (tx-aggr-max-bytes, rx-profile, ...).
     """

@@ -17,7 +17,9 @@ FORMAT = "ethtool -k"
 
 @dataclass(frozen=True, slots=True)
 class OffFlag:
-    """An older name: as printed, as `-K` takes it in short, and the kernel's features under it (one * allowed)."""
+    """An older name: as printed, as `-K` takes it in short, and the kernel's features under it (one *
+    allowed).
+    """
 
     long_name: str
     short_name: str
@@ -88,7 +90,9 @@ class Features:
 
 
 def from_kernel(device: str, features: Sequence[KernelFeature]) -> Features:
-    """The list as ethtool prints it from the kernel's features in the kernel's order; nameless bits are not shown."""
+    """The list as ethtool prints it from the kernel's features in the kernel's order; nameless bits are not
+    shown.
+    """
     items: list[Feature] = []
     taken: set[str] = set()
     for flag in OFF_FLAGS:
@@ -154,7 +158,9 @@ class Change:
 
 
 def render_changes(changes: Sequence[Change]) -> str:
-    """`-K` prints this when something is not as asked, or changed without being asked; "" when all is as asked."""
+    """`-K` prints this when something is not as asked, or changed without being asked; "" when all is as
+    asked.
+    """
     if not any(c.refused or not c.requested for c in changes):
         return ""
     out = ["Actual changes:\n"]

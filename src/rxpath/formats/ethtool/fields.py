@@ -26,7 +26,9 @@ def show_switch(value: bool | None) -> str:
 
 
 def title(text: str, words: str, fmt: str) -> tuple[str, list[str]]:
-    """The device of the first line `WORDS for DEV:` and all the lines; the line may be missing (device "" then)."""
+    """The device of the first line `WORDS for DEV:` and all the lines; the line may be missing (device ""
+    then).
+    """
     lines = split_lines(text)
     head = f"{words} for "
     if lines and lines[0].startswith(head) and lines[0].rstrip().endswith(":"):

@@ -1,7 +1,8 @@
 """What ethtool says when something is refused: the netlink form, the ioctl form, and its exit statuses.
 
-The real program asks by netlink first and falls back to ioctl when that socket is refused or the command has no
-netlink form.  The kernel decides the errno and (netlink only) the extended message; here is how they become text.
+The real program asks by netlink first and falls back to ioctl when that socket is refused or the command has
+no netlink form.  The kernel decides the errno and (netlink only) the extended message; here is how they
+become text.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ COALESCE_UNSUPPORTED = "cannot modify an unsupported parameter"
 
 
 def netlink(code: int, message: str = "", offset: int | None = None) -> str:
-    """The netlink form: the kernel's extended message first (with the offset of the bad attribute), then the errno."""
+    """The netlink form: the kernel's extended message first (with the offset of the bad attribute), then the
+    errno.
+    """
     out = ""
     if message:
         out = f"netlink error: {message}"

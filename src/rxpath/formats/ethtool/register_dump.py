@@ -1,7 +1,8 @@
-"""`ethtool -d DEV` and `-e DEV`: bytes as a hex dump; and reading the decoded form that ethtool has for some drivers.
+"""`ethtool -d DEV` and `-e DEV`: bytes as a hex dump; and reading the decoded form that ethtool has for some
+drivers.
 
-Decoding registers into sentences (e1000, igb, ixgbe, tg3, ...) is not done here: `render` prints what ethtool prints with
-`hex on`, or for a driver that it does not know.
+Decoding registers into sentences (e1000, igb, ixgbe, tg3, ...) is not done here: `render` prints what ethtool
+prints with `hex on`, or for a driver that it does not know.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""`ethtool -n DEV`: number of receive rings and the flow steering rules (ETHTOOL_GRXRINGS, ETHTOOL_GRXCLSRLALL)."""
+"""`ethtool -n DEV`: number of receive rings and the flow steering rules (ETHTOOL_GRXRINGS,
+ETHTOOL_GRXCLSRLALL).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ _FILTER = re.compile(r"Filter: (-?[0-9]{1,9})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`fields`: label -> text in order, e.g. "Rule Type" -> "UDP over IPv4", "Action" -> "Direct to queue 1"."""
+    """`fields`: label -> text in order, e.g.
+
+    "Rule Type" -> "UDP over IPv4", "Action" -> "Direct to queue 1".
+    """
 
     location: int
     fields: dict[str, str]
@@ -50,7 +55,10 @@ def ipv4_rule(
     dport_mask: int = 0xFFFF,
     queue: int | None = None,
 ) -> Rule:
-    """A rule for `protocol` TCP, UDP or SCTP.  Masks as printed: a set bit is NOT compared; `queue` None drops."""
+    """A rule for `protocol` TCP, UDP or SCTP.
+
+    Masks as printed: a set bit is NOT compared; `queue` None drops.
+    """
     return Rule(
         location,
         {

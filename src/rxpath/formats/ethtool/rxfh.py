@@ -1,4 +1,6 @@
-"""`ethtool -x DEV`: receive flow hash, indirection table and key (ETHTOOL_GRSSH, older kernels ETHTOOL_GRXFHINDIR)."""
+"""`ethtool -x DEV`: receive flow hash, indirection table and key (ETHTOOL_GRSSH, older kernels
+ETHTOOL_GRXFHINDIR).
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ _NONE = "Operation not supported"
 class Rxfh:
     """`table[i]`: ring of hash & (size - 1) == i, empty = not supported.
 
-    `key` b"" = not supported, None = this version prints none; `functions` in order with whether they are on, () = not
-    supported, None = not printed.
+    `key` b"" = not supported, None = this version prints none; `functions` in order with whether they are on,
+    () = not supported, None = not printed.
     """
 
     device: str

@@ -11,7 +11,10 @@ FORMAT = "ethtool -t"
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """`results`: (name, number); 0 = passed.  `loopback`: external loopback was executed, None = not printed."""
+    """`results`: (name, number); 0 = passed.
+
+    `loopback`: external loopback was executed, None = not printed.
+    """
 
     passed: bool
     results: tuple[tuple[str, int], ...] = ()

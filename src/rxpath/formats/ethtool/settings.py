@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..errors import FormatError, shown, unsigned
+from ..errors import FormatError, shown, unsigned, words
 from . import fields
 
 FORMAT = "ethtool DEV"
@@ -15,15 +15,17 @@ NOT_REPORTED = "Not reported"
 PAUSE_USES = ("No", "Symmetric", "Symmetric Receive-only", "Transmit-only", "Receive-only")
 
 # NETIF_MSG_* bits in order
-MSG_NAMES = (
-    "drv", "probe", "link", "timer", "ifdown", "ifup", "rx_err", "tx_err", "tx_queued", "intr", "tx_done", "rx_status",
-    "pktdata", "hw", "wol",
-)  # fmt: skip
+MSG_NAMES = words(
+    """
+    drv probe link timer ifdown ifup rx_err tx_err tx_queued intr tx_done rx_status pktdata hw wol
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkModes:
-    """What one side can or offers.  `modes` in the order of the kernel's bits, e.g. ("100baseT/Half", "100baseT/Full").
+    """What one side can or offers.  `modes` in the order of the kernel's bits, e.g. ("100baseT/Half",
+    "100baseT/Full").
 
     `autoneg` None = the line is not printed; `fec` () = not reported.
     """
@@ -78,7 +80,10 @@ _LINK = re.compile(r"(yes|no)(?: \((.*)\))?")
 
 
 def parse(text: str) -> Settings:
-    """The output of any version.  FormatError otherwise; messages of a missing permission in between are passed over."""
+    """The output of any version.
+
+    FormatError otherwise; messages of a missing permission in between are passed over.
+    """
     device, lines = fields.title(text, "Settings", FORMAT)
     if not device:
         raise FormatError(FORMAT, 1, "expected 'Settings for DEV:'")
@@ -166,13 +171,13 @@ def _side(name: str) -> tuple[str, str]:
     if name == "Supports auto-negotiation":
         return "Supported", "autoneg"
     for side in _SIDES:
-        for words, what in (
+        for suffix, what in (
             (" link modes", "modes"),
             (" pause frame use", "pause"),
             (" auto-negotiation", "autoneg"),
             (" FEC modes", "fec"),
         ):
-            if name == side + words:
+            if name == side + suffix:
                 return side, what
     return "", ""
 
