@@ -1,0 +1,27 @@
+"""Modules: what `modprobe` loads.  A driver package exports one `Module`; the machine knows them all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rxpath.kernel.params import ModuleParams
+
+if TYPE_CHECKING:
+    from rxpath.kernel.core import Kernel
+
+
+class Module:
+    """Subclass: `name`, `init` (register yourself), `exit` (undo it)."""
+
+    __slots__ = ("name", "params")
+
+    def __init__(self, name: str, params: dict[str, str] | None = None) -> None:
+        self.name = name
+        self.params = ModuleParams(name, params)
+
+    def init(self, kernel: Kernel) -> None:
+        """module_init.  Raises OSError when it cannot be loaded."""
+        raise NotImplementedError
+
+    def exit(self, kernel: Kernel) -> None:
+        """module_exit."""

@@ -1,0 +1,249 @@
+"""Jiffies, the timer wheel (TIMER softirq), high-resolution timers (hard interrupt) and deferred work (kworker).
+
+Tickless: a CPU gets a local timer interrupt only when something is due on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from rxpath.kernel.cpu import MODE_KTHREAD, VEC_LOCAL_TIMER, Cpu
+from rxpath.kernel.sched import TASK_INTERRUPTIBLE, Task
+from rxpath.kernel.softirq import TIMER_SOFTIRQ, SoftirqAction, raise_softirq_irqoff
+from rxpath.sim.engine import Event
+
+if TYPE_CHECKING:
+    from rxpath.kernel.core import Kernel
+
+NEVER: Final = 1 << 62
+
+
+class TimerList:
+    """`struct timer_list`: runs `fn()` in the TIMER softirq once jiffies reach `expires`."""
+
+    __slots__ = ("kernel", "fn", "expires", "event", "cpu_id", "queued")
+
+    def __init__(self, kernel: Kernel, fn: Callable[[], None]) -> None:
+        self.kernel = kernel
+        self.fn = fn
+        self.expires = 0
+        self.event: Event | None = None
+        self.cpu_id = -1
+        self.queued = False
+
+    def pending(self) -> bool:
+        return self.queued
+
+    def mod_timer(self, expires: int) -> None:
+        """(Re)arm for absolute `expires` jiffies, on the CPU that runs now."""
+        k = self.kernel
+        self.del_timer()
+        self.expires = expires
+        self.queued = True
+        cur = k.engine.current
+        self.cpu_id = cur.id if cur is not None else 0
+        t = k.jiffies_to_ns(expires)
+        # the tick that finds it is the first one at or after `expires`, never the current one
+        now = k.engine.now
+        if t <= now:
+            t = (now // k.tick_ns + 1) * k.tick_ns
+        self.event = k.engine.at(t, self._due)
+
+    def del_timer(self) -> bool:
+        was = self.queued
+        self.queued = False
+        k = self.kernel
+        k.engine.cancel(self.event)
+        self.event = None
+        q = k.timers.expired[self.cpu_id] if self.cpu_id >= 0 else None
+        if q is not None and self in q:
+            q.remove(self)
+        return was
+
+    def _due(self) -> None:
+        self.event = None
+        k = self.kernel
+        cpu = k.cpus[self.cpu_id]
+        if not cpu.online:
+            cpu = k.cpus[0]
+            self.cpu_id = 0
+        q = k.timers.expired[cpu.id]
+        q.append(self)
+        if len(q) == 1:
+            cpu.pend(VEC_LOCAL_TIMER)
+
+
+class HrTimer:
+    """`struct hrtimer`, pinned: runs `fn()` in the hard timer interrupt of CPU `cpu_id`."""
+
+    __slots__ = ("kernel", "fn", "event", "cpu_id", "queued")
+
+    def __init__(self, kernel: Kernel, fn: Callable[[], None]) -> None:
+        self.kernel = kernel
+        self.fn = fn
+        self.event: Event | None = None
+        self.cpu_id = 0
+        self.queued = False
+
+    def start(self, ns: int) -> None:
+        """Fire `ns` from now on the current CPU."""
+        self.cancel()
+        k = self.kernel
+        cur = k.engine.current
+        self.cpu_id = cur.id if cur is not None else 0
+        self.queued = True
+        self.event = k.engine.after(ns, self._due)
+
+    def cancel(self) -> bool:
+        was = self.queued
+        self.queued = False
+        self.kernel.engine.cancel(self.event)
+        self.event = None
+        q = self.kernel.timers.hr_expired[self.cpu_id]
+        if self in q:
+            q.remove(self)
+        return was
+
+    def _due(self) -> None:
+        k = self.kernel
+        self.event = None
+        cpu = k.cpus[self.cpu_id]
+        if not cpu.online:
+            cpu = k.cpus[0]
+            self.cpu_id = 0
+        q = k.timers.hr_expired[cpu.id]
+        q.append(self)
+        if len(q) == 1:
+            cpu.pend(VEC_LOCAL_TIMER)
+
+
+class _TimerSoftirq(SoftirqAction):
+    __slots__ = ("timers",)
+
+    def __init__(self, timers: Timers) -> None:
+        self.timers = timers
+
+    def action(self, cpu: Cpu) -> None:
+        self.timers.run_timer_softirq(cpu)
+
+
+class Timers:
+    """Expired timers by CPU, between the interrupt that found them and the softirq that runs them."""
+
+    __slots__ = ("kernel", "expired", "hr_expired")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        n = len(kernel.cpus)
+        self.expired: list[list[TimerList]] = [[] for _ in range(n)]
+        self.hr_expired: list[list[HrTimer]] = [[] for _ in range(n)]
+
+    def init(self) -> None:
+        self.kernel.softirq.open_softirq(TIMER_SOFTIRQ, _TimerSoftirq(self))
+
+    def sysvec_apic_timer_interrupt(self, cpu: Cpu) -> None:
+        q = self.hr_expired[cpu.id]
+        while q:
+            t = q.pop(0)
+            t.queued = False
+            t.fn()
+        if self.expired[cpu.id]:
+            raise_softirq_irqoff(cpu, TIMER_SOFTIRQ)
+
+    def run_timer_softirq(self, cpu: Cpu) -> None:
+        q = self.expired[cpu.id]
+        n = len(q)
+        while q and n:
+            n -= 1
+            t = q.pop(0)
+            t.queued = False
+            t.fn()
+        if q:
+            raise_softirq_irqoff(cpu, TIMER_SOFTIRQ)
+
+
+class Work:
+    """`struct work_struct`: `fn()` in process context, on the kworker of the CPU that queued it."""
+
+    __slots__ = ("fn", "queued")
+
+    def __init__(self, fn: Callable[[], None]) -> None:
+        self.fn = fn
+        self.queued = False
+
+
+class DelayedWork:
+    """A work item behind a timer."""
+
+    __slots__ = ("work", "timer", "kernel")
+
+    def __init__(self, kernel: Kernel, fn: Callable[[], None]) -> None:
+        self.kernel = kernel
+        self.work = Work(fn)
+        self.timer = TimerList(kernel, self._fire)
+
+    def _fire(self) -> None:
+        self.kernel.workqueue.schedule_work(self.work)
+
+    def schedule(self, delay_jiffies: int) -> None:
+        if self.timer.queued or self.work.queued:
+            return
+        if delay_jiffies <= 0:
+            self.kernel.workqueue.schedule_work(self.work)
+        else:
+            self.timer.mod_timer(self.kernel.jiffies() + delay_jiffies)
+
+    def cancel(self) -> None:
+        self.timer.del_timer()
+        self.kernel.workqueue.cancel_work(self.work)
+
+
+class Workqueue:
+    """The system workqueue: one kworker a CPU, made when first needed."""
+
+    __slots__ = ("kernel", "queues", "workers")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.queues: list[list[Work]] = [[] for _ in kernel.cpus]
+        self.workers: list[Task | None] = [None for _ in kernel.cpus]
+
+    def schedule_work(self, work: Work) -> bool:
+        if work.queued:
+            return False
+        work.queued = True
+        k = self.kernel
+        cur = k.engine.current
+        cpu = k.cpus[cur.id if cur is not None else 0]
+        self.queues[cpu.id].append(work)
+        w = self.workers[cpu.id]
+        if w is None:
+            w = k.sched.create("kworker/%d:0" % cpu.id, cpu, lambda: self._worker(cpu.id), MODE_KTHREAD)
+            self.workers[cpu.id] = w
+        k.sched.wake_up_process(w)
+        return True
+
+    def cancel_work(self, work: Work) -> None:
+        if work.queued:
+            work.queued = False
+            for q in self.queues:
+                if work in q:
+                    q.remove(work)
+
+    def _worker(self, cpu_id: int) -> None:
+        k = self.kernel
+        q = self.queues[cpu_id]
+        while True:
+            while q:
+                w = q.pop(0)
+                w.queued = False
+                w.fn()
+                k.cpus[cpu_id].charge(0)
+            me = self.workers[cpu_id]
+            assert me is not None
+            me.state = TASK_INTERRUPTIBLE
+            if q:
+                me.state = 0
+                continue
+            k.sched.sleep()

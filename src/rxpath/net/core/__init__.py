@@ -1,0 +1,1 @@
+"""Protocol-independent: socket buffers, net devices, NAPI, the receive core, GRO, steering, transmit, neighbours, sockets."""

@@ -1,0 +1,413 @@
+"""Socket buffers: one frame (or a merged or reassembled packet) on its way through the stack.
+
+What lives here: `SkBuff`, its memory charge, cloning, and the two ways it ends: `consume_skb` and `kfree_skb_reason`.  Both book
+the frames that it stands for (ledger.py).
+
+The bytes: `head` is immutable; `data` and `tail` are offsets into it.  Paged data (GRO, reassembly) hangs on `frag_list` as
+further skbs; `len` counts it, `data_len` is its part.  Who changes bytes makes a new `head`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rxpath.hw.bus import Tag
+from rxpath.kernel.mm import SKB_OVERHEAD, SKB_STRUCT, alloc_skb_truesize
+from rxpath.sim.ledger import CONSUMED, DELIVERED, DROPPED, Fate, Site
+
+if TYPE_CHECKING:
+    from rxpath.net.core.dst import Dst
+    from rxpath.net.core.netdevice import Net, NetDevice
+    from rxpath.net.core.sock import Sock
+
+CHECKSUM_NONE: Final = 0
+CHECKSUM_UNNECESSARY: Final = 1
+CHECKSUM_COMPLETE: Final = 2
+CHECKSUM_PARTIAL: Final = 3
+
+PACKET_HOST: Final = 0
+PACKET_BROADCAST: Final = 1
+PACKET_MULTICAST: Final = 2
+PACKET_OTHERHOST: Final = 3
+PACKET_OUTGOING: Final = 4
+PACKET_LOOPBACK: Final = 5
+
+SKB_GSO_TCPV4: Final = 1 << 0
+SKB_GSO_DODGY: Final = 1 << 1
+SKB_GSO_TCP_ECN: Final = 1 << 2
+SKB_GSO_TCP_FIXEDID: Final = 1 << 3
+SKB_GSO_UDP_L4: Final = 1 << 17
+SKB_GSO_FRAGLIST: Final = 1 << 18
+
+MAX_SKB_FRAGS: Final = 17
+
+
+class SkBuff:
+    """`struct sk_buff`.  Offsets count from the start of `head`; times are engine nanoseconds."""
+
+    __slots__ = (
+        "net", "head", "data", "tail", "len", "data_len", "truesize", "dev", "protocol", "pkt_type", "ip_summed", "csum",
+        "csum_start", "csum_offset", "csum_level", "csum_valid", "hash", "l4_hash", "sw_hash", "vlan_present", "vlan_tci", "vlan_proto",
+        "queue_mapping", "rx_queue_recorded", "napi_id", "tstamp", "mac_header", "network_header", "transport_header",
+        "mac_len", "dst", "sk", "mark", "priority", "skb_iif", "frag_list", "users", "cloned", "gso_size", "gso_segs", "gso_type",
+        "tokens", "tag", "fate", "arrived_ns", "pfmemalloc", "alloc_cpu", "encapsulation", "dropcount", "nohdr", "nfct",
+        "gro", "cb", "own", "destructor_w", "ooo_okay", "head_size", "nr_frags",
+    )
+
+    def __init__(self, net: Net, head: bytes, truesize: int) -> None:
+        n = len(head)
+        self.net = net
+        self.head = head
+        self.data = 0
+        self.tail = n
+        self.len = n
+        self.data_len = 0
+        self.truesize = truesize
+        self.dev: NetDevice | None = None
+        self.protocol = 0
+        self.pkt_type = PACKET_HOST
+        self.ip_summed = CHECKSUM_NONE
+        self.csum = 0
+        self.csum_start = 0
+        self.csum_offset = 0
+        self.csum_level = 0
+        self.csum_valid = False
+        self.hash = 0
+        self.l4_hash = False
+        self.sw_hash = False
+        self.vlan_present = False
+        self.vlan_tci = 0
+        self.vlan_proto = 0
+        self.queue_mapping = 0
+        self.rx_queue_recorded = False
+        self.napi_id = 0
+        self.tstamp = 0
+        self.mac_header = 0
+        self.network_header = 0
+        self.transport_header = -1
+        self.mac_len = 0
+        self.dst: Dst | None = None
+        self.sk: Sock | None = None
+        self.mark = 0
+        self.priority = 0
+        self.skb_iif = 0
+        self.frag_list: list[SkBuff] | None = None
+        self.users = 1
+        self.cloned = False
+        self.gso_size = 0
+        self.gso_segs = 0
+        self.gso_type = 0
+        self.tokens = 0
+        self.tag: Tag | None = None
+        self.fate: Fate | None = None
+        self.arrived_ns = 0
+        self.pfmemalloc = False
+        self.alloc_cpu = 0
+        self.encapsulation = False
+        self.dropcount = 0
+        self.nohdr = False
+        self.nfct: object = None
+        self.gro: object = None  # NAPI_GRO_CB while in GRO
+        self.cb: object = None  # the owning layer's control block
+        self.own = False  # made by this machine (the other ledger)
+        self.destructor_w: Sock | None = None  # sock_wfree: who is charged for it on the way out
+        self.ooo_okay = False
+        self.head_size = truesize - SKB_OVERHEAD
+        self.nr_frags = 0
+
+    def linear_len(self) -> int:
+        """skb_headlen."""
+        return self.len - self.data_len
+
+    def bytes(self) -> bytes:
+        """All data from `data` on, frag_list included."""
+        if self.frag_list is None:
+            return self.head[self.data:self.tail]
+        parts = [self.head[self.data:self.tail]]
+        for f in self.frag_list:
+            parts.append(f.bytes())
+        return b"".join(parts)
+
+    def pull(self, n: int) -> None:
+        """skb_pull (inline in Linux): forget `n` bytes at the front."""
+        self.data += n
+        self.len -= n
+
+    def push_header(self, header: bytes) -> None:
+        """Put `header` in front of the data.  Offsets of headers behind it keep pointing at the same bytes."""
+        d = self.data
+        n = len(header)
+        if d >= n:
+            self.head = self.head[:d - n] + header + self.head[d:]
+            self.data = d - n
+        else:
+            shift = n - d
+            self.head = header + self.head[d:]
+            self.data = 0
+            self.tail += shift
+            self.network_header += shift
+            self.mac_header += shift
+            if self.transport_header >= 0:
+                self.transport_header += shift
+            self.csum_start += shift
+        self.len += n
+
+    def replace(self, off: int, data: bytes) -> None:
+        """Overwrite bytes at offset `off` of `head` (a header changed on the way)."""
+        h = self.head
+        self.head = h[:off] + data + h[off + len(data):]
+
+    def linearize(self) -> None:
+        """skb_linearize: frag_list data joins the head."""
+        if self.frag_list is not None:
+            self.head = self.head[:self.tail] + b"".join([f.bytes() for f in self.frag_list])
+            self.tail = len(self.head)
+            self.frag_list = None
+            self.data_len = 0
+
+    def trim(self, n: int) -> None:
+        """pskb_trim: keep the first `n` bytes of data."""
+        if n >= self.len:
+            return
+        if self.frag_list is not None:
+            room = n - (self.tail - self.data)
+            if room <= 0:
+                self.frag_list = None
+                self.data_len = 0
+                self.tail = self.data + n
+            else:
+                keep: list[SkBuff] = []
+                for f in self.frag_list:
+                    if room <= 0:
+                        break
+                    if f.len > room:
+                        f.trim(room)
+                    keep.append(f)
+                    room -= f.len
+                self.frag_list = keep
+                self.data_len = n - (self.tail - self.data)
+        else:
+            self.tail = self.data + n
+        self.len = n
+
+
+def skb_put(skb: SkBuff, data: bytes) -> None:
+    """Append `data` behind the tail (Linux hands out the room; here the bytes come along)."""
+    skb.head = data if skb.tail == 0 else skb.head[:skb.tail] + data
+    n = len(data)
+    skb.tail += n
+    skb.len += n
+
+
+def skb_clone(skb: SkBuff) -> SkBuff:
+    """A second reference to the same bytes: same truesize, charged again; both share one fate."""
+    c = SkBuff(skb.net, skb.head, skb.truesize)
+    c.data = skb.data
+    c.tail = skb.tail
+    c.len = skb.len
+    c.data_len = skb.data_len
+    c.dev = skb.dev
+    c.protocol = skb.protocol
+    c.pkt_type = skb.pkt_type
+    c.ip_summed = skb.ip_summed
+    c.csum = skb.csum
+    c.csum_start = skb.csum_start
+    c.csum_offset = skb.csum_offset
+    c.csum_level = skb.csum_level
+    c.csum_valid = skb.csum_valid
+    c.hash = skb.hash
+    c.l4_hash = skb.l4_hash
+    c.sw_hash = skb.sw_hash
+    c.vlan_present = skb.vlan_present
+    c.vlan_tci = skb.vlan_tci
+    c.vlan_proto = skb.vlan_proto
+    c.queue_mapping = skb.queue_mapping
+    c.rx_queue_recorded = skb.rx_queue_recorded
+    c.napi_id = skb.napi_id
+    c.tstamp = skb.tstamp
+    c.mac_header = skb.mac_header
+    c.network_header = skb.network_header
+    c.transport_header = skb.transport_header
+    c.mac_len = skb.mac_len
+    c.dst = skb.dst
+    c.mark = skb.mark
+    c.priority = skb.priority
+    c.skb_iif = skb.skb_iif
+    c.frag_list = skb.frag_list
+    c.gso_size = skb.gso_size
+    c.gso_segs = skb.gso_segs
+    c.gso_type = skb.gso_type
+    c.arrived_ns = skb.arrived_ns
+    c.pfmemalloc = skb.pfmemalloc
+    c.encapsulation = skb.encapsulation
+    c.head_size = skb.head_size
+    c.nr_frags = skb.nr_frags
+    c.cb = skb.cb
+    c.nfct = skb.nfct
+    c.own = skb.own
+    c.cloned = True
+    skb.cloned = True
+    if skb.tokens:
+        fate = skb.fate
+        if fate is None:
+            fate = skb.fate = Fate(1, skb.tokens)
+        fate.refs += 1
+        c.fate = fate
+        c.tokens = skb.tokens
+        c.tag = skb.tag
+    return c
+
+
+def skb_clone_observer(skb: SkBuff) -> SkBuff:
+    """A clone for somebody who only looks (a capture): it holds no token."""
+    tokens, fate = skb.tokens, skb.fate
+    skb.tokens = 0
+    c = skb_clone(skb)
+    skb.tokens, skb.fate = tokens, fate
+    c.tokens = 0
+    c.fate = None
+    return c
+
+
+def skb_move_tokens(dst: SkBuff, src: SkBuff) -> None:
+    """A merge: the frames of `src` now share the fate of `dst`."""
+    n = src.tokens
+    if not n:
+        return
+    if src.fate is not None or dst.fate is not None:
+        raise AssertionError("tokens of a shared skb cannot move")
+    src.tokens = 0
+    dst.tokens += n
+    if src.tag is not None:
+        a = dst.tag if isinstance(dst.tag, tuple) else (() if dst.tag is None else (dst.tag,))
+        b = src.tag if isinstance(src.tag, tuple) else (src.tag,)
+        dst.tag = a + b
+        src.tag = None
+
+
+def skb_condense(skb: SkBuff) -> None:
+    """Give paged data's memory back when it fits into the head; truesize is recomputed (net/core/skbuff.c)."""
+    if skb.data_len:
+        if skb.data_len > skb.head_size - skb.tail or skb.cloned:
+            return
+        skb.linearize()
+    skb.truesize = skb.head_size + SKB_OVERHEAD
+
+
+# --- the ends ---------------------------------------------------------------------------------------------------------
+
+
+def skb_end(skb: SkBuff, outcome: int, site: Site | None) -> None:
+    """Book what became of the frames of this reference (not a Linux function)."""
+    n = skb.tokens
+    if n:
+        skb.tokens = 0
+        ledger = skb.net.kernel.ledger
+        fate = skb.fate
+        if fate is not None:
+            skb.fate = None
+            ledger.settle(fate, outcome, site)
+        elif outcome == DELIVERED:
+            ledger.delivered += n
+        elif outcome == CONSUMED:
+            assert site is not None
+            ledger.book_consumed(site, n)
+        else:
+            assert site is not None
+            ledger.book_drop(site, n)
+    elif skb.own and skb.sk is None:
+        pass
+
+
+def skb_release_head_state(skb: SkBuff) -> None:
+    """The destructor: give a sender's memory back (sock_wfree)."""
+    sk = skb.destructor_w
+    if sk is not None:
+        skb.destructor_w = None
+        sock_wfree(sk, skb.truesize)
+
+
+def sock_wfree(sk: Sock, truesize: int) -> None:
+    sk.wmem_free(truesize)
+
+
+def skb_free_head(skb: SkBuff) -> None:
+    """Memory of the head goes back: nothing to do here, Python owns it."""
+
+
+def skb_release_data(skb: SkBuff) -> None:
+    skb_free_head(skb)
+
+
+def kfree_skbmem(skb: SkBuff) -> None:
+    """The struct itself goes back."""
+
+
+def consume_skb(skb: SkBuff, site: Site | None) -> None:
+    """The normal end.  `site` None: a program read it (delivered); else what consumed it."""
+    if skb.users > 1:
+        skb.users -= 1
+        return
+    tp = skb.net.kernel.trace.consume_skb
+    if tp.on:
+        tp.fire(skb, "consume_skb")
+    if skb.tokens:
+        skb_end(skb, DELIVERED if site is None else CONSUMED, site)
+    skb_release_head_state(skb)
+    skb_release_data(skb)
+    kfree_skbmem(skb)
+
+
+def kfree_skb_reason(skb: SkBuff, site: Site) -> None:
+    """The end by a drop: `site` says stage, reason, the Linux counter that its caller moved, and the drop reason."""
+    if skb.users > 1:
+        skb.users -= 1
+        return
+    tp = skb.net.kernel.trace.kfree_skb
+    if tp.on:
+        tp.fire(skb, site.stage, skb.protocol, site.skb_reason)
+    if skb.tokens:
+        skb_end(skb, DROPPED, site)
+    elif skb.own:
+        skb.net.kernel.ledger.book_own_drop(site)
+    skb_release_head_state(skb)
+    skb_release_data(skb)
+    kfree_skbmem(skb)
+
+
+# --- allocation: heads come empty, `skb_put` brings the bytes -----------------------------------------------------------
+
+
+def __build_skb_around(net: Net, truesize: int) -> SkBuff:
+    return SkBuff(net, b"", truesize)
+
+
+def napi_skb_cache_get() -> None:
+    """6.1 takes the struct from a per-CPU cache; Python allocates it in __build_skb_around."""
+
+
+def __napi_build_skb(net: Net, truesize: int) -> SkBuff:
+    napi_skb_cache_get()
+    return __build_skb_around(net, truesize)
+
+
+def __napi_alloc_skb(net: Net, length: int) -> SkBuff:
+    """A small skb for `length` bytes, from NAPI context; truesize by release (mm.py)."""
+    return __napi_build_skb(net, net.kernel.skb_alloc.napi(length))
+
+
+def __netdev_alloc_skb(net: Net, length: int, sleepable: bool = False) -> SkBuff:
+    """A receive skb for `length` bytes; `sleepable` = GFP_KERNEL."""
+    return SkBuff(net, b"", net.kernel.skb_alloc.netdev(length, sleepable))
+
+
+def __alloc_skb(net: Net, size: int) -> SkBuff:
+    """An skb whose head of `size` bytes comes from the slab (what the machine itself sends)."""
+    skb = __build_skb_around(net, alloc_skb_truesize(size))
+    skb.own = True
+    return skb
+
+
+def build_skb_truesize(frag_size: int) -> int:
+    """build_skb around a buffer of `frag_size` bytes (shared info included): what it is charged as."""
+    return frag_size + SKB_STRUCT

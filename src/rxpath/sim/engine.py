@@ -1,0 +1,306 @@
+"""The engine: events and CPUs on one integer-nanosecond time line.
+
+What lives here: the heap of events, CPUs as parkable green threads, the horizon, `Cpu.charge`.
+What does not: anything about interrupts, softirqs or tasks (kernel/cpu.py fills the hooks `take_interrupts` and
+`reschedule`).
+
+The order at one instant is total and the same everywhere: events by (time, sequence of their making), then CPUs by id.
+
+`charge(n)` is the only way time passes on a CPU and its only preemption point.  The horizon is the earliest moment at
+which anything else may happen; a charge that ends before it costs one comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Final
+
+from greenlet import getcurrent, greenlet
+
+from rxpath.sim.clock import Clock
+
+NEVER: Final = 1 << 62
+
+
+class EngineError(RuntimeError):
+    """A rule of the engine was broken (blocking in an event, a task that outlives its machine...)."""
+
+
+class Event:
+    """One thing that will happen at `time`; made by `Engine.at`."""
+
+    __slots__ = ("time", "fn")
+
+    def __init__(self, time: int, fn: Callable[[], None]) -> None:
+        self.time = time
+        self.fn: Callable[[], None] | None = fn
+
+
+class Cpu:
+    """A processor as the engine sees it: a local time, parked or running, and hooks that the kernel fills.
+
+    `time` is valid while the CPU is parked; while it runs, its time is `engine.now`.
+    """
+
+    __slots__ = ("engine", "id", "time", "runnable", "resume", "irqs_off", "accrued", "attention")
+
+    def __init__(self, engine: Engine, cpu_id: int) -> None:
+        self.engine = engine
+        self.id = cpu_id
+        self.time = 0
+        self.runnable = False
+        self.resume: greenlet | None = None
+        self.irqs_off = 0  # depth; while > 0 code is atomic and charges accrue
+        self.accrued = 0
+        self.attention = False  # an interrupt or a reschedule waits for the next charge
+
+    # --- hooks ---------------------------------------------------------------------------------------------------
+    def take_interrupts(self) -> None:
+        """Run what is pending on this CPU (called with interrupts enabled, on the current stack)."""
+
+    # --- time ----------------------------------------------------------------------------------------------------
+    def charge(self, n: int) -> None:
+        """Spend `n` ns here.  Interrupts, events and other CPUs that come first happen first."""
+        if self.irqs_off:
+            self.accrued += n
+            return
+        eng = self.engine
+        t = eng.now + n
+        if t < eng.horizon:
+            eng.now = t
+        else:
+            self._charge_slow(n)
+
+    def _charge_slow(self, n: int) -> None:
+        eng = self.engine
+        left = n
+        while True:
+            if self.attention:
+                self.attention = False
+                self.take_interrupts()
+            eng.horizon = eng.compute_horizon(self)
+            t = eng.now + left
+            if t < eng.horizon:
+                eng.now = t
+                return
+            if eng.horizon > eng.now:
+                step = eng.horizon - eng.now
+                if step > left:
+                    step = left
+                left -= step
+                eng.now += step
+            heap = eng.heap
+            if heap and heap[0][0] <= eng.now:
+                eng.run_due()
+                continue
+            if eng.must_yield(self):
+                self.park()
+                continue
+            if left == 0 and not self.attention:
+                return
+
+    def advance(self, n: int) -> None:
+        """Like charge, but takes no interrupt and cannot be preempted: the time of an atomic section, realised."""
+        eng = self.engine
+        t = eng.now + n
+        if t < eng.horizon:
+            eng.now = t
+            return
+        left = n
+        while True:
+            eng.horizon = eng.compute_horizon(self)
+            t = eng.now + left
+            if t < eng.horizon:
+                eng.now = t
+                break
+            if eng.horizon > eng.now:
+                step = eng.horizon - eng.now
+                if step > left:
+                    step = left
+                left -= step
+                eng.now += step
+            heap = eng.heap
+            if heap and heap[0][0] <= eng.now:
+                eng.run_due()
+                continue
+            if eng.must_yield(self):
+                self.park()
+                continue
+            if left == 0:
+                break
+        if self.attention:
+            eng.horizon = 0
+
+    def park(self) -> None:
+        """Give the engine to whoever is earlier; returns when this CPU is the earliest again."""
+        eng = self.engine
+        self.time = eng.now
+        self.resume = getcurrent()
+        eng.hub_switch()
+        eng.now = self.time
+        eng.current = self
+        eng.horizon = 0 if self.attention else eng.compute_horizon(self)
+
+    def idle_wait(self) -> None:
+        """Nothing to run: sleep until `Engine.wake`."""
+        self.runnable = False
+        self.park()
+
+    def need_attention(self) -> None:
+        """Make the next charge of this CPU look at `take_interrupts`; wakes it when it is idle."""
+        self.attention = True
+        eng = self.engine
+        if eng.current is self:
+            if not self.irqs_off:
+                eng.horizon = 0
+        elif not self.runnable:
+            eng.wake(self)
+
+
+class Engine:
+    """Events and CPUs; `run` is called on the machine's own greenlet, the hub."""
+
+    __slots__ = ("clock", "now", "horizon", "heap", "seq", "cpus", "current", "hub", "until", "stop", "in_event", "waiter")
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.now = 0
+        self.horizon = 0
+        self.heap: list[tuple[int, int, Event]] = []
+        self.seq = 0
+        self.cpus: list[Cpu] = []
+        self.current: Cpu | None = None
+        self.hub: greenlet | None = None
+        self.until = NEVER
+        self.stop = False
+        self.in_event = False
+        self.waiter: Callable[[int], None] | None = None  # real time only: sleep until that moment or an outside event
+
+    # --- events --------------------------------------------------------------------------------------------------
+    def at(self, t: int, fn: Callable[[], None]) -> Event:
+        """Call `fn` at time `t` (not before now).  Events run inline: they never charge, block or switch."""
+        if t < self.now:
+            t = self.now
+        ev = Event(t, fn)
+        self.seq += 1
+        heappush(self.heap, (t, self.seq, ev))
+        if t < self.horizon:
+            self.horizon = t
+        return ev
+
+    def after(self, ns: int, fn: Callable[[], None]) -> Event:
+        return self.at(self.now + ns, fn)
+
+    def cancel(self, ev: Event | None) -> None:
+        """Forget an event; one that has run already is forgotten quietly."""
+        if ev is not None:
+            ev.fn = None
+
+    def run_due(self) -> None:
+        """Run every event whose time is not later than now, in order."""
+        heap = self.heap
+        saved = self.in_event
+        self.in_event = True
+        while heap and heap[0][0] <= self.now:
+            ev = heappop(heap)[2]
+            fn = ev.fn
+            if fn is not None:
+                ev.fn = None
+                fn()
+        self.in_event = saved
+
+    # --- CPUs ----------------------------------------------------------------------------------------------------
+    def wake(self, cpu: Cpu) -> None:
+        """Make a parked idle CPU runnable from now on."""
+        if cpu.runnable:
+            return
+        cpu.runnable = True
+        if cpu.time < self.now:
+            cpu.time = self.now
+        cur = self.current
+        if cur is not None and cur is not cpu:
+            bound = cpu.time if cpu.id < cur.id else cpu.time + 1
+            if bound < self.horizon:
+                self.horizon = bound
+
+    def compute_horizon(self, cpu: Cpu) -> int:
+        h = self.heap[0][0] if self.heap else NEVER
+        if self.until < h:
+            h = self.until + 1
+        if len(self.cpus) > 1:
+            for o in self.cpus:
+                if o.runnable and o is not cpu:
+                    t = o.time if o.id < cpu.id else o.time + 1
+                    if t < h:
+                        h = t
+        return h
+
+    def must_yield(self, cpu: Cpu) -> bool:
+        now = self.now
+        if now > self.until or self.stop:
+            return True
+        if len(self.cpus) > 1:
+            for o in self.cpus:
+                if o.runnable and o is not cpu and (o.time < now or (o.time == now and o.id < cpu.id)):
+                    return True
+        return False
+
+    def hub_switch(self) -> None:
+        hub = self.hub
+        if hub is None:
+            raise EngineError("a CPU was used outside of Engine.run")
+        self.current = None
+        hub.switch()
+
+    def _earliest(self) -> Cpu | None:
+        best: Cpu | None = None
+        for c in self.cpus:
+            if c.runnable and (best is None or c.time < best.time):
+                best = c
+        return best
+
+    def run(self, until: int = NEVER) -> None:
+        """Run until nothing is left to do, `until` (ns, inclusive) has passed, or `stop` is set."""
+        if self.hub is not None:
+            raise EngineError("Engine.run is not reentrant")
+        self.hub = getcurrent()
+        self.until = until
+        self.stop = False
+        real = not self.clock.is_virtual
+        try:
+            while not self.stop:
+                if real:
+                    t = self.clock.read()
+                    if t > self.now:
+                        self.now = t
+                c = self._earliest()
+                t_ev = self.heap[0][0] if self.heap else NEVER
+                if c is not None and c.time < t_ev:
+                    if c.time > until:
+                        break
+                    self.current = c
+                    if real and c.time < self.now:
+                        c.time = self.now
+                    self.now = c.time
+                    g = c.resume
+                    if g is None:
+                        raise EngineError("cpu%d has no context" % c.id)
+                    g.switch()
+                    continue
+                if t_ev > until or (t_ev == NEVER and not real):
+                    if until != NEVER and until > self.now:
+                        self.now = until
+                    break
+                if real:
+                    if t_ev > self.now:
+                        if self.waiter is None:
+                            raise EngineError("real time needs a waiter")
+                        self.waiter(t_ev)
+                        continue
+                else:
+                    self.now = t_ev
+                self.run_due()
+        finally:
+            self.hub = None
+            self.current = None
