@@ -115,17 +115,21 @@ _COUNT = re.compile(r" *([0-9]{1,20})(?= |$)", re.ASCII)
 
 
 def parse(text: str) -> Interrupts:
-    """The file of any release and, as far as the common columns go, any architecture.
+    """The file of any release and, as far as the common columns go, any architecture; also lines cut out by
+    grep.
+
+    Without the header the CPUs are counted from 0.
 
     FormatError otherwise.
     """
     lines = split_lines(text)
     if not lines:
         raise FormatError(FORMAT, 0, "empty")
-    cpus = parse_cpu_header(lines[0], FORMAT)
+    headless = lines[0].partition(":")[1] != "" and not lines[0].lstrip().startswith("CPU")
+    cpus = _cpus_of_row(lines[0]) if headless else parse_cpu_header(lines[0], FORMAT)
     rows: list[IrqRow] = []
     arch: list[ArchRow] = []
-    for number, line in enumerate(lines[1:], 2):
+    for number, line in enumerate(lines if headless else lines[1:], 1 if headless else 2):
         label, colon, rest = line.partition(":")
         label = label.strip()
         if not colon or not label or " " in label:
@@ -142,6 +146,11 @@ def parse(text: str) -> Interrupts:
                 raise FormatError(FORMAT, number, f"expected {len(cpus)} counts, found {len(counts)}")
             arch.append(ArchRow(label, counts, tail.strip()))
     return Interrupts(cpus, tuple(rows), tuple(arch))
+
+
+def _cpus_of_row(line: str) -> tuple[int, ...]:
+    counts, _ = _take_counts(line.partition(":")[2], 1 << 16)
+    return tuple(range(len(counts)))
 
 
 def _take_counts(rest: str, limit: int) -> tuple[tuple[int, ...], str]:

@@ -65,31 +65,29 @@ def build(counters: Mapping[str, Mapping[str, int]], layout: Layout) -> LinePair
 
 def parse_pairs(text: str, fmt: str) -> LinePairs:
     """Any file of this form; FormatError otherwise."""
-    lines = split_lines(text)
+    lines = [(number, line) for number, line in enumerate(split_lines(text), 1) if line.strip()]
     if not lines:
         raise FormatError(fmt, 0, "empty")
     if len(lines) % 2:
-        raise FormatError(fmt, len(lines), "a line of names without its line of values")
+        raise FormatError(fmt, lines[-1][0], "a line of names without its line of values")
     groups: list[Group] = []
-    for at in range(0, len(lines), 2):
-        head, colon, names_text = lines[at].partition(":")
-        head2, colon2, values_text = lines[at + 1].partition(":")
+    for (at, first), (at2, second) in zip(lines[::2], lines[1::2], strict=True):
+        head, colon, names_text = first.partition(":")
+        head2, colon2, values_text = second.partition(":")
         if not colon or not head or " " in head:
-            raise FormatError(fmt, at + 1, f"expected 'Group: names', found {shown(lines[at])}")
+            raise FormatError(fmt, at, f"expected 'Group: names', found {shown(first)}")
         if not colon2 or head2 != head:
-            raise FormatError(
-                fmt, at + 2, f"expected the values of {head[:40]!a}, found {shown(lines[at + 1])}"
-            )
+            raise FormatError(fmt, at2, f"expected the values of {head[:40]!a}, found {shown(second)}")
         names = tuple(names_text.split())
         words = values_text.split()
         if len(names) != len(words):
-            raise FormatError(fmt, at + 2, f"{len(names)} names but {len(words)} values in {head[:40]!a}")
+            raise FormatError(fmt, at2, f"{len(names)} names but {len(words)} values in {head[:40]!a}")
         if len(set(names)) != len(names):
-            raise FormatError(fmt, at + 1, f"a name appears twice in {head[:40]!a}")
+            raise FormatError(fmt, at, f"a name appears twice in {head[:40]!a}")
         for n in names:
             if n.lstrip("-").isdigit():
-                raise FormatError(fmt, at + 1, f"expected names, found the number {shown(n)}")
-        groups.append(Group(head, names, tuple(decimal(w, fmt, at + 2, "a counter") for w in words)))
+                raise FormatError(fmt, at, f"expected names, found the number {shown(n)}")
+        groups.append(Group(head, names, tuple(decimal(w, fmt, at2, "a counter") for w in words)))
     return LinePairs(tuple(groups))
 
 

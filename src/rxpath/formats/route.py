@@ -15,7 +15,7 @@ UP, GATEWAY, HOST, REJECT = 0x1, 0x2, 0x4, 0x200  # RTF_*
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Addresses as strings; `device` "*" = none (unreachable); gateway 0.0.0.0 = on link; mtu: advmss + 40."""
+    """Addresses are texts; `device` "*" = none (unreachable); gateway 0.0.0.0 = on link; mtu: advmss + 40."""
 
     device: str
     destination: str

@@ -22,6 +22,13 @@ STATES = words(
 )
 NETIDS = words("tcp udp raw icmp icmp6 p_raw p_dgr u_str u_dgr u_seq nl mptcp v_str")
 
+_LOCAL = (
+    "u_str ",
+    "u_dgr ",
+    "u_seq ",
+    "v_str ",
+    "v_dgr ",
+)  # no IP: these rows have other columns and are skipped
 _SKMEM = re.compile(r"skmem:\(([a-z0-9,]*)\)", re.ASCII)
 _ITEM = re.compile(r"([a-z]{1,2})([0-9]{1,19})", re.ASCII)
 
@@ -95,10 +102,17 @@ def parse(text: str) -> Ss:
     """The output of any version and choice of columns for IP sockets.  FormatError otherwise."""
     rows: list[SsSock] = []
     header = False
+    skipping = False
     for number, line in enumerate(split_lines(text), 1):
         if not line.strip():
             continue
         if "Recv-Q" in line and "Address:Port" in line:
+            header = True
+            continue
+        if line[0] in " \t" and skipping:
+            continue
+        skipping = line.startswith(_LOCAL)
+        if skipping:
             header = True
             continue
         if line[0] in " \t" and rows:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import FormatError, shown, split_lines, unsigned
 from .json_text import Json
@@ -492,3 +493,79 @@ def _json_stats(s: LinkStats, errors: bool) -> Json:
             "carrier_changes": s.carrier_changes,
         }
     return {"rx": rx, "tx": tx}
+
+
+def from_json(data: object) -> tuple[Link, ...]:
+    """The inverse of `to_json`; FormatError for a structure that is not that of `ip -j link` or `addr`."""
+    if not isinstance(data, list) or not data:
+        raise FormatError(FORMAT, 0, "expected a list of devices")
+    return tuple(_from_one(one) for one in data if one != {})
+
+
+def _from_one(data: object) -> Link:
+    ifname, flags = _get(data, "ifname", str, ""), _get(data, "flags", list, [])
+    if not ifname:
+        raise FormatError(FORMAT, 0, "a device without ifname")
+    stats64: object = _get(data, "stats64", dict, {}) or _get(data, "stats", dict, {})
+    counters: dict[str, int] = {}
+    for direction in ("rx", "tx"):
+        for key, value in _get(stats64, direction, dict, {}).items():
+            name = _JSON_COUNTERS.get(key, f"{direction}_{key}")
+            if name in _STAT_NAMES and isinstance(value, int):
+                counters[name] = value
+    details: dict[str, int | str] = {}
+    for name in _DETAIL_WORDS:
+        found = _get(data, name, object, None)
+        if isinstance(found, int | str):
+            details[name] = found
+    kind = _get(_get(data, "linkinfo", dict, {}), "info_kind", str, None)
+    addresses = _get(data, "addr_info", list, None)
+    return Link(
+        _get(data, "ifindex", int, 0),
+        ifname,
+        tuple(str(f) for f in flags),
+        _get(data, "mtu", int, 0),
+        _get(data, "qdisc", str, ""),
+        _get(data, "operstate", str, None),
+        _get(data, "linkmode", str, None),
+        _get(data, "group", str, None),
+        _get(data, "txqlen", int, None),
+        _get(data, "link_type", str, ""),
+        _get(data, "address", str, ""),
+        _get(data, "broadcast", str, ""),
+        _get(data, "link", str, None),
+        _get(data, "master", str, None),
+        details or None,
+        kind,
+        LinkStats(**counters) if counters else None,
+        "rx_length_errors" in counters,
+        None if addresses is None else tuple(_from_address(a) for a in addresses if a != {}),
+    )
+
+
+def _from_address(data: object) -> Address:
+    flags = tuple(k for k, v in data.items() if v is True) if isinstance(data, dict) else ()
+    return Address(
+        _get(data, "family", str, ""),
+        _get(data, "local", str, ""),
+        _get(data, "prefixlen", int, 0),
+        _get(data, "scope", str, ""),
+        _get(data, "broadcast", str, None),
+        _get(data, "label", str, ""),
+        flags,
+        _get(data, "valid_life_time", int, FOREVER),
+        _get(data, "preferred_life_time", int, FOREVER),
+    )
+
+
+def _get(data: object, key: str, kind: type, default: Any) -> Any:
+    if not isinstance(data, dict):
+        raise FormatError(FORMAT, 0, "expected an object")
+    value = data.get(key, default)
+    if value is not default and not isinstance(value, kind):
+        raise FormatError(FORMAT, 0, f"{key} is not of the expected type")
+    return value
+
+
+_JSON_COUNTERS = {"multicast": "multicast", "collisions": "collisions", "carrier_changes": "carrier_changes"}
+_STAT_NAMES = frozenset(LinkStats.__dataclass_fields__)
