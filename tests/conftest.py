@@ -1,4 +1,4 @@
-"""What every test may use: hypothesis profiles, full or sample counts, the rule that a skip may be a failure."""
+"""What every test may use: hypothesis profiles, full or sample counts, when a skip is a failure."""
 
 from __future__ import annotations
 

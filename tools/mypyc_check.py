@@ -1,7 +1,7 @@
 """Compile the hot rooms with mypyc in a scratch copy and run their tests against the compiled modules.
 
-The code is written to run as it stands; that the same files also compile is a property worth keeping, so it is
-tried on every change. Exit status: 0 everything compiled and passed, 1 a test failed, 2 it did not compile.
+The code is written to run as it stands; that the same files also compile is a property worth keeping, so it
+is tried on every change. Exit status: 0 compiled and passed, 1 a test failed, 2 it did not compile.
 """
 
 from __future__ import annotations
