@@ -119,13 +119,13 @@ class SkBuff:
         """skb_headlen."""
         return self.len - self.data_len
 
-    def bytes(self) -> bytes:
+    def tobytes(self) -> bytes:
         """All data from `data` on, frag_list included."""
         if self.frag_list is None:
             return self.head[self.data:self.tail]
         parts = [self.head[self.data:self.tail]]
         for f in self.frag_list:
-            parts.append(f.bytes())
+            parts.append(f.tobytes())
         return b"".join(parts)
 
     def pull(self, n: int) -> None:
@@ -160,7 +160,7 @@ class SkBuff:
     def linearize(self) -> None:
         """skb_linearize: frag_list data joins the head."""
         if self.frag_list is not None:
-            self.head = self.head[:self.tail] + b"".join([f.bytes() for f in self.frag_list])
+            self.head = self.head[:self.tail] + b"".join([f.tobytes() for f in self.frag_list])
             self.tail = len(self.head)
             self.frag_list = None
             self.data_len = 0
