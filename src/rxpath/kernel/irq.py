@@ -261,36 +261,42 @@ class Irqs:
         else:
             self._place(desc, cpu)
 
-    # --- taking one ----------------------------------------------------------------------------------------------
     def common_interrupt(self, cpu: Cpu, vector: int) -> None:
-        """Entry from the hardware: hard interrupt part, then irq exit with its softirqs."""
-        k = self.kernel
-        old = cpu.set_mode(MODE_HARDIRQ)
-        cpu.hardirq_count += 1
-        cpu.irqs_off += 1
-        cpu.depth += 1
-        if cpu.depth > cpu.max_depth:
-            cpu.max_depth = cpu.depth
-        if vector >= 0:
-            __common_interrupt(self, cpu, vector)
-        elif vector == VEC_LOCAL_TIMER:
-            cpu.loc_count += 1
-            cpu.accrued += k.costs.timer_irq
-            k.timers.sysvec_apic_timer_interrupt(cpu)
-        elif vector == VEC_CALL_FUNCTION:
-            cpu.cal_count += 1
-            cpu.accrued += k.costs.ipi_receive
-            k.generic_smp_call_function_single_interrupt(cpu)
-        elif vector == VEC_RESCHEDULE:
-            cpu.res_count += 1
-        cpu.irqs_off -= 1
-        if cpu.accrued and cpu.irqs_off == 0:
-            n = cpu.accrued
-            cpu.accrued = 0
-            cpu.advance(n)
-        irq_exit_rcu(cpu)
-        cpu.depth -= 1
-        cpu.set_mode(old)
+        common_interrupt(self, cpu, vector)
+
+
+# --- taking one -------------------------------------------------------------------------------------------------------
+
+
+def common_interrupt(irqs: Irqs, cpu: Cpu, vector: int) -> None:
+    """Entry from the hardware: hard interrupt part, then irq exit with its softirqs."""
+    k = irqs.kernel
+    old = cpu.set_mode(MODE_HARDIRQ)
+    cpu.hardirq_count += 1
+    cpu.irqs_off += 1
+    cpu.depth += 1
+    if cpu.depth > cpu.max_depth:
+        cpu.max_depth = cpu.depth
+    if vector >= 0:
+        __common_interrupt(irqs, cpu, vector)
+    elif vector == VEC_LOCAL_TIMER:
+        cpu.loc_count += 1
+        cpu.accrued += k.costs.timer_irq
+        k.timers.sysvec_apic_timer_interrupt(cpu)
+    elif vector == VEC_CALL_FUNCTION:
+        cpu.cal_count += 1
+        cpu.accrued += k.costs.ipi_receive
+        k.generic_smp_call_function_single_interrupt(cpu)
+    elif vector == VEC_RESCHEDULE:
+        cpu.res_count += 1
+    cpu.irqs_off -= 1
+    if cpu.accrued and cpu.irqs_off == 0:
+        n = cpu.accrued
+        cpu.accrued = 0
+        cpu.advance(n)
+    irq_exit_rcu(cpu)
+    cpu.depth -= 1
+    cpu.set_mode(old)
 
 
 def __common_interrupt(irqs: Irqs, cpu: Cpu, irq: int) -> None:

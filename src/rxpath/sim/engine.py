@@ -43,7 +43,7 @@ class Cpu:
     `time` is valid while the CPU is parked; while it runs, its time is `engine.now`.
     """
 
-    __slots__ = ("engine", "id", "time", "runnable", "resume", "irqs_off", "accrued", "attention")
+    __slots__ = ("engine", "id", "time", "runnable", "resume", "irqs_off", "accrued", "attention", "charge_start", "interruptible")
 
     def __init__(self, engine: Engine, cpu_id: int) -> None:
         self.engine = engine
@@ -54,6 +54,8 @@ class Cpu:
         self.irqs_off = 0  # depth; while > 0 code is atomic and charges accrue
         self.accrued = 0
         self.attention = False  # an interrupt or a reschedule waits for the next charge
+        self.charge_start = 0  # while parked inside a charge: when it began; `time` is when it ends
+        self.interruptible = False
 
     # --- hooks ---------------------------------------------------------------------------------------------------
     def take_interrupts(self) -> None:
@@ -79,25 +81,8 @@ class Cpu:
             if self.attention:
                 self.attention = False
                 self.take_interrupts()
-            eng.horizon = eng.compute_horizon(self)
-            t = eng.now + left
-            if t < eng.horizon:
-                eng.now = t
-                return
-            if eng.horizon > eng.now:
-                step = eng.horizon - eng.now
-                if step > left:
-                    step = left
-                left -= step
-                eng.now += step
-            heap = eng.heap
-            if heap and heap[0][0] <= eng.now:
-                eng.run_due()
-                continue
-            if eng.must_yield(self):
-                self.park()
-                continue
-            if left == 0 and not self.attention:
+            left = self._pass(left, True)
+            if left < 0:
                 return
 
     def advance(self, n: int) -> None:
@@ -108,29 +93,43 @@ class Cpu:
             eng.now = t
             return
         left = n
-        while True:
-            eng.horizon = eng.compute_horizon(self)
-            t = eng.now + left
-            if t < eng.horizon:
-                eng.now = t
-                break
-            if eng.horizon > eng.now:
-                step = eng.horizon - eng.now
-                if step > left:
-                    step = left
-                left -= step
-                eng.now += step
-            heap = eng.heap
-            if heap and heap[0][0] <= eng.now:
-                eng.run_due()
-                continue
-            if eng.must_yield(self):
-                self.park()
-                continue
-            if left == 0:
-                break
+        while left >= 0:
+            left = self._pass(left, False)
         if self.attention:
             eng.horizon = 0
+
+    def _pass(self, left: int, interruptible: bool) -> int:
+        """One step towards `left` ns from now: -1 when they have passed, else what is left.
+
+        Events before the end run inline.  When another CPU comes first this one parks until the end, and is woken earlier only by an
+        interrupt (`need_attention`), if it may take one.
+        """
+        eng = self.engine
+        t = eng.now + left
+        others = eng.others_bound(self)
+        heap = eng.heap
+        if heap:
+            e = heap[0][0]
+            if e <= t and e < others + 1 and e <= eng.until and not eng.stop:
+                if e > eng.now:
+                    left -= e - eng.now
+                    eng.now = e
+                if e < others or eng.events_first(self, e):
+                    eng.run_due()
+                    return left
+        if t < others and t <= eng.until and not eng.stop:
+            eng.now = t
+            eng.horizon = 0 if self.attention else eng.compute_horizon(self)
+            return -1
+        self.time = t
+        self.charge_start = eng.now
+        self.interruptible = interruptible
+        self.resume = getcurrent()
+        eng.hub_switch()
+        self.interruptible = False
+        eng.now = self.time
+        eng.current = self
+        return t - self.time
 
     def park(self) -> None:
         """Give the engine to whoever is earlier; returns when this CPU is the earliest again."""
@@ -148,7 +147,7 @@ class Cpu:
         self.park()
 
     def need_attention(self) -> None:
-        """Make the next charge of this CPU look at `take_interrupts`; wakes it when it is idle."""
+        """Make the next charge of this CPU look at `take_interrupts`; wakes it when it is idle or in a long charge."""
         self.attention = True
         eng = self.engine
         if eng.current is self:
@@ -156,6 +155,11 @@ class Cpu:
                 eng.horizon = 0
         elif not self.runnable:
             eng.wake(self)
+        elif self.interruptible:
+            at = eng.now if eng.now > self.charge_start else self.charge_start
+            if at < self.time:
+                self.time = at
+                eng.lower_horizon(self)
 
 
 class Engine:
@@ -218,16 +222,19 @@ class Engine:
         cpu.runnable = True
         if cpu.time < self.now:
             cpu.time = self.now
+        self.lower_horizon(cpu)
+
+    def lower_horizon(self, cpu: Cpu) -> None:
+        """`cpu` became runnable, or earlier: the running CPU must not pass it."""
         cur = self.current
         if cur is not None and cur is not cpu:
             bound = cpu.time if cpu.id < cur.id else cpu.time + 1
             if bound < self.horizon:
                 self.horizon = bound
 
-    def compute_horizon(self, cpu: Cpu) -> int:
-        h = self.heap[0][0] if self.heap else NEVER
-        if self.until < h:
-            h = self.until + 1
+    def others_bound(self, cpu: Cpu) -> int:
+        """The first moment that `cpu` may not reach because another CPU comes first."""
+        h = NEVER
         if len(self.cpus) > 1:
             for o in self.cpus:
                 if o.runnable and o is not cpu:
@@ -236,15 +243,20 @@ class Engine:
                         h = t
         return h
 
-    def must_yield(self, cpu: Cpu) -> bool:
-        now = self.now
-        if now > self.until or self.stop:
-            return True
-        if len(self.cpus) > 1:
-            for o in self.cpus:
-                if o.runnable and o is not cpu and (o.time < now or (o.time == now and o.id < cpu.id)):
-                    return True
-        return False
+    def events_first(self, cpu: Cpu, e: int) -> bool:
+        """Whether events of time `e` come before every other CPU."""
+        for o in self.cpus:
+            if o.runnable and o is not cpu and o.time < e:
+                return False
+        return True
+
+    def compute_horizon(self, cpu: Cpu) -> int:
+        h = self.others_bound(cpu)
+        if self.heap and self.heap[0][0] < h:
+            h = self.heap[0][0]
+        if self.until < h:
+            h = self.until + 1
+        return h
 
     def hub_switch(self) -> None:
         hub = self.hub
@@ -278,6 +290,8 @@ class Engine:
                 t_ev = self.heap[0][0] if self.heap else NEVER
                 if c is not None and c.time < t_ev:
                     if c.time > until:
+                        if until > self.now:
+                            self.now = until
                         break
                     self.current = c
                     if real and c.time < self.now:
