@@ -38,7 +38,7 @@ PLAIN: list[tuple[str, Any]] = [
 
 
 def _render(module: Any, value: Any) -> str:
-    out: str = module.render(value, settings.Layout()) if module is settings else module.render(value)
+    out: str = module.render(value, settings.NETLINK) if module is settings else module.render(value)
     return out
 
 
@@ -70,7 +70,7 @@ def test_before_up_comes_back(golden: Any) -> None:
     text = golden.text("before-up.txt", "/oracle/ethtool eth0")
     value = settings.parse(text)
     assert (value.speed, value.link) == (0, False)
-    assert settings.render(value, settings.Layout()) == text
+    assert settings.render(value, settings.NETLINK) == text
 
 
 def test_self_test_comes_back(golden: Any) -> None:
@@ -159,17 +159,188 @@ def test_refusals_render_as_recorded(golden: Any) -> None:
     assert "unsupported" not in messages.parse(too_big).lines and messages.parse(hashing).unsupported
 
 
-def test_ioctl_forms_round_trip() -> None:
-    sizes = ring.RingSizes(256, 0, 0, 256)
-    rings = ring.Ring("eth0", ring.RingSizes(4096, 0, 0, 4096), sizes)
-    text = ring.render_ioctl(rings)
-    assert text.endswith("TX:\t\t256\n\n") and ring.parse(text) == rings
-    queues = channels.Channels("eth0", channels.ChannelCounts(0, 0, 1, 8), channels.ChannelCounts(0, 0, 1, 4))
-    assert channels.parse(channels.render_ioctl(queues)) == queues
-    moderation = coalesce.Coalesce("eth0", False, False, dict.fromkeys(coalesce.NAMES, 0) | {"rx-usecs": 3})
-    assert coalesce.parse(coalesce.render_ioctl(moderation)) == moderation
-    flow = pause.Pause("eth0", True, True, False, True, False)
-    assert pause.parse(pause.render_ioctl(flow)) == pause.parse(pause.render(flow)) == flow
+def _recorded(golden: Any, name: str, command: str) -> tuple[str, int]:
+    text, at, status = golden.text(name, command).rpartition("@ exit ")
+    assert at
+    return text, int(status)
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "form"),
+    [
+        ("-g eth0", ring, "render_ioctl"),
+        ("-g eth0  (bnx2)", ring, "render_ioctl"),
+        ("-l eth0", channels, "render_ioctl"),
+        ("-c eth0", coalesce, "render_ioctl"),
+        ("-c eth0  (numbered)", coalesce, "render_ioctl"),
+        ("-a eth0", pause, "render_ioctl"),
+        ("-a eth0  (no autoneg)", pause, "render_ioctl"),
+        ("-i eth0", driver_info, "render"),
+        ("-S eth0", statistics, "render"),
+        ("-t eth0", self_test, "render"),
+        ("-t eth0 offline", self_test, "render"),
+        ("-d eth0", register_dump, "render"),
+        ("-x eth0", rxfh, "render"),
+        ("-x eth0  (no key, no function)", rxfh, "render"),
+        ("-x eth0  (kernel without GRSSH)", rxfh, "render"),
+        ("-n eth0 rx-flow-hash udp4  (none)", rx_flow_hash, "render"),
+        ("-n eth0 rx-flow-hash udp4  (sd)", rx_flow_hash, "render"),
+        ("-n eth0 rx-flow-hash udp4  (sdfn)", rx_flow_hash, "render"),
+        ("-n eth0 rx-flow-hash udp4  (all)", rx_flow_hash, "render"),
+        ("-n eth0 rx-flow-hash udp4  (discard)", rx_flow_hash, "render"),
+        ("-n eth0 rx-flow-hash tcp6", rx_flow_hash, "render"),
+        ("-n eth0", rxclass, "render"),
+        ("-n eth0  (no rules)", rxclass, "render"),
+    ],
+)
+def test_ioctl_output_of_the_real_program_comes_back(
+    golden: Any, command: str, module: Any, form: str
+) -> None:
+    text, _ = _recorded(golden, "ethtool-ioctl.txt", f"ethtool {command}")
+    assert getattr(module, form)(module.parse(text)) == text
+
+
+@pytest.mark.parametrize("note", ["partner", "no link", "fibre, no autoneg", "kernel without GLINKSETTINGS"])
+def test_ioctl_settings_come_back(golden: Any, note: str) -> None:
+    text, _ = _recorded(golden, "ethtool-ioctl.txt", f"ethtool eth0  ({note})")
+    value = settings.parse(text)
+    assert settings.render(value, settings.IOCTL) == text
+    assert settings.parse(settings.render(value, settings.NETLINK)) == value
+
+
+def test_numbered_coalesce_values(golden: Any) -> None:
+    """The invented driver answered 1, 2, 3, ... in the order of struct ethtool_coalesce."""
+    text, _ = _recorded(golden, "ethtool-ioctl.txt", "ethtool -c eth0  (numbered)")
+    order = (
+        "rx-usecs rx-frames rx-usecs-irq rx-frames-irq tx-usecs tx-frames tx-usecs-irq tx-frames-irq"
+        " stats-block-usecs ADAPTIVE-RX ADAPTIVE-TX pkt-rate-low rx-usecs-low rx-frames-low tx-usecs-low"
+        " tx-frames-low pkt-rate-high rx-usecs-high rx-frames-high tx-usecs-high tx-frames-high sample-interval"
+    ).split()
+    value = coalesce.parse(text)
+    assert value.values == {name: n for n, name in enumerate(order, 1) if not name.startswith("ADAPTIVE")}
+    assert value.adaptive_rx and value.adaptive_tx
+
+
+def test_rules_of_the_real_program_from_values(golden: Any) -> None:
+    text, _ = _recorded(golden, "ethtool-ioctl.txt", "ethtool -n eth0")
+    made = rxclass.RxClass(
+        4,
+        (
+            rxclass.ether_rule(
+                14,
+                "02:00:00:00:00:bb",
+                "ff:ff:ff:ff:ff:ff",
+                "02:00:00:00:00:aa",
+                "00:00:00:00:00:00",
+                0x88F7,
+                0,
+                2,
+            ),
+            rxclass.ipv4_rule(15, "UDP", dport=7000, dport_mask=0, queue=1),
+            rxclass.ipv4_rule(3, "TCP", "10.0.0.1", "0.0.0.0", "10.0.0.2", "0.0.0.255", 8, 0, 80, 0, 443, 0),
+        ),
+    )
+    assert rxclass.render(made) == text
+    one, _ = _recorded(golden, "ethtool-ioctl.txt", "ethtool -n eth0 rule 15")
+    assert rxclass.render_rule(made.rules[1]) == one  # type: ignore[index]
+    added, _ = _recorded(
+        golden, "ethtool-ioctl.txt", "ethtool -N eth0 flow-type udp4 dst-port 7000 action 1  (accepted)"
+    )
+    assert rxclass.rule_number(added) == 15
+
+
+REFUSED_READ = errno.EOPNOTSUPP
+REFUSALS = [
+    ("-i eth0  (refused)", "-i", REFUSED_READ),
+    ("-S eth0  (refused)", "-S", REFUSED_READ),
+    ("-g eth0  (refused)", "-g", REFUSED_READ),
+    ("-l eth0  (refused)", "-l", REFUSED_READ),
+    ("-c eth0  (refused)", "-c", REFUSED_READ),
+    ("-a eth0  (refused)", "-a", REFUSED_READ),
+    ("-x eth0  (refused)", "-x", REFUSED_READ),
+    ("-d eth0  (refused)", "-d info", REFUSED_READ),
+    ("-t eth0  (refused)", "-t strings", REFUSED_READ),
+    ("-n eth0 rx-flow-hash udp4  (refused)", "-n rx-flow-hash", REFUSED_READ),
+    ("-G eth0 rx 512  (refused when read)", "-G", REFUSED_READ),
+    ("-L eth0 combined 2  (refused when read)", "-L", REFUSED_READ),
+    ("-C eth0 rx-usecs 5  (refused when read)", "-C", REFUSED_READ),
+    ("-A eth0 rx off  (refused when read)", "-A", REFUSED_READ),
+    ("-X eth0 equal 2  (refused when read)", "-X", REFUSED_READ),
+    ("-N eth0 rx-flow-hash udp4 sdfn  (refused when read)", "-N rx-flow-hash", REFUSED_READ),
+    ("-N eth0 flow-type udp4 dst-port 7000 action 1  (refused when read)", "-N", REFUSED_READ),
+    ("-N eth0 delete 5  (refused when read)", "-N delete", REFUSED_READ),
+    ("-G eth0 rx 512  (refused when set)", "-G set", errno.EINVAL),
+    ("-L eth0 combined 2  (refused when set)", "-L set", errno.EINVAL),
+    ("-C eth0 rx-usecs 5  (refused when set)", "-C set", errno.EINVAL),
+    ("-A eth0 rx off  (refused when set)", "-A set", errno.EINVAL),
+    ("-X eth0 equal 2  (refused when set)", "-X set", errno.EINVAL),
+    ("-N eth0 flow-type udp4 dst-port 7000 action 1  (refused when set)", "-N set", errno.EINVAL),
+    ("-N eth0 delete 5  (refused when set)", "-N delete", errno.EINVAL),
+]
+
+
+@pytest.mark.parametrize(("command", "key", "code"), REFUSALS, ids=[r[0] for r in REFUSALS])
+def test_ioctl_refusals_and_exit_status(golden: Any, command: str, key: str, code: int) -> None:
+    """The title is on standard output and the message on standard error: in the record the message came
+    first.
+    """
+    text, status = _recorded(golden, "ethtool-ioctl.txt", f"ethtool {command}")
+    made = messages.ioctl(key, code) + messages.IOCTL_LAST.get(key, "")
+    assert made + messages.IOCTL_TITLES.get(key, "").format(device="eth0") == text
+    assert messages.IOCTL[key].status == status
+    assert messages.parse(text).errno == code
+
+
+def test_nothing_changed_by_ioctl(golden: Any) -> None:
+    for command, names, current in (
+        ("-G eth0 rx 256", ["rx"], ""),
+        ("-L eth0 combined 4", ["combined"], "rx 0 tx 0 other 1 combined 4"),
+        ("-C eth0 rx-usecs 3", ["rx-usecs"], ""),
+        ("-A eth0 rx on", ["rx"], ""),
+    ):
+        text, status = _recorded(golden, "ethtool-ioctl.txt", f"ethtool {command}  (unchanged)")
+        assert messages.unmodified(names, command[:2], current) == text
+        assert messages.NOT_CHANGED[command[:2]].status == status
+
+
+def test_netlink_refusals_and_exit_status(golden: Any) -> None:
+    name = "ethtool-netlink.txt"
+    for option in ("-g", "-l", "-c", "-a"):
+        assert _recorded(golden, name, f"ethtool {option} lo") == (messages.netlink(errno.EOPNOTSUPP), 1)
+    for command, code, words, offset in (
+        ("-G veth0 rx 512", errno.EOPNOTSUPP, "", None),
+        ("-C veth0 rx-usecs 5", errno.EOPNOTSUPP, "", None),
+        ("-A veth0 rx off", errno.EOPNOTSUPP, "", None),
+        ("-L veth0 combined 2", errno.EINVAL, messages.CHANNELS_EXCEED_MAXIMUM, 36),
+        ("-L veth0 rx 0", errno.EINVAL, messages.CHANNELS_TOO_FEW_COMBINED, 36),
+        ("-K veth0 nosuch on", errno.EOPNOTSUPP, messages.BIT_NAME_NOT_FOUND, 56),
+        ("-G nosuch rx 5", errno.ENODEV, messages.NO_DEVICE, 24),
+    ):
+        made = messages.netlink(code, words, offset)
+        assert _recorded(golden, name, f"ethtool {command}") == (made, messages.NETLINK_STATUS[command[:2]])
+    assert _recorded(golden, name, "ethtool -S lo") == (statistics.NONE, messages.NO_STATISTICS_STATUS)
+    assert _recorded(golden, name, "ethtool -G veth0 rx x") == (messages.bad_value("-G", "x", "rx"), 1)
+    assert _recorded(golden, name, "ethtool -q veth0") == (messages.BAD_ARGUMENTS, 1)
+    text, status = _recorded(golden, name, "ethtool nosuch")
+    assert text == messages.netlink(errno.ENODEV, messages.NO_DEVICE, 24) * 5 + messages.NO_DATA
+    assert status == messages.NETLINK_STATUS[""]
+    text, _ = _recorded(golden, name, "ethtool lo")
+    assert settings.render(settings.parse(text), settings.NETLINK) == text
+    text, _ = _recorded(golden, name, "ethtool veth0")
+    assert settings.render(settings.parse(text), settings.NETLINK) == text
+    text, _ = _recorded(golden, name, "ethtool -k veth0")
+    assert features.render(features.parse(text)) == text
+
+
+def test_features_that_changed_along(golden: Any) -> None:
+    """-K veth0 tx off took others with it: the record's own lines, from values."""
+    text, status = _recorded(golden, "ethtool-netlink.txt", "ethtool -K veth0 tx off")
+    changes = []
+    for line in text.split("\n")[1:-1]:
+        name, _, rest = line.partition(": ")
+        changes.append(features.Change(name, rest.startswith("on"), "[not requested]" not in rest))
+    assert len(changes) > 3 and any(c.requested for c in changes) and any(not c.requested for c in changes)
+    assert features.render_changes(changes) == text and status == 0
 
 
 def test_older_and_newer_versions_parse() -> None:

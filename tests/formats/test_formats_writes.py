@@ -1,4 +1,4 @@
-"""What Linux does with a written mask, list or number: answers of a real kernel, and the rules beyond them."""
+"""What Linux does with a written mask, list or number: answers of a real kernel, and rules beyond them."""
 
 from __future__ import annotations
 

@@ -427,13 +427,11 @@ def recognise(text: str, source: str = "") -> Recognised:
     hint = hint_of(source)
     if not text.strip():
         raise FormatError(FORMAT, 0, "empty")
-    kind = kind_of(text)
+    kind = "message" if _all_messages(text) else kind_of(text)
     if kind in ("udp", "raw") and hint.kind in ("udp", "raw"):
         kind = hint.kind
     if kind == "ip link json":
         return Recognised("ip link", link.from_json(json.loads(text)), hint.device, source, text)
-    if not kind and _all_messages(text):
-        kind = "message"
     if not kind and hint.kind:  # e.g. lines of ethtool -S that grep cut out
         try:
             value = KINDS[hint.kind](text)
@@ -491,7 +489,7 @@ def recognise_all(text: str, source: str = "") -> list[Recognised]:
         if not part.strip():
             continue
         for block in _blocks(part):
-            known = kind_of(clean(block))
+            known = "" if _all_messages(block) else kind_of(clean(block))
             try:
                 found.extend(_apart(recognise(block, part_source)))
             except FormatError as error:

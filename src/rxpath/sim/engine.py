@@ -107,16 +107,14 @@ class Cpu:
         eng = self.engine
         t = eng.now + left
         others = eng.others_bound(self)
-        heap = eng.heap
-        if heap:
-            e = heap[0][0]
-            if e <= t and e < others + 1 and e <= eng.until and not eng.stop:
+        if eng.heap:
+            e = eng.heap[0][0]
+            if e <= t and e <= eng.until and not eng.stop and (e < others or eng.events_first(self, e)):
                 if e > eng.now:
                     left -= e - eng.now
                     eng.now = e
-                if e < others or eng.events_first(self, e):
-                    eng.run_due()
-                    return left
+                eng.run_due()
+                return left
         if t < others and t <= eng.until and not eng.stop:
             eng.now = t
             eng.horizon = 0 if self.attention else eng.compute_horizon(self)

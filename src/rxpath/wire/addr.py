@@ -12,7 +12,9 @@ INADDR_LOOPBACK: Final = 0x7F000001
 
 
 def ip4(text: str) -> int:
-    """`"10.0.0.1"` -> 0x0a000001. Exactly four decimal parts of 0..255; else ValueError with one clear line."""
+    """`"10.0.0.1"` -> 0x0a000001. Exactly four decimal parts of 0..255; else ValueError with one clear
+    line.
+    """
     parts = text.split(".")
     value = 0
     if len(parts) == 4:
@@ -31,7 +33,9 @@ def ip4_str(n: int) -> str:
 
 
 def ip4_net(text: str) -> tuple[int, int]:
-    """`"10.0.0.1/24"` -> (address, prefix length); without a slash the prefix is 32. ValueError when neither."""
+    """`"10.0.0.1/24"` -> (address, prefix length); without a slash the prefix is 32. ValueError when
+    neither.
+    """
     address, slash, prefix = text.partition("/")
     if not slash:
         return ip4(address), 32

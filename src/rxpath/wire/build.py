@@ -1,7 +1,9 @@
-"""Whole Ethernet frames in one call, for generators, tests and replies: `udp_frame`, `tcp_frame`, `arp_frame`, ...
+"""Whole Ethernet frames in one call, for generators, tests and replies: `udp_frame`, `tcp_frame`,
+`arp_frame`, ...
 
-Every builder returns the frame without FCS, padded with zeros to 60 bytes unless `pad=False`. MAC addresses are six
-bytes, IPv4 addresses u32. `vlan` is a TCI (or, outer to inner, several). A checksum argument of None means: compute.
+Every builder returns the frame without FCS, padded with zeros to 60 bytes unless `pad=False`. MAC addresses
+are six bytes, IPv4 addresses u32. `vlan` is a TCI (or, outer to inner, several). A checksum argument of
+None means: compute.
 """
 
 from __future__ import annotations
@@ -168,12 +170,22 @@ def igmp_frame(
     """An IGMP version 1 or 2 message to the group address `dst`, TTL 1, with the router alert option."""
     message = igmp_message(type_, group, code)
     return ipv4_frame(
-        src_mac, ip_eth_mc_map(dst), src, dst, IPPROTO_IGMP, message, ttl=1, options=b"\x94\x04\0\0", vlan=vlan
+        src_mac,
+        ip_eth_mc_map(dst),
+        src,
+        dst,
+        IPPROTO_IGMP,
+        message,
+        ttl=1,
+        options=b"\x94\x04\0\0",
+        vlan=vlan,
     )
 
 
 def fragment_frame(frame: Buffer, mtu: int, pad: bool = True) -> list[bytes]:
-    """Cut the IPv4 packet of a frame into frames whose packets are at most `mtu` bytes. WireError when it is not IPv4."""
+    """Cut the IPv4 packet of a frame into frames whose packets are at most `mtu` bytes. WireError when it
+    is not IPv4.
+    """
     off, _ = network_offset(frame)
     head = bytes(frame[:off])
     out = []

@@ -1,8 +1,9 @@
 """The internet checksum (RFC 1071), its incremental update (RFC 1624) and the pseudo headers.
 
-How it is fast: 2**16 is 1 modulo 0xffff, so the ones' complement sum of 16-bit words IS the whole buffer, read as one
-big-endian number, modulo 0xffff. Two C calls (`int.from_bytes`, `%`) replace a loop over words. Zero has two
-representatives in ones' complement: the sum of data that is not all zero is never 0 but 0xffff, and that is kept.
+How it is fast: 2**16 is 1 modulo 0xffff, so the ones' complement sum of 16-bit words IS the whole buffer,
+read as one big-endian number, modulo 0xffff. Two C calls (`int.from_bytes`, `%`) replace a loop over words.
+Zero has two representatives in ones' complement: the sum of data that is not all zero is never 0 but
+0xffff, and that is kept.
 
 All sums and checksums are 16-bit numbers whose big-endian bytes go to the wire. Names follow Linux's
 include/net/checksum.h; there a csum is 32 bits wide and unfolded, here it is folded at once.
@@ -18,7 +19,9 @@ CSUM_MANGLED_0: Final = 0xFFFF
 
 
 def csum_partial(data: Buffer, csum: int = 0) -> int:
-    """Ones' complement sum of `data` (an odd last byte is padded with a zero) and `csum`, folded to 16 bits."""
+    """Ones' complement sum of `data` (an odd last byte is padded with a zero) and `csum`, folded to 16
+    bits.
+    """
     n = int.from_bytes(data, "big")
     if len(data) & 1:
         n <<= 8

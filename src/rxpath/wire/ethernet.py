@@ -1,7 +1,7 @@
 """Ethernet II and 802.3 headers with VLAN tags (802.1Q, 802.1ad): offsets, view, representation.
 
-Frames are without preamble and without FCS, as software sees them; `FCS_LEN`, `WIRE_OVERHEAD` and `wire_bytes` are
-for those who count what the cable carries.
+Frames are without preamble and without FCS, as software sees them; `FCS_LEN`, `WIRE_OVERHEAD` and
+`wire_bytes` are for those who count what the cable carries.
 """
 
 from __future__ import annotations
@@ -56,14 +56,16 @@ _U16: Final = Struct(">H")
 
 
 class WireError(ValueError):
-    """A header that cannot be what its reader takes it for: too short, or lengths that contradict each other."""
+    """A header that cannot be what its reader takes it for: too short, or lengths that contradict each
+    other.
+    """
 
 
 class EthernetView:
     """A checked reader over a frame. `network` is the offset behind the header and all VLAN tags.
 
-    Raises WireError when the frame ends inside the header or a tag. `protocol` is the ethertype behind the tags; a
-    value below 0x600 is an 802.3 length.
+    Raises WireError when the frame ends inside the header or a tag. `protocol` is the ethertype behind the
+    tags; a value below 0x600 is an 802.3 length.
     """
 
     __slots__ = ("buf", "network", "protocol", "vlan_tci")
@@ -108,7 +110,9 @@ class EthernetView:
 
 
 def ether_header(dst: bytes, src: bytes, protocol: int, vlan: int | tuple[int, ...] | None = None) -> bytes:
-    """Header bytes. `vlan` is a TCI or, from outer to inner, several: the outer ones get 802.1ad's ethertype."""
+    """Header bytes. `vlan` is a TCI or, from outer to inner, several: the outer ones get 802.1ad's
+    ethertype.
+    """
     if vlan is None:
         return ETH_HDR.pack(dst, src, protocol)
     tags = (vlan,) if isinstance(vlan, int) else vlan
@@ -133,7 +137,9 @@ def ether_frame(
 
 
 def network_offset(frame: Buffer) -> tuple[int, int]:
-    """(offset behind header and VLAN tags, ethertype there); (len, 0) when the frame ends before it. Never raises."""
+    """(offset behind header and VLAN tags, ethertype there); (len, 0) when the frame ends before it. Never
+    raises.
+    """
     size = len(frame)
     off = ETH_HLEN
     if size < off:
@@ -153,5 +159,7 @@ def vlan_insert_tag(frame: Buffer, tci: int, tpid: int = ETH_P_8021Q) -> bytes:
 
 
 def wire_bytes(length: int) -> int:
-    """Byte times that a frame of `length` (without FCS) takes on the cable: padding, FCS, preamble and gap included."""
+    """Byte times that a frame of `length` (without FCS) takes on the cable: padding, FCS, preamble and gap
+    included.
+    """
     return max(length, ETH_ZLEN) + WIRE_OVERHEAD

@@ -47,7 +47,9 @@ ICMP_HDR: Final = Struct(">BBHHH")
 
 
 class IcmpView:
-    """A checked reader over an ICMP message; `id` and `sequence` are the two halves of the rest-of-header word."""
+    """A checked reader over an ICMP message; `id` and `sequence` are the two halves of the rest-of-header
+    word.
+    """
 
     __slots__ = ("buf", "checksum", "code", "id", "sequence", "type")
 
@@ -77,8 +79,10 @@ def icmp_message(
 
 
 def icmp_error(type_: int, code: int, original: Buffer, info: int = 0, room: int = 576) -> bytes:
-    """An error that quotes `original` (from its IPv4 header on) so that the reply packet is at most `room` bytes.
+    """An error that quotes `original` (from its IPv4 header on) so that the reply packet is at most `room`
+    bytes.
 
-    `info` is the rest-of-header word: next-hop MTU, gateway or pointer << 24. Source of 576: icmp_send, RFC 1812.
+    `info` is the rest-of-header word: next-hop MTU, gateway or pointer << 24. Source of 576: icmp_send, RFC
+    1812.
     """
     return icmp_message(type_, code, info >> 16, info & 0xFFFF, original[: room - 20 - ICMP_HLEN])

@@ -61,8 +61,9 @@ IPOPT_COPIED: Final = 0x80
 class Ipv4View:
     """A checked reader over an IPv4 packet that begins at `off`.
 
-    Raises WireError: version, header length under 20 or beyond the buffer, total length under the header's or beyond
-    the buffer (what lies behind the total length is padding). The checksum is not checked: `check_ok` does.
+    Raises WireError: version, header length under 20 or beyond the buffer, total length under the header's
+    or beyond the buffer (what lies behind the total length is padding). The checksum is not checked:
+    `check_ok` does.
     """
 
     __slots__ = ("buf", "ihl", "off", "tot_len")
@@ -152,7 +153,9 @@ class Ipv4View:
 
 
 def ipv4_options(options: Buffer) -> Iterator[tuple[int, bytes]]:
-    """(kind, data behind kind and length) of each option up to END; NOP has no data. WireError on a bad length."""
+    """(kind, data behind kind and length) of each option up to END; NOP has no data. WireError on a bad
+    length.
+    """
     i = 0
     n = len(options)
     while i < n:
@@ -182,7 +185,9 @@ def ipv4_header(
     options: bytes = b"",
     checksum: int | None = None,
 ) -> bytes:
-    """Header bytes with options padded to a multiple of 4. `checksum` None computes it; a number is written as is."""
+    """Header bytes with options padded to a multiple of 4. `checksum` None computes it; a number is written
+    as is.
+    """
     if len(options) & 3:
         options = options.ljust((len(options) + 3) & ~3, b"\0")
     ihl = IP_MIN_HLEN + len(options)
@@ -206,8 +211,8 @@ def ipv4_packet(src: int, dst: int, protocol: int, payload: Buffer, **header: in
 def ipv4_fragment(packet: Buffer, mtu: int) -> list[bytes]:
     """Cut a packet into fragments of at most `mtu` bytes each, as ip_fragment does (DF is not looked at).
 
-    The first keeps all options, the others those with the copied bit, the rest NOPs. WireError when `mtu` leaves no
-    room for 8 bytes of payload. A packet that fits is returned alone.
+    The first keeps all options, the others those with the copied bit, the rest NOPs. WireError when `mtu`
+    leaves no room for 8 bytes of payload. A packet that fits is returned alone.
     """
     view = Ipv4View(packet)
     if view.tot_len <= mtu:

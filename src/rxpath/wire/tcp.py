@@ -58,7 +58,9 @@ def after(a: int, b: int) -> bool:
 
 
 class TcpView:
-    """A checked reader over a segment (an IPv4 payload). WireError: under 20 bytes, data offset bad or beyond."""
+    """A checked reader over a segment (an IPv4 payload). WireError: under 20 bytes, data offset bad or
+    beyond.
+    """
 
     __slots__ = ("ack_seq", "buf", "check", "dest", "doff", "flags", "seq", "source", "urg_ptr", "window")
 
@@ -105,7 +107,9 @@ def tcp_options(options: Buffer) -> Iterator[tuple[int, bytes]]:
 
 
 class TcpOptions:
-    """The options that Linux understands, each None (or False, or empty) when absent. `sack` holds (left, right)."""
+    """The options that Linux understands, each None (or False, or empty) when absent. `sack` holds (left,
+    right).
+    """
 
     __slots__ = ("mss", "sack", "sack_ok", "tsecr", "tsval", "wscale")
 
@@ -149,7 +153,9 @@ class TcpOptions:
         return out
 
     def emit(self) -> bytes:
-        """In Linux's order and alignment (tcp_options_write): MSS, timestamp with SACK-permitted, window scale, SACK."""
+        """In Linux's order and alignment (tcp_options_write): MSS, timestamp with SACK-permitted, window
+        scale, SACK.
+        """
         out = b""
         if self.mss is not None:
             out += b"\x02\x04" + self.mss.to_bytes(2, "big")
@@ -181,7 +187,9 @@ def tcp_segment(
     urg_ptr: int = 0,
     checksum: int | None = None,
 ) -> bytes:
-    """Header, options (padded to a multiple of 4) and payload; `checksum` None computes it, a number is as given."""
+    """Header, options (padded to a multiple of 4) and payload; `checksum` None computes it, a number is as
+    given.
+    """
     raw = options.emit() if isinstance(options, TcpOptions) else options
     if len(raw) & 3:
         raw = raw.ljust((len(raw) + 3) & ~3, b"\0")

@@ -22,7 +22,9 @@ UDP_HDR: Final = Struct(">HHHH")
 
 
 class UdpView:
-    """A checked reader over a datagram (an IPv4 payload). WireError: under 8 bytes, or `len` not within the buffer."""
+    """A checked reader over a datagram (an IPv4 payload). WireError: under 8 bytes, or `len` not within the
+    buffer.
+    """
 
     __slots__ = ("buf", "check", "dest", "len", "source")
 
@@ -49,7 +51,9 @@ class UdpView:
 def udp_datagram(
     src: int, dst: int, sport: int, dport: int, payload: Buffer, checksum: int | None = None
 ) -> bytes:
-    """Header and payload. `checksum` None computes it (a sum of 0 is sent as 0xffff), 0 means none, else as given."""
+    """Header and payload. `checksum` None computes it (a sum of 0 is sent as 0xffff), 0 means none, else as
+    given.
+    """
     length = UDP_HLEN + len(payload)
     if checksum is None:
         raw = UDP_HDR.pack(sport, dport, length, 0) + payload

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import FormatError, shown, split_lines
@@ -37,37 +38,58 @@ class IoctlPhrase:
     status: int
 
 
-# command -> phrase; "get" is the reading before a change, "set" the change itself
+# command -> phrase; "set" is the change itself, which follows a successful reading
 IOCTL: dict[str, IoctlPhrase] = {
     "-i": IoctlPhrase("Cannot get driver information", 71),
     "-a": IoctlPhrase("Cannot get device pause settings", 76),
-    "-A get": IoctlPhrase("Cannot get device pause settings", 77),
+    "-A": IoctlPhrase("Cannot get device pause settings", 77),
     "-A set": IoctlPhrase("Cannot set device pause parameters", 79),
     "-c": IoctlPhrase("Cannot get device coalesce settings", 82),
-    "-C get": IoctlPhrase("Cannot get device coalesce settings", 76),
+    "-C": IoctlPhrase("Cannot get device coalesce settings", 76),
     "-C set": IoctlPhrase("Cannot set device coalesce parameters", 81),
     "-g": IoctlPhrase("Cannot get device ring settings", 76),
-    "-G get": IoctlPhrase("Cannot get device ring settings", 76),
+    "-G": IoctlPhrase("Cannot get device ring settings", 76),
     "-G set": IoctlPhrase("Cannot set device ring parameters", 81),
-    "-l": IoctlPhrase("Cannot get device channel parameters\n", 1),
-    "-L get": IoctlPhrase("Cannot get device channel parameters", 1),
+    "-l": IoctlPhrase("Cannot get device channel parameters", 1),
+    "-L": IoctlPhrase("Cannot get device channel parameters", 1),
     "-L set": IoctlPhrase("Cannot set device channel parameters", 1),
+    "-d info": IoctlPhrase("Cannot get driver information", 72),
     "-d": IoctlPhrase("Cannot get register dump", 74),
+    "-t strings": IoctlPhrase("Cannot get strings", 74),
     "-t": IoctlPhrase("Cannot test", 74),
     "-S": IoctlPhrase("Cannot get stats strings information", 96),
-    "-x": IoctlPhrase("Cannot get RX ring count", 102),
-    "-X": IoctlPhrase("Cannot get RX ring count", 102),
+    "-x": IoctlPhrase("Cannot get RX ring count", 1),
+    "-X": IoctlPhrase("Cannot get RX ring count", 1),
     "-X set": IoctlPhrase("Cannot set RX flow hash configuration", 1),
     "-n": IoctlPhrase("Cannot get RX rings", 1),
-    "-n rx-flow-hash": IoctlPhrase("Cannot get RX network flow hashing options", 1),
-    "-N rx-flow-hash": IoctlPhrase("Cannot change RX network flow hashing options", 1),
     "-n rules": IoctlPhrase("rxclass: Cannot get RX class rule count", 1),
-    "-N rule": IoctlPhrase("rxclass: Cannot insert RX class rule", 1),
-    "-N delete": IoctlPhrase("rxclass: Cannot delete RX class rule", 1),
-    "-K set": IoctlPhrase("Cannot set device feature settings", 1),
-    "-k": IoctlPhrase("Cannot get device feature names", 1),
-    "": IoctlPhrase("Cannot get device settings", 75),
+    "-n rx-flow-hash": IoctlPhrase("Cannot get RX network flow hashing options", 1),
+    "-N rx-flow-hash": IoctlPhrase("Cannot change RX network flow hashing options", 0),
+    "-N": IoctlPhrase("rxclass: Cannot get RX class rule count", 1),
+    "-N set": IoctlPhrase("rmgr: Cannot insert RX class rule", 0),
+    "-N delete": IoctlPhrase("rmgr: Cannot delete RX class rule", 1),
 }
+
+# on standard output when reading by ioctl is refused; the phrase goes to standard error
+IOCTL_TITLES: dict[str, str] = {
+    "-g": "Ring parameters for {device}:\n",
+    "-l": "Channel parameters for {device}:\n",
+    "-c": "Coalesce parameters for {device}:\n",
+    "-a": "Pause parameters for {device}:\n",
+}
+
+# a last line after the phrase
+IOCTL_LAST: dict[str, str] = {
+    "-n rules": "RX classification rule retrieval failed\n",
+    "-N": "Cannot insert classification rule\n",
+    "-N delete": "Cannot delete classification rule\n",
+}
+
+# exit status when netlink refused; reading commands give 1
+NETLINK_STATUS: dict[str, int] = {"-G": 81, "-L": 1, "-C": 1, "-A": 76, "-K": 92, "-s": 75, "": 75}
+NO_STATISTICS_STATUS = 94
+NO_FEATURES_CHANGED_STATUS = 1
+NO_DATA = "No data available\n"
 
 # what ethtool says when nothing would change (ioctl form only), with the exit status
 NOT_CHANGED: dict[str, IoctlPhrase] = {
@@ -82,6 +104,8 @@ BAD_ARGUMENTS = "ethtool: bad command line argument(s)\nFor more information run
 NO_FEATURES_CHANGED = "Could not change any device features\n"
 
 # extended messages of the kernel's netlink interface (net/ethtool/*.c of 6.1), as data for those who refuse
+NO_DEVICE = "no device matches name"
+BIT_NAME_NOT_FOUND = "bit name not found"
 RING_EXCEEDS_MAXIMUM = "requested ring size exceeds maximum"
 CHANNELS_EXCEED_MAXIMUM = "requested channel count exceeds maximum"
 CHANNELS_TOO_FEW_COMBINED = "requested channel counts would result in no RX or TX channel being configured"
@@ -108,6 +132,21 @@ def ioctl(command: str, code: int) -> str:
     return f"{IOCTL[command].words}: {os.strerror(code)}\n"
 
 
+def bad_value(option: str, word: str, parameter: str) -> str:
+    """The netlink form's complaint about an argument, e.g.
+
+    ("-G", "x", "rx"); the ioctl form says BAD_ARGUMENTS.
+    """
+    return f"ethtool ({option}): invalid value '{word}' for parameter '{parameter}'\n"
+
+
+def unmodified(names: Sequence[str], option: str, current: str = "") -> str:
+    """The ioctl form when nothing would change; `current` the values after "current values: " that -L shows.
+    """
+    out = "".join(f"{name} unmodified, ignoring\n" for name in names) + NOT_CHANGED[option].words + "\n"
+    return out + (f"current values: {current}\n" if current else "")
+
+
 def ip_error(code: int, message: str = "") -> str:
     """How `ip` says that the kernel refused: `Error: MESSAGE.` where there is one, else RTNETLINK answers."""
     return f"Error: {message}.\n" if message else f"RTNETLINK answers: {os.strerror(code)}\n"
@@ -117,7 +156,10 @@ _TEXTS: dict[str, int] = {os.strerror(code): code for code in sorted(errno.error
 _KNOWN = re.compile(
     r"netlink error: |Cannot |rxclass: Cannot |RTNETLINK answers: |Error: |no stats available$"
     r"|RX classification rule retrieval failed$|No data available$|ethtool: |(?:\S*/)?(?:ba)?sh: |cat: |ls: "
-    r"|Could not change any device features$|no \w+ (?:parameters|info) "
+    r"|Could not change any device features$|no \w+ (?:parameters changed|info available)|rmgr: Cannot "
+    r"|(?:Ring|Channel|Coalesce|Pause) parameters for \S+:$|(?:Settings|Features) for \S+:$"
+    r"|\S+ unmodified, ignoring$|current values: |Device \"\S+\" does not exist\.$"
+    r"|For more information run ethtool -h$"
 )
 
 

@@ -38,9 +38,19 @@ class LinkModes:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`autoneg_early`: Auto-negotiation after Duplex (netlink form), else after Transceiver (ioctl form)."""
+    """`autoneg_early`: Auto-negotiation after Duplex, else after Transceiver.
+
+    `trailing_blank`: a blank after the last link mode of a line.  `level_tabs`: the message level stands
+    behind tabs.
+    """
 
     autoneg_early: bool = True
+    trailing_blank: bool = False
+    level_tabs: bool = False
+
+
+NETLINK = Layout()
+IOCTL = Layout(autoneg_early=False, trailing_blank=True, level_tabs=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +209,12 @@ def render(value: Settings, layout: Layout) -> str:
     if value.ports is not None:
         out.append(f"\tSupported ports: [ {' '.join(value.ports)} ]\n")
     if value.supported is not None:
-        out.append(_render_modes("Supported", value.supported, "Supports auto-negotiation", NOT_REPORTED))
+        out.append(_render_modes("Supported", value.supported, "Supports auto-negotiation", layout))
     if value.advertised is not None:
-        out.append(_render_modes("Advertised", value.advertised, "Advertised auto-negotiation", NOT_REPORTED))
+        out.append(_render_modes("Advertised", value.advertised, "Advertised auto-negotiation", layout))
     if value.partner is not None:
         side = "Link partner advertised"
-        out.append(_render_modes(side, value.partner, side + " auto-negotiation", "No"))
+        out.append(_render_modes(side, value.partner, side + " auto-negotiation", layout))
     autoneg = "" if value.autoneg is None else f"\tAuto-negotiation: {fields.show_switch(value.autoneg)}\n"
     if value.speed is not None:
         out.append(f"\tSpeed: {f'{value.speed}Mb/s' if value.speed else 'Unknown!'}\n")
@@ -228,28 +238,29 @@ def render(value: Settings, layout: Layout) -> str:
         out.append(f"\tWake-on: {value.wol}\n")
     if value.msglvl is not None:
         names = [n for bit, n in enumerate(MSG_NAMES) if (value.msglvl >> bit) & 1]
-        out.append(f"        Current message level: 0x{value.msglvl:08x} ({value.msglvl})\n")
-        out.append(" " * 31 + " ".join(names) + "\n")
+        indents = ("\t", "\t\t\t       ") if layout.level_tabs else (" " * 8, " " * 31)
+        out.append(f"{indents[0]}Current message level: 0x{value.msglvl:08x} ({value.msglvl})\n")
+        out.append(indents[1] + " ".join(names) + "\n")
     if value.link is not None:
         note = f" ({value.link_note})" if value.link_note else ""
         out.append(f"\tLink detected: {'yes' if value.link else 'no'}{note}\n")
     return "".join(out)
 
 
-def _render_modes(side: str, m: LinkModes, autoneg: str, no_fec: str) -> str:
+def _render_modes(side: str, m: LinkModes, autoneg: str, layout: Layout) -> str:
     gap = {"Supported": "   "}.get(side, "  ")
     label = f"{side} link modes:{gap}"
-    out = f"\t{label}{_lines(m.modes, len(label))}\n"
+    out = f"\t{label}{_lines(m.modes, len(label), ' ' if layout.trailing_blank else '')}\n"
     if m.pause is not None:
         out += f"\t{side} pause frame use: {m.pause}\n"
     if m.autoneg is not None:
         out += f"\t{autoneg}: {'Yes' if m.autoneg else 'No'}\n"
     if m.fec is not None:
-        out += f"\t{side} FEC modes: {' '.join(m.fec) or no_fec}\n"
+        out += f"\t{side} FEC modes: {' '.join(m.fec) or NOT_REPORTED}\n"
     return out
 
 
-def _lines(modes: Sequence[str], indent: int) -> str:
+def _lines(modes: Sequence[str], indent: int, end: str) -> str:
     """Modes one a line, but the full-duplex one beside its half-duplex one."""
     if not modes:
         return NOT_REPORTED
@@ -257,5 +268,5 @@ def _lines(modes: Sequence[str], indent: int) -> str:
     for before, mode in pairwise(modes):
         half, _, duplex = before.partition("/")
         beside = duplex == "Half" and mode == half + "/Full"
-        out += (" " if beside else "\n\t" + " " * indent) + mode
-    return out
+        out += (" " if beside else end + "\n\t" + " " * indent) + mode
+    return out + end
