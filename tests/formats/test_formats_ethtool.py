@@ -214,7 +214,8 @@ def test_numbered_coalesce_values(golden: Any) -> None:
     order = (
         "rx-usecs rx-frames rx-usecs-irq rx-frames-irq tx-usecs tx-frames tx-usecs-irq tx-frames-irq"
         " stats-block-usecs ADAPTIVE-RX ADAPTIVE-TX pkt-rate-low rx-usecs-low rx-frames-low tx-usecs-low"
-        " tx-frames-low pkt-rate-high rx-usecs-high rx-frames-high tx-usecs-high tx-frames-high sample-interval"
+        " tx-frames-low pkt-rate-high rx-usecs-high rx-frames-high tx-usecs-high tx-frames-high"
+        " sample-interval"
     ).split()
     value = coalesce.parse(text)
     assert value.values == {name: n for n, name in enumerate(order, 1) if not name.startswith("ADAPTIVE")}
