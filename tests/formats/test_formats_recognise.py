@@ -225,6 +225,22 @@ def test_grepped_statistics(golden: Any) -> None:
     assert len(seen.statistics("eth0")) == 24 and seen.number("/sys/class/net/eth0/flags") == 0x1003
 
 
+def test_grepped_sysctls() -> None:
+    one = recognise("/proc/sys/net/core/rmem_max:212992\n/proc/sys/net/ipv4/tcp_rmem:4096\t131072\t6291456\n")
+    assert isinstance(one.value, sysctl.SysctlAll)
+    assert one.value.number("net.core.rmem_max") == 212992
+    assert one.value.vector("net.ipv4.tcp_rmem") == (4096, 131072, 6291456)
+
+
+def test_addresses_on_one_line(golden: Any) -> None:
+    one = recognise(golden.text("tools-6.18.txt", "ip -o addr"))
+    full = recognise(golden.text("tools-6.18.txt", "ip addr"))
+    assert isinstance(one.value, tuple) and isinstance(full.value, tuple)
+    assert [(x.ifname, x.addresses) for x in one.value] == [(x.ifname, x.addresses) for x in full.value]
+    whole = recognise(golden.text("tools-6.18.txt", "ip -o link")).value
+    assert whole == recognise(golden.text("tools-6.18.txt", "ip link")).value
+
+
 def test_head_and_tail_headings(golden: Any) -> None:
     mib = golden.text("files.txt", "cat /proc/net/snmp")
     soft = golden.text("files.txt", "cat /proc/net/softnet_stat")

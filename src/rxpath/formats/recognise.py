@@ -186,6 +186,7 @@ _FIRST: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("ss", r"(?:UNCONN|ESTAB|LISTEN) +[0-9]+ +[0-9]+ +\S+:"),
         ("nstat", r"#(?:kernel|[0-9]+\.[0-9]+ )|\{\"kernel\":"),
         ("ip link", r"[0-9]+: [^\s:]+(?:@\S+)?: <[A-Z]"),
+        ("ip link", r"[0-9]+: [^\s:]+ +inet6? "),
         ("ip neigh", r"\S+ dev \S+ (?:lladdr \S+ .*)?(?:[A-Z]+) ?$"),
         (
             "ip route",
@@ -194,7 +195,7 @@ _FIRST: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("ip route", r"(?:local|broadcast|unreachable|blackhole|prohibit) [0-9.]+(?:/[0-9]+)? ?(?:dev |$)"),
         ("dmesg", r"(?:<[0-9]+>)?\[ *[0-9]+\.[0-9]{6}\](?: |$)"),
         ("trace", r"# tracer: |.{1,64}-[0-9]+ +(?:\(.{7}\) )?\[[0-9]{3,}\] .*[0-9]\.[0-9]{6}: \w+:"),
-        ("sysctl", r"[a-z0-9_]+(?:\.[A-Za-z0-9_@:/*-]+)+ ?= ?|/proc/sys/\S+ = "),
+        ("sysctl", r"[a-z0-9_]+(?:\.[A-Za-z0-9_@:/*-]+)+ ?= ?|/proc/sys/[^\s:=]+(?: = |:)"),
         ("sysfs", r"/(?:sys|proc)/\S+?(?: = |:|=)"),
         ("dev_mcast", r"[0-9]+ +\S+ +[0-9]+ +[0-9]+ +[0-9a-f]{12,40}$"),
         ("message", r"(?:netlink error: |Cannot get |no stats available$)"),

@@ -150,6 +150,7 @@ class SysctlAll:
         return tuple(int(w) for w in words)
 
 
+_GREPPED = re.compile(r"(/proc/sys/[^\s:=]+):(.*)", re.ASCII)  # as `grep .` prints them
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@*/-]*", re.ASCII)
 
 
@@ -163,8 +164,11 @@ def parse(text: str) -> SysctlAll:
         stripped = line.strip()
         if not stripped or stripped[0] in "#;" or stripped.startswith("sysctl:"):
             continue
-        name, equals, value = stripped.partition("=")
-        name = name.strip()
+        cut = _GREPPED.fullmatch(stripped)
+        name, equals, value = ("", "", "") if cut is None else (cut[1], "=", cut[2])
+        if cut is None:
+            name, equals, value = stripped.partition("=")
+            name = name.strip()
         if name.startswith("/proc/sys/"):
             name = name[len("/proc/sys/") :].replace("/", ".")
         name = name.removeprefix("-")  # in sysctl.conf: errors of this line are forgiven

@@ -141,7 +141,7 @@ def bad_value(option: str, word: str, parameter: str) -> str:
 
 
 def unmodified(names: Sequence[str], option: str, current: str = "") -> str:
-    """The ioctl form when nothing would change; `current` the values after "current values: " that -L shows."""
+    """The ioctl form when nothing would change; `current` is what -L shows after "current values: "."""
     out = "".join(f"{name} unmodified, ignoring\n" for name in names) + NOT_CHANGED[option].words + "\n"
     return out + (f"current values: {current}\n" if current else "")
 

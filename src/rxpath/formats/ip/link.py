@@ -237,6 +237,7 @@ def _render_stats(s: LinkStats, errors: bool) -> str:
 
 
 _HEAD = re.compile(r"([0-9]{1,9}): ([^\s:@]+(?::[^\s:@]+)?)(?:@(\S+))?: <([^>]*)>(.*)", re.ASCII)
+_ONE_LINE = re.compile(r"([0-9]{1,9}): ([^\s:]+) +(inet6? .*)", re.ASCII)
 _LINK = re.compile(r"\s+link/(\S+)(?: ([0-9a-fA-F:.]+))?(?: (?:brd|peer) ([0-9a-fA-F:.]+))?(.*)", re.ASCII)
 _INET = re.compile(
     r"\s+(inet6?) ([0-9a-fA-F:.]+)(?: peer ([0-9a-fA-F:.]+))?/([0-9]{1,3})(?: brd ([0-9.]+))?"
@@ -255,7 +256,13 @@ def parse(text: str) -> tuple[Link, ...]:
     for number, line in enumerate(
         split_lines(text.replace("\\    ", "\n    ")), 1
     ):  # -o joins lines by a backslash
-        if _HEAD.fullmatch(line.rstrip("\\")):
+        one = _ONE_LINE.fullmatch(line.rstrip("\\"))
+        if one is not None:  # -o addr: the device is repeated before each of its addresses, without its state
+            head = f"{one[1]}: {one[2]}: <>"
+            if not blocks or blocks[-1][1][0] != head:
+                blocks.append((number, [head]))
+            blocks[-1][1].append("    " + one[3])
+        elif _HEAD.fullmatch(line.rstrip("\\")):
             blocks.append((number, [line.rstrip("\\")]))
         elif blocks and (not line.strip() or line[0] in " \t"):
             if line.strip():
