@@ -71,6 +71,7 @@ def test_two_tasks_share_a_cpu_by_slices() -> None:
             for _ in range(100):
                 k.cpus[0].charge(1_000_000)
             ends[name] = k.engine.now
+
         k.sched.wake_up_process(k.sched.create(name, k.cpus[0], prog))
 
     make("a")
@@ -133,8 +134,10 @@ def test_shared_line_both_handlers_run_and_a_storm_disables_it() -> None:
     k = boot()
     d = k.irq.line_desc(16, "dev")
     calls: list[str] = []
-    k.irq.request_irq(16, lambda i, dev: calls.append("a") or IRQ_NONE, IRQF_SHARED, "a", "a")  # type: ignore[func-returns-value]
-    k.irq.request_irq(16, lambda i, dev: calls.append("b") or IRQ_NONE, IRQF_SHARED, "b", "b")  # type: ignore[func-returns-value]
+    # type: ignore[func-returns-value]
+    k.irq.request_irq(16, lambda i, dev: calls.append("a") or IRQ_NONE, IRQF_SHARED, "a", "a")
+    # type: ignore[func-returns-value]
+    k.irq.request_irq(16, lambda i, dev: calls.append("b") or IRQ_NONE, IRQF_SHARED, "b", "b")
     with pytest.raises(OSError, match="busy"):
         k.irq.request_irq(16, lambda i, dev: IRQ_NONE, 0, "c", "c")
     k.irqchip.set_line(16, 0, True)
@@ -180,8 +183,17 @@ def test_timers_run_on_ticks_and_hrtimers_between() -> None:
     k.close()
 
 
-@pytest.mark.parametrize("text,name", [("5.15", "5.15"), ("v3.13", "3.13"), ("3.10.0-1160.el7.x86_64", "3.13"),
-                                       ("5.4.0-150-generic", "5.15"), ("6.18.44-fc", "6.18"), ("6.2.0", "6.1")])
+@pytest.mark.parametrize(
+    "text,name",
+    [
+        ("5.15", "5.15"),
+        ("v3.13", "3.13"),
+        ("3.10.0-1160.el7.x86_64", "3.13"),
+        ("5.4.0-150-generic", "5.15"),
+        ("6.18.44-fc", "6.18"),
+        ("6.2.0", "6.1"),
+    ],
+)
 def test_release_of_uname(text: str, name: str) -> None:
     assert find_release(text).name == name
 

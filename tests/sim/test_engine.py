@@ -62,8 +62,12 @@ def test_cpus_of_one_instant_go_by_id() -> None:
     assert run([[10, 10], [10, 10]], []) == [(10, "cpu0"), (10, "cpu1"), (20, "cpu0"), (20, "cpu1")]
 
 
-@given(st.lists(st.lists(st.integers(0, 30), max_size=6), max_size=4), st.lists(st.integers(0, 120), max_size=8))
-def test_the_log_is_in_order_of_time_and_each_cpu_spends_exactly_its_charges(works: list[list[int]], events: list[int]) -> None:
+@given(
+    st.lists(st.lists(st.integers(0, 30), max_size=6), max_size=4), st.lists(st.integers(0, 120), max_size=8)
+)
+def test_the_log_is_in_order_of_time_and_each_cpu_spends_exactly_its_charges(
+    works: list[list[int]], events: list[int]
+) -> None:
     log = run(works, events)
     assert [t for t, _ in log] == sorted(t for t, _ in log)
     for i, w in enumerate(works):

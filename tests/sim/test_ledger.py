@@ -20,9 +20,18 @@ def test_law_holds_and_breaks() -> None:
         led.check(0)
 
 
-@pytest.mark.parametrize("ends,delivered,consumed,dropped", [
-    ([DROPPED, DELIVERED], 1, 0, 0), ([DELIVERED, DROPPED], 1, 0, 0), ([CONSUMED, DROPPED], 0, 1, 0), ([DROPPED, DROPPED], 0, 0, 1)])
-def test_clones_share_one_fate_at_the_best_outcome(ends: list[int], delivered: int, consumed: int, dropped: int) -> None:
+@pytest.mark.parametrize(
+    "ends,delivered,consumed,dropped",
+    [
+        ([DROPPED, DELIVERED], 1, 0, 0),
+        ([DELIVERED, DROPPED], 1, 0, 0),
+        ([CONSUMED, DROPPED], 0, 1, 0),
+        ([DROPPED, DROPPED], 0, 0, 1),
+    ],
+)
+def test_clones_share_one_fate_at_the_best_outcome(
+    ends: list[int], delivered: int, consumed: int, dropped: int
+) -> None:
     led = Ledger()
     fate = Fate(2, 1)
     led.settle(fate, ends[0], A)

@@ -1,6 +1,7 @@
 """The interrupt controllers of a PC: local APICs that take MSI writes, one IO-APIC that takes INTx levels.
 
-A message is decoded to (cpu, vector) and handed to `deliver`, which the kernel registered; a line to `deliver_line`.
+A message is decoded to (cpu, vector) and handed to `deliver`, which the kernel registered; a line to
+`deliver_line`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class InterruptController:
         fn(cpu, data & 0xFF)
 
     def set_line(self, gsi: int, source: int, level: bool) -> None:
-        """A device (`source`, any stable number) drives IO-APIC input `gsi`; the line is the OR of its sources."""
+        """A device (`source`, any stable number) drives IO-APIC input `gsi`; the line is the OR of its
+        sources.
+        """
         sources = self.lines.setdefault(gsi, {})
         was = any(sources.values())
         sources[source] = level

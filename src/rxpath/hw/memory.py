@@ -1,7 +1,9 @@
 """Physical memory that devices may reach, and the record of what is mapped for DMA.
 
-No IOMMU: a bus address is a physical address.  What is not mapped does not answer: a device that touches it gets a
-DmaFault.  Beside the bytes go shadow tags (which wire frame a buffer holds); nothing in the machine behaves by them.
+No IOMMU: a bus address is a physical address.  What is not mapped does not answer: a device that touches it
+gets a
+DmaFault.  Beside the bytes go shadow tags (which wire frame a buffer holds); nothing in the machine behaves
+by them.
 """
 
 from __future__ import annotations
@@ -46,7 +48,16 @@ class Mapping:
 class Memory:
     """Allocator of buffers (freed ones are reused by size) and table of DMA mappings."""
 
-    __slots__ = ("next_addr", "free", "streaming", "coherent", "coherent_starts", "tags", "allocated", "by_addr")
+    __slots__ = (
+        "next_addr",
+        "free",
+        "streaming",
+        "coherent",
+        "coherent_starts",
+        "tags",
+        "allocated",
+        "by_addr",
+    )
 
     def __init__(self) -> None:
         self.next_addr = RAM_BASE
@@ -58,7 +69,7 @@ class Memory:
         self.allocated = 0
         self.by_addr: dict[int, Buffer] = {}
 
-    # --- memory --------------------------------------------------------------------------------------------------
+    # --- memory ---------------------------------------------------------------------------------------------
     def alloc(self, size: int) -> Buffer:
         """A buffer of `size` bytes (contents undefined)."""
         self.allocated += 1
@@ -78,7 +89,7 @@ class Memory:
         else:
             stack.append(b)
 
-    # --- mappings ------------------------------------------------------------------------------------------------
+    # --- mappings -------------------------------------------------------------------------------------------
     def map_coherent(self, b: Buffer) -> None:
         self.coherent[b.addr] = b
         insort(self.coherent_starts, b.addr)
@@ -104,7 +115,7 @@ class Memory:
         """Remove and return the tag of the frame that a device wrote at `addr`."""
         return self.tags.pop(addr, None)
 
-    # --- a device's access ---------------------------------------------------------------------------------------
+    # --- a device's access ----------------------------------------------------------------------------------
     def _find(self, addr: int, n: int, write: bool) -> memoryview:
         m = self.streaming.get(addr)
         if m is None:
@@ -114,7 +125,7 @@ class Memory:
                 b = self.coherent[starts[i]]
                 off = addr - b.addr
                 if off + n <= b.size:
-                    return b.view[off:off + n]
+                    return b.view[off : off + n]
             for a, cand in self.streaming.items():  # an access into the middle of a mapping: rare
                 if a <= addr and addr + n <= a + cand.size:
                     m = cand
@@ -131,7 +142,7 @@ class Memory:
         if not write and m.direction == DMA_FROM_DEVICE:
             raise DmaFault(addr, n, "device reads what was mapped for writing")
         start = m.offset + off
-        return m.buffer.view[start:start + n]
+        return m.buffer.view[start : start + n]
 
     def read(self, addr: int, n: int) -> bytes:
         return bytes(self._find(addr, n, False))
@@ -141,7 +152,7 @@ class Memory:
         m = self.streaming.get(addr)
         if m is not None and n <= m.size and m.direction != DMA_TO_DEVICE:
             start = m.offset
-            m.buffer.mem[start:start + n] = data
+            m.buffer.mem[start : start + n] = data
         else:
             self._find(addr, n, True)[:] = data
         if tag is not None:

@@ -1,6 +1,8 @@
-"""The host's side of PCI: slots, address windows for BARs, config and register cycles, and the bus each device sees.
+"""The host's side of PCI: slots, address windows for BARs, config and register cycles, and the bus each
+device sees.
 
-Register accesses run in the driver's call.  An interrupt that an access causes is pended by the controller, never taken
+Register accesses run in the driver's call.  An interrupt that an access causes is pended by the controller,
+never taken
 inside the accessor.
 """
 
@@ -26,7 +28,9 @@ class HostBus(DeviceBus):
 
     __slots__ = ("engine", "memory", "irqchip", "ledger", "slot", "gsi", "sites", "on_drop")
 
-    def __init__(self, engine: Engine, memory: Memory, irqchip: InterruptController, ledger: Ledger, slot: int) -> None:
+    def __init__(
+        self, engine: Engine, memory: Memory, irqchip: InterruptController, ledger: Ledger, slot: int
+    ) -> None:
         self.engine = engine
         self.memory = memory
         self.irqchip = irqchip

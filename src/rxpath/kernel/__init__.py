@@ -1,1 +1,3 @@
-"""The kernel under the network stack: CPUs, interrupts, softirqs, tasks, timers, files, sysctls, memory, trace, log."""
+"""The kernel under the network stack: CPUs, interrupts, softirqs, tasks, timers, files, sysctls, memory,
+trace, log.
+"""

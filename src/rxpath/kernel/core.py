@@ -1,6 +1,7 @@
 """One Kernel: the parts of kernel/ put together, and what they need from each other.
 
-Everything hangs off an instance; many machines live in one process.  The network stack hangs itself on `Kernel.net` through
+Everything hangs off an instance; many machines live in one process.  The network stack hangs itself on
+`Kernel.net` through
 initcalls; nothing here knows it.
 """
 
@@ -55,17 +56,57 @@ def skb_allocator(variant: str) -> NetdevAlloc:
 class Kernel:
     """A booting or running kernel.
 
-    `hz` 100, 250 or 1000.  `seed`: everything that Linux draws at random comes from here, split by purpose (`rng`).
+    `hz` 100, 250 or 1000.  `seed`: everything that Linux draws at random comes from here, split by purpose
+    (`rng`).
     `config`: CONFIG_ switches that differ from the distribution's defaults, by name.
     """
 
-    __slots__ = ("release", "hz", "tick_ns", "engine", "cpus", "costs", "ledger", "trace", "log", "files", "sysctl", "memory",
-                 "irqchip", "pci", "irq", "softirq", "sched", "timers", "workqueue", "initcalls", "config", "seed",
-                 "real_time", "closing", "skb_alloc", "task_errors", "boot_jiffies", "irq_listener", "wall_base_ns", "cmdline",
-                 "modules", "smpboot_threads")
+    __slots__ = (
+        "release",
+        "hz",
+        "tick_ns",
+        "engine",
+        "cpus",
+        "costs",
+        "ledger",
+        "trace",
+        "log",
+        "files",
+        "sysctl",
+        "memory",
+        "irqchip",
+        "pci",
+        "irq",
+        "softirq",
+        "sched",
+        "timers",
+        "workqueue",
+        "initcalls",
+        "config",
+        "seed",
+        "real_time",
+        "closing",
+        "skb_alloc",
+        "task_errors",
+        "boot_jiffies",
+        "irq_listener",
+        "wall_base_ns",
+        "cmdline",
+        "modules",
+        "smpboot_threads",
+    )
 
-    def __init__(self, release: Release, *, ncpus: int = 1, hz: int = 250, seed: int = 0, clock: Clock | None = None,
-                 costs: Costs | None = None, config: dict[str, bool] | None = None) -> None:
+    def __init__(
+        self,
+        release: Release,
+        *,
+        ncpus: int = 1,
+        hz: int = 250,
+        seed: int = 0,
+        clock: Clock | None = None,
+        costs: Costs | None = None,
+        config: dict[str, bool] | None = None,
+    ) -> None:
         self.release = release
         self.hz = hz
         self.tick_ns = 1_000_000_000 // hz
@@ -101,7 +142,7 @@ class Kernel:
         self.modules: dict[str, object] = {}
         self.smpboot_threads: list[Task] = []
 
-    # --- switches and randomness ---------------------------------------------------------------------------------
+    # --- switches and randomness ----------------------------------------------------------------------------
     def config_enabled(self, name: str, default: bool = True) -> bool:
         """Whether CONFIG_`name` is on."""
         return self.config.get(name, default)
@@ -110,7 +151,7 @@ class Kernel:
         """A generator of its own for each purpose: drawing for one never shifts another."""
         return random.Random(f"{self.seed}/{purpose}")
 
-    # --- time ----------------------------------------------------------------------------------------------------
+    # --- time -----------------------------------------------------------------------------------------------
     def jiffies(self) -> int:
         return self.boot_jiffies + self.engine.now // self.tick_ns
 
@@ -142,7 +183,7 @@ class Kernel:
         assert isinstance(c, Cpu)
         return c
 
-    # --- CPUs ----------------------------------------------------------------------------------------------------
+    # --- CPUs -----------------------------------------------------------------------------------------------
     def smpboot_register_percpu_thread(self, cpu: Cpu) -> None:
         """ksoftirqd/N, bound to its CPU, asleep."""
         t = self.sched.create("ksoftirqd/%d" % cpu.id, cpu, lambda: smpboot_thread_fn(cpu), MODE_KSOFTIRQD)
@@ -167,7 +208,7 @@ class Kernel:
             csd.queued = False
             csd.func(cpu)
 
-    # --- boot and end --------------------------------------------------------------------------------------------
+    # --- boot and end ---------------------------------------------------------------------------------------
     def start(self) -> None:
         """Before initcalls: idle tasks, softirq vectors of the core, ksoftirqd."""
         for c in self.cpus:

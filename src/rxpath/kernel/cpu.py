@@ -1,6 +1,8 @@
-"""A CPU as the kernel sees it: preempt counts, pending interrupts and softirqs, run queue, where its time went.
+"""A CPU as the kernel sees it: preempt counts, pending interrupts and softirqs, run queue, where its time
+went.
 
-What lives here: state and the rules when an interrupt may be taken and when a task may be preempted.  What does not:
+What lives here: state and the rules when an interrupt may be taken and when a task may be preempted.  What
+does not:
 interrupt flow (irq.py), the softirq loop (softirq.py), the choice of the next task (sched.py).
 """
 
@@ -34,10 +36,35 @@ VEC_RESCHEDULE: Final = -3
 class Cpu(EngineCpu):
     """Per-CPU state; the engine's part (time, horizon, parking) is the base class."""
 
-    __slots__ = ("kernel", "online", "hardirq_count", "softirq_count", "preempt_off", "softirq_pending", "irq_pending",
-                 "need_resched", "rq", "curr", "idle", "ksoftirqd", "softirq_stat", "acct", "mode", "mode_since",
-                 "loc_count", "res_count", "cal_count", "csd_queue", "timer_queue", "irq_time", "depth", "max_depth",
-                 "slice_event", "min_vruntime", "serving_softirq")
+    __slots__ = (
+        "kernel",
+        "online",
+        "hardirq_count",
+        "softirq_count",
+        "preempt_off",
+        "softirq_pending",
+        "irq_pending",
+        "need_resched",
+        "rq",
+        "curr",
+        "idle",
+        "ksoftirqd",
+        "softirq_stat",
+        "acct",
+        "mode",
+        "mode_since",
+        "loc_count",
+        "res_count",
+        "cal_count",
+        "csd_queue",
+        "timer_queue",
+        "irq_time",
+        "depth",
+        "max_depth",
+        "slice_event",
+        "min_vruntime",
+        "serving_softirq",
+    )
 
     def __init__(self, kernel: Kernel, engine: Engine, cpu_id: int) -> None:
         super().__init__(engine, cpu_id)
@@ -69,7 +96,7 @@ class Cpu(EngineCpu):
         self.min_vruntime = 0
         self.serving_softirq = False
 
-    # --- modes ---------------------------------------------------------------------------------------------------
+    # --- modes ----------------------------------------------------------------------------------------------
     def set_mode(self, mode: int) -> int:
         """Book the time since the last change to the old mode; returns the old mode."""
         now = self.engine.now
@@ -83,7 +110,7 @@ class Cpu(EngineCpu):
         """hardirq, softirq being served, or bottom halves off (Linux's in_interrupt())."""
         return self.hardirq_count > 0 or self.softirq_count > 0
 
-    # --- interrupts ----------------------------------------------------------------------------------------------
+    # --- interrupts -----------------------------------------------------------------------------------------
     def pend(self, vector: int) -> None:
         """An interrupt arrived; it is taken at the next charge or when interrupts are enabled."""
         self.irq_pending.append(vector)
@@ -100,8 +127,13 @@ class Cpu(EngineCpu):
                 return
 
     def preemptible(self) -> bool:
-        return (self.softirq_count == 0 and self.preempt_off == 0 and self.hardirq_count == 0 and self.irqs_off == 0
-                and self.curr is not self.idle)
+        return (
+            self.softirq_count == 0
+            and self.preempt_off == 0
+            and self.hardirq_count == 0
+            and self.irqs_off == 0
+            and self.curr is not self.idle
+        )
 
     def local_irq_disable(self) -> None:
         self.irqs_off += 1
@@ -121,7 +153,7 @@ class Cpu(EngineCpu):
                 self.attention = False
                 self.take_interrupts()
 
-    # --- bottom halves -------------------------------------------------------------------------------------------
+    # --- bottom halves --------------------------------------------------------------------------------------
     def local_bh_disable(self) -> None:
         self.softirq_count += 1
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from rxpath.hw.memory import DMA_BIDIRECTIONAL, DMA_FROM_DEVICE, DMA_TO_DEVICE, Buffer, Memory
 
-__all__ = ["DMA_BIDIRECTIONAL", "DMA_FROM_DEVICE", "DMA_TO_DEVICE", "dma_alloc_coherent", "dma_free_coherent",
-           "dma_map_page_attrs", "dma_sync_single_for_cpu", "dma_sync_single_for_device", "dma_unmap_page_attrs"]
+__all__ = [
+    "DMA_BIDIRECTIONAL",
+    "DMA_FROM_DEVICE",
+    "DMA_TO_DEVICE",
+    "dma_alloc_coherent",
+    "dma_free_coherent",
+    "dma_map_page_attrs",
+    "dma_sync_single_for_cpu",
+    "dma_sync_single_for_device",
+    "dma_unmap_page_attrs",
+]
 
 
 def dma_alloc_coherent(mem: Memory, size: int) -> Buffer:

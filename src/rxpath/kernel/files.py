@@ -1,6 +1,7 @@
 """The /proc and /sys tree: text files by path, read and written whole.
 
-What lives here: the tree and its errors.  Who makes a file registers functions; contents are nobody's business here.
+What lives here: the tree and its errors.  Who makes a file registers functions; contents are nobody's
+business here.
 """
 
 from __future__ import annotations
@@ -142,5 +143,5 @@ class FileTree:
         for table in (self.files, self.dirs, self.links):
             for q in table:
                 if q.startswith(prefix) and len(q) > len(prefix):
-                    seen[q[len(prefix):].split("/", 1)[0]] = 1
+                    seen[q[len(prefix) :].split("/", 1)[0]] = 1
         return list(seen)

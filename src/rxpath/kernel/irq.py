@@ -1,7 +1,9 @@
 """The interrupt core: descriptors, flow handlers, request/free, affinity, the spurious-interrupt detector.
 
-A hard interrupt never nests.  Its handler runs with interrupts off; the time it charged passes when it has returned,
-before softirqs run.  Facts: kernel/irq/{chip,handle,manage,spurious}.c (3.13 to 6.1); /proc/irq errors as recorded on 6.1.
+A hard interrupt never nests.  Its handler runs with interrupts off; the time it charged passes when it has
+returned,
+before softirqs run.  Facts: kernel/irq/{chip,handle,manage,spurious}.c (3.13 to 6.1); /proc/irq errors as
+recorded on 6.1.
 """
 
 from __future__ import annotations
@@ -42,12 +44,34 @@ class IrqAction:
 class IrqDesc:
     """One interrupt: its handlers, counts by CPU, where it goes.
 
-    `level` lines follow a controller input (INTx); edge ones are messages, rewritten when the affinity changes.
+    `level` lines follow a controller input (INTx); edge ones are messages, rewritten when the affinity
+    changes.
     """
 
-    __slots__ = ("irq", "chip", "flow", "hwirq", "level", "actions", "kstat", "affinity", "cpu", "vector",
-                 "depth", "irq_count", "irqs_unhandled", "last_unhandled", "pending_affinity", "write_msg", "gsi",
-                 "spurious_disabled", "affinity_hint", "device", "managed", "kind")
+    __slots__ = (
+        "irq",
+        "chip",
+        "flow",
+        "hwirq",
+        "level",
+        "actions",
+        "kstat",
+        "affinity",
+        "cpu",
+        "vector",
+        "depth",
+        "irq_count",
+        "irqs_unhandled",
+        "last_unhandled",
+        "pending_affinity",
+        "write_msg",
+        "gsi",
+        "spurious_disabled",
+        "affinity_hint",
+        "device",
+        "managed",
+        "kind",
+    )
 
     def __init__(self, irq: int, ncpus: int, chip: str, flow: str, hwirq: int, level: bool) -> None:
         self.irq = irq
@@ -90,7 +114,7 @@ class Irqs:
         chip.deliver = self.deliver
         chip.deliver_line = self.deliver_line
 
-    # --- from the controller -------------------------------------------------------------------------------------
+    # --- from the controller --------------------------------------------------------------------------------
     def deliver(self, cpu: int, vector: int) -> None:
         desc = self.by_vector[cpu].get(vector)
         if desc is not None:
@@ -105,9 +129,11 @@ class Irqs:
                         c.pend(desc.irq)
                 return
 
-    # --- making --------------------------------------------------------------------------------------------------
+    # --- making ---------------------------------------------------------------------------------------------
     def alloc_msi(self, hwirq: int, kind: str, device: str, write_msg: Callable[[int, int], None]) -> IrqDesc:
-        """A message interrupt; `write_msg(addr, data)` puts the message into the device.  Raises OSError(ENOSPC)."""
+        """A message interrupt; `write_msg(addr, data)` puts the message into the device.  Raises
+        OSError(ENOSPC).
+        """
         irq = FIRST_MSI_IRQ
         while irq in self.descs:
             irq += 1
@@ -148,9 +174,11 @@ class Irqs:
         self.descs.pop(desc.irq, None)
 
     def _pick_cpu(self, mask: int) -> int:
-        """The vector allocator's choice: the online CPU of the mask that serves the fewest interrupts, lowest first.
+        """The vector allocator's choice: the online CPU of the mask that serves the fewest interrupts, lowest
+        first.
 
-        (arch/x86/kernel/apic/vector.c and the irq_matrix allocator since 4.15; before, the first of the mask.)
+        (arch/x86/kernel/apic/vector.c and the irq_matrix allocator since 4.15; before, the first of the
+        mask.)
         """
         best = -1
         best_n = 0
@@ -186,16 +214,20 @@ class Irqs:
         if desc.write_msg is not None:
             desc.write_msg(cpu, v)
 
-    # --- actions -------------------------------------------------------------------------------------------------
+    # --- actions --------------------------------------------------------------------------------------------
     def request_irq(self, irq: int, handler: Handler, flags: int, name: str, dev_id: object) -> None:
-        """Add an action.  Raises OSError: EINVAL (no such line, shared without dev_id), EBUSY (sharing mismatch)."""
+        """Add an action.  Raises OSError: EINVAL (no such line, shared without dev_id), EBUSY (sharing
+        mismatch).
+        """
         desc = self.descs.get(irq)
         if desc is None or (flags & IRQF_SHARED and dev_id is None):
             raise linux_error(EINVAL, "request_irq %d" % irq)
         if desc.actions and not (flags & IRQF_SHARED and desc.actions[0].flags & IRQF_SHARED):
             old = desc.actions[0]
-            self.kernel.log.err("genirq: Flags mismatch irq %d. %08x (%s) vs. %08x (%s)"
-                                % (irq, flags, name, old.flags, old.name))
+            self.kernel.log.err(
+                "genirq: Flags mismatch irq %d. %08x (%s) vs. %08x (%s)"
+                % (irq, flags, name, old.flags, old.name)
+            )
             raise linux_error(EBUSY, "irq %d" % irq)
         desc.actions.append(IrqAction(handler, flags, name, dev_id))
         if len(desc.actions) == 1:
@@ -232,7 +264,7 @@ class Irqs:
         if desc.depth == 0 and desc.level and self.chip.level(desc.gsi):
             self.deliver_line(desc.gsi)
 
-    # --- affinity ------------------------------------------------------------------------------------------------
+    # --- affinity -------------------------------------------------------------------------------------------
     def set_affinity(self, irq: int, mask: int) -> None:
         """Ask that `irq` go to a CPU of `mask`; effective at its next interrupt.  Raises OSError(EINVAL).
 
@@ -265,7 +297,7 @@ class Irqs:
         common_interrupt(self, cpu, vector)
 
 
-# --- taking one -------------------------------------------------------------------------------------------------------
+# --- taking one ---------------------------------------------------------------------------------------------
 
 
 def common_interrupt(irqs: Irqs, cpu: Cpu, vector: int) -> None:
@@ -369,7 +401,7 @@ def note_interrupt(irqs: Irqs, desc: IrqDesc, ret: int) -> None:
         return
     desc.irq_count = 0
     if desc.irqs_unhandled > 99900:
-        k.log.printk(0, "irq %d: nobody cared (try booting with the \"irqpoll\" option)" % desc.irq)
+        k.log.printk(0, 'irq %d: nobody cared (try booting with the "irqpoll" option)' % desc.irq)
         k.log.printk(0, "Disabling IRQ #%d" % desc.irq)
         desc.spurious_disabled = True
         desc.depth += 1

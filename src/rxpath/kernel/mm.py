@@ -1,7 +1,8 @@
 """Sizes of socket buffers' memory: what an allocation of n bytes is charged as.
 
 No contents here, only truesize arithmetic: kmalloc classes, page fragments, the 1 KiB and page caches of
-`__netdev_alloc_skb` and `__napi_alloc_skb` by release (net/core/skbuff.c 3.13, 5.15, 6.1, 6.12; golden/sockbuf of 6.1).
+`__netdev_alloc_skb` and `__napi_alloc_skb` by release (net/core/skbuff.c 3.13, 5.15, 6.1, 6.12;
+golden/sockbuf of 6.1).
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def alloc_skb_truesize(size: int) -> int:
 
 
 def alloc_skb_truesize_small_head(size: int) -> int:
-    """6.3 and later: heads of up to SKB_SMALL_HEAD_SIZE come from a cache of their own (net/core/skbuff.c kmalloc_reserve)."""
+    """6.3 and later: heads of up to SKB_SMALL_HEAD_SIZE come from a cache of their own (net/core/skbuff.c
+    kmalloc_reserve).
+    """
     n = skb_data_align(size) + SKB_SHARED_INFO
     if n <= 640:
         return 640 + SKB_STRUCT
@@ -63,7 +66,9 @@ def page_frag_truesize(size: int) -> int:
 
 
 class NetdevAlloc:
-    """`__netdev_alloc_skb`: truesize of an skb for `length` data bytes.  `sleepable`: GFP_KERNEL, not GFP_ATOMIC."""
+    """`__netdev_alloc_skb`: truesize of an skb for `length` data bytes.  `sleepable`: GFP_KERNEL, not
+    GFP_ATOMIC.
+    """
 
     __slots__ = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rxpath.kernel.params import ModuleParams
 
@@ -19,8 +19,10 @@ class Module:
         self.name = name
         self.params = ModuleParams(name, params)
 
-    def init(self, kernel: Kernel) -> None:
-        """module_init.  Raises OSError when it cannot be loaded."""
+    def init(self, kernel: Kernel, net: Any) -> None:
+        """module_init; `net` is the network namespace (rxpath.net.core.netdevice.Net).  Raises OSError when
+        it cannot be loaded.
+        """
         raise NotImplementedError
 
     def exit(self, kernel: Kernel) -> None:

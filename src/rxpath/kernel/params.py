@@ -1,4 +1,6 @@
-"""Module parameters: declared with a default, given at load (`IntMode=1`), shown in /sys/module/NAME/parameters."""
+"""Module parameters: declared with a default, given at load (`IntMode=1`), shown in
+/sys/module/NAME/parameters.
+"""
 
 from __future__ import annotations
 

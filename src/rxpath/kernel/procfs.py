@@ -1,4 +1,6 @@
-"""The kernel's own files: /proc/interrupts, /proc/softirqs, /proc/irq, and what tools ask of a kernel's identity."""
+"""The kernel's own files: /proc/interrupts, /proc/softirqs, /proc/irq, and what tools ask of a kernel's
+identity.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,24 @@ from rxpath.kernel.core import Kernel
 from rxpath.kernel.errno import EINVAL, EIO, linux_error
 from rxpath.kernel.irq import IrqDesc
 
-ARCH_ROWS = ("NMI", "LOC", "SPU", "PMI", "IWI", "RTR", "RES", "CAL", "TLB", "TRM", "THR", "DFR", "MCE", "MCP", "ERR", "MIS")
+ARCH_ROWS = (
+    "NMI",
+    "LOC",
+    "SPU",
+    "PMI",
+    "IWI",
+    "RTR",
+    "RES",
+    "CAL",
+    "TLB",
+    "TRM",
+    "THR",
+    "DFR",
+    "MCE",
+    "MCP",
+    "ERR",
+    "MIS",
+)
 
 
 def interrupts_text(k: Kernel) -> str:
@@ -23,16 +42,28 @@ def interrupts_text(k: Kernel) -> str:
         if not d.level and layout.gap_before:
             chip = "PCI-MSI%s-%s" % ("X" if d.kind == "msix" else "", d.device)
             hwirq = d.hwirq & 0x7FF
-        rows.append(interrupts.IrqRow(n, tuple(d.kstat[c.id] for c in cpus), chip, hwirq if layout.hwirq else None, flow,
-                                      tuple(a.name for a in d.actions)))
+        rows.append(
+            interrupts.IrqRow(
+                n,
+                tuple(d.kstat[c.id] for c in cpus),
+                chip,
+                hwirq if layout.hwirq else None,
+                flow,
+                tuple(a.name for a in d.actions),
+            )
+        )
     arch = []
     for label in ARCH_ROWS:
         if label in ("ERR", "MIS"):
             arch.append(interrupts.ArchRow(label, (0,)))
             continue
-        counts = tuple({"LOC": c.loc_count, "RES": c.res_count, "CAL": c.cal_count}.get(label, 0) for c in cpus)
+        counts = tuple(
+            {"LOC": c.loc_count, "RES": c.res_count, "CAL": c.cal_count}.get(label, 0) for c in cpus
+        )
         arch.append(interrupts.ArchRow(label, counts, interrupts.X86_TEXTS[label]))
-    return interrupts.render(interrupts.Interrupts(tuple(c.id for c in cpus), tuple(rows), tuple(arch)), layout)
+    return interrupts.render(
+        interrupts.Interrupts(tuple(c.id for c in cpus), tuple(rows), tuple(arch)), layout
+    )
 
 
 def softirqs_text(k: Kernel) -> str:
@@ -42,7 +73,9 @@ def softirqs_text(k: Kernel) -> str:
 
 
 def stat_text(k: Kernel) -> str:
-    """cpu lines in USER_HZ ticks (user nice system idle iowait irq softirq steal guest guest_nice), intr, ctxt, softirq."""
+    """cpu lines in USER_HZ ticks (user nice system idle iowait irq softirq steal guest guest_nice), intr,
+    ctxt, softirq.
+    """
     out: list[str] = []
     now = k.engine.now
 
@@ -94,17 +127,31 @@ def irq_files(k: Kernel, d: IrqDesc) -> None:
         return
     k.files.remove(base)
     f = k.files
-    f.add(base + "/smp_affinity", lambda: cpumask.render_mask(d.affinity, bits) + "\n",
-          lambda t: set_affinity_text(k, n, cpumask.parse_mask(t, bits)))
-    f.add(base + "/smp_affinity_list", lambda: cpumask.render_list(d.affinity) + "\n",
-          lambda t: set_affinity_text(k, n, cpumask.parse_list(t, bits)))
+    f.add(
+        base + "/smp_affinity",
+        lambda: cpumask.render_mask(d.affinity, bits) + "\n",
+        lambda t: set_affinity_text(k, n, cpumask.parse_mask(t, bits)),
+    )
+    f.add(
+        base + "/smp_affinity_list",
+        lambda: cpumask.render_list(d.affinity) + "\n",
+        lambda t: set_affinity_text(k, n, cpumask.parse_list(t, bits)),
+    )
     if k.release.interrupts_hwirq:
         f.add(base + "/effective_affinity", lambda: cpumask.render_mask(1 << d.cpu, bits) + "\n")
         f.add(base + "/effective_affinity_list", lambda: "%d\n" % d.cpu)
     f.add(base + "/affinity_hint", lambda: cpumask.render_mask(d.affinity_hint, bits) + "\n")
     f.add(base + "/node", lambda: "-1\n")
-    f.add(base + "/spurious", lambda: irq.render_spurious(
-        irq.Spurious(d.irq_count, d.irqs_unhandled, (d.last_unhandled - k.boot_jiffies) * 1000 // k.hz if d.last_unhandled else 0)))
+    f.add(
+        base + "/spurious",
+        lambda: irq.render_spurious(
+            irq.Spurious(
+                d.irq_count,
+                d.irqs_unhandled,
+                (d.last_unhandled - k.boot_jiffies) * 1000 // k.hz if d.last_unhandled else 0,
+            )
+        ),
+    )
     for a in d.actions:
         f.mkdir(base + "/" + a.name)
 
@@ -127,7 +174,11 @@ def register(k: Kernel) -> None:
             raise linux_error(EINVAL, "default_smp_affinity")
         k.irq.default_affinity = mask
 
-    f.add("/proc/irq/default_smp_affinity", lambda: cpumask.render_mask(k.irq.default_affinity, bits) + "\n", put_default)
+    f.add(
+        "/proc/irq/default_smp_affinity",
+        lambda: cpumask.render_mask(k.irq.default_affinity, bits) + "\n",
+        put_default,
+    )
     f.add("/sys/devices/system/cpu/online", lambda: cpumask.render_list(online_mask(k)) + "\n")
     f.add("/sys/devices/system/cpu/possible", lambda: cpumask.render_list((1 << bits) - 1) + "\n")
     f.add("/sys/devices/system/cpu/present", lambda: cpumask.render_list((1 << bits) - 1) + "\n")

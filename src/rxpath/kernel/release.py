@@ -1,9 +1,11 @@
 """Releases are data: one `Release` a kernel, every field with where it is known from.
 
-Scalars are read at boot.  Algorithms that differ are whole functions, one a variant; the field names the variant and whoever
+Scalars are read at boot.  Algorithms that differ are whole functions, one a variant; the field names the
+variant and whoever
 registers binds it.  No release test inside a per-frame loop, never a version number in code.
 
-`source` in a field's metadata: "sheet" = read in kernel source for that release, "recorded" = seen on a running kernel,
+`source` in a field's metadata: "sheet" = read in kernel source for that release, "recorded" = seen on a
+running kernel,
 "unchecked" = from knowledge only.
 """
 
@@ -27,14 +29,18 @@ class Release:
     # --- interrupts and softirqs
     irq_spread: bool = known("unchecked (irq_matrix allocator, 4.15)", True)
     softirq_defer_to_ksoftirqd: bool = known("sheet 2.2: ksoftirqd_running() 4.9 to 6.4", True)
-    napi_schedule_wakes_ksoftirqd: bool = known("sheet 2.1: ____napi_schedule uses raise_softirq_irqoff", True)
+    napi_schedule_wakes_ksoftirqd: bool = known(
+        "sheet 2.1: ____napi_schedule uses raise_softirq_irqoff", True
+    )
     irq_poll_label: str = known("sheet 1.5", "IRQ_POLL")
     # --- NAPI
     net_rx_action: str = known("sheet 3.5: v3_13 | v5_15 | v6_12", "v5_15")
     napi_complete: str = known("sheet 3.3: plain | done", "done")
     napi_missed: bool = known("sheet 3.1", True)
     netdev_budget: int = known("sheet", 300)
-    budget_usecs_per_hz: int = known("sheet 3.5: netdev_budget_usecs = this / HZ; 0 = two jiffies fixed", 2_000_000)
+    budget_usecs_per_hz: int = known(
+        "sheet 3.5: netdev_budget_usecs = this / HZ; 0 = two jiffies fixed", 2_000_000
+    )
     budget_usecs_min_checked: bool = known("sheet 17: below 2e6/HZ refused (6.1.192)", True)
     weight_bias: bool = known("sheet 3.7 (4.12)", True)
     threaded_napi: bool = known("sheet 3.8 (5.12)", True)
@@ -44,7 +50,9 @@ class Release:
     gro_normal_batch: int = known("sheet 4.1; 0 = each packet at once", 8)
     gro_fixed_id: bool = known("sheet 4.5", True)
     udp_gro: bool = known("sheet 4.9", True)
-    gro_flush_old_hz: int = known("sheet 3.5: at this HZ or above only packets of older jiffies are flushed", 1000)
+    gro_flush_old_hz: int = known(
+        "sheet 3.5: at this HZ or above only packets of older jiffies are flushed", 1000
+    )
     # --- steering
     flow_hash: str = known("sheet 5.2: jhash3 | siphash", "siphash")
     flow_symmetric_independent: bool = known("sheet 5.2", True)
@@ -68,7 +76,9 @@ class Release:
     udp_lookup: str = known("sheet 2.3 of sockets: v3_13 | v5_15", "v5_15")
     udp_ignored_multi: bool = known("sheet 2.4 of sockets", True)
     udp_mem_errors: bool = known("sheet 2.6 of sockets", True)
-    udp_csum_break: int = known("sheet 2.2 of sockets: verify up to this length at once; 0 = always deferred", 76)
+    udp_csum_break: int = known(
+        "sheet 2.2 of sockets: verify up to this length at once; 0 = always deferred", 76
+    )
     icmp_global_limit: bool = known("sheet 8.7", True)
     icmp_outratelimit: bool = known("sheet 5 of proc-files: OutRateLimitGlobal/Host (6.1.192)", True)
     icmp_global_per_netns: bool = known("sheet 8.7: 6.1.192 and later", True)
@@ -91,29 +101,80 @@ class Release:
 R_6_1 = Release("6.1", uname="6.1.0-56-amd64")
 
 R_5_15 = replace(
-    R_6_1, name="5.15", uname="5.15.135",
-    napi_schedule_wakes_ksoftirqd=False, budget_usecs_min_checked=False, drop_reasons=False, skb_alloc="v5_15",
-    skb_defer_free=False, icmp_outratelimit=False, icmp_global_per_netns=False, otherhost_dropped=False,
+    R_6_1,
+    name="5.15",
+    uname="5.15.135",
+    napi_schedule_wakes_ksoftirqd=False,
+    budget_usecs_min_checked=False,
+    drop_reasons=False,
+    skb_alloc="v5_15",
+    skb_defer_free=False,
+    icmp_outratelimit=False,
+    icmp_global_per_netns=False,
+    otherhost_dropped=False,
     default_rss_physical=False,
 )
 
 R_3_13 = replace(
-    R_5_15, name="3.13", uname="3.13.0",
-    irq_spread=False, softirq_defer_to_ksoftirqd=False, irq_poll_label="BLOCK_IOPOLL", net_rx_action="v3_13",
-    napi_complete="plain", napi_missed=False, budget_usecs_per_hz=0, weight_bias=False, threaded_napi=False,
-    irq_defer=False, gro_storage="list8", gro_normal_batch=0, gro_fixed_id=False, udp_gro=False, flow_hash="jhash3",
-    flow_symmetric_independent=False, rfs_entry_has_hash=False, process_backlog="v3_13", backlog_not_running_drops=False,
-    netif_receive_list=False, rx_nohandler=False, skb_alloc="v3_13", softnet_columns=11, interrupts_hwirq=False,
-    ip_early_demux_split=False, netns_ok=True, frag_overlap="trim", udp_queue="v3_13", udp_lookup="v3_13",
-    udp_ignored_multi=False, udp_mem_errors=False, udp_csum_break=0, icmp_global_limit=False, somaxconn=128, tcp_rmem_default=87380,
-    local_port_max=61000, driver_banner_version=True, ethtool_netlink=False, rss_key_random=False,
+    R_5_15,
+    name="3.13",
+    uname="3.13.0",
+    irq_spread=False,
+    softirq_defer_to_ksoftirqd=False,
+    irq_poll_label="BLOCK_IOPOLL",
+    net_rx_action="v3_13",
+    napi_complete="plain",
+    napi_missed=False,
+    budget_usecs_per_hz=0,
+    weight_bias=False,
+    threaded_napi=False,
+    irq_defer=False,
+    gro_storage="list8",
+    gro_normal_batch=0,
+    gro_fixed_id=False,
+    udp_gro=False,
+    flow_hash="jhash3",
+    flow_symmetric_independent=False,
+    rfs_entry_has_hash=False,
+    process_backlog="v3_13",
+    backlog_not_running_drops=False,
+    netif_receive_list=False,
+    rx_nohandler=False,
+    skb_alloc="v3_13",
+    softnet_columns=11,
+    interrupts_hwirq=False,
+    ip_early_demux_split=False,
+    netns_ok=True,
+    frag_overlap="trim",
+    udp_queue="v3_13",
+    udp_lookup="v3_13",
+    udp_ignored_multi=False,
+    udp_mem_errors=False,
+    udp_csum_break=0,
+    icmp_global_limit=False,
+    somaxconn=128,
+    tcp_rmem_default=87380,
+    local_port_max=61000,
+    driver_banner_version=True,
+    ethtool_netlink=False,
+    rss_key_random=False,
 )
 
 R_6_18 = replace(
-    R_6_1, name="6.18", uname="6.18.44",
-    softirq_defer_to_ksoftirqd=False, net_rx_action="v6_12", process_backlog="v6_12", skb_alloc="v6_18",
-    softnet_columns=15, udp_queue="v6_12", ip_out_transmits=True, rmem_max=4194304, wmem_max=4194304,
-    optmem_max=131072, tcp_rmem_max=33554432,
+    R_6_1,
+    name="6.18",
+    uname="6.18.44",
+    softirq_defer_to_ksoftirqd=False,
+    net_rx_action="v6_12",
+    process_backlog="v6_12",
+    skb_alloc="v6_18",
+    softnet_columns=15,
+    udp_queue="v6_12",
+    ip_out_transmits=True,
+    rmem_max=4194304,
+    wmem_max=4194304,
+    optmem_max=131072,
+    tcp_rmem_max=33554432,
 )
 
 RELEASES: dict[str, Release] = {r.name: r for r in (R_3_13, R_5_15, R_6_1, R_6_18)}
@@ -143,7 +204,9 @@ def find_release(text: str) -> Release:
 
 
 def _position(major: int, minor: int) -> int:
-    """Releases in order of their appearance: 2.6.39 -> 3.0 -> ... 3.19 -> 4.0 ... 4.20 -> 5.0 ... 5.19 -> 6.0 ..."""
+    """Releases in order of their appearance: 2.6.39 -> 3.0 -> ... 3.19 -> 4.0 ... 4.20 -> 5.0 ... 5.19 -> 6.0
+    ...
+    """
     base = {0: 0, 1: 0, 2: 0, 3: 40, 4: 60, 5: 81}
     return base.get(major, 101 + (major - 6) * 20) + minor
 

@@ -1,9 +1,13 @@
 """Tasks and the run queue: a minimal rule in the manner of CFS.
 
-The rule, all of it: every CPU runs the runnable task with the least virtual run time (ties: who was queued first); a
-task that shares its CPU runs for `SLICE_NS`; a woken task starts at no less than the CPU's least virtual time minus
-`WAKEUP_BONUS_NS`, and takes the CPU at once when it is behind the current task by more than `WAKEUP_GRANULARITY_NS`.
-Tasks never migrate.  No nice levels.  (kernel/sched/fair.c: least vruntime, sched_min_granularity, wake-up preemption.)
+The rule, all of it: every CPU runs the runnable task with the least virtual run time (ties: who was queued
+first); a
+task that shares its CPU runs for `SLICE_NS`; a woken task starts at no less than the CPU's least virtual time
+minus
+`WAKEUP_BONUS_NS`, and takes the CPU at once when it is behind the current task by more than
+`WAKEUP_GRANULARITY_NS`.
+Tasks never migrate.  No nice levels.  (kernel/sched/fair.c: least vruntime, sched_min_granularity, wake-up
+preemption.)
 """
 
 from __future__ import annotations
@@ -32,8 +36,24 @@ WAKEUP_GRANULARITY_NS: Final = 1_000_000
 class Task:
     """A kernel thread or a user program: a green thread that belongs to one CPU."""
 
-    __slots__ = ("pid", "name", "cpu", "fn", "green", "state", "vruntime", "exec_start", "mode", "on_rq", "error",
-                 "killed", "sum_exec", "joiners", "result", "timed_out")
+    __slots__ = (
+        "pid",
+        "name",
+        "cpu",
+        "fn",
+        "green",
+        "state",
+        "vruntime",
+        "exec_start",
+        "mode",
+        "on_rq",
+        "error",
+        "killed",
+        "sum_exec",
+        "joiners",
+        "result",
+        "timed_out",
+    )
 
     def __init__(self, pid: int, name: str, cpu: Cpu, fn: Callable[[], Any], mode: int) -> None:
         self.pid = pid
@@ -67,7 +87,7 @@ class Scheduler:
         self.tasks: list[Task] = []
         self.next_pid = 1
 
-    # --- making --------------------------------------------------------------------------------------------------
+    # --- making ---------------------------------------------------------------------------------------------
     def create(self, name: str, cpu: Cpu, fn: Callable[[], Any], mode: int = MODE_PROGRAM) -> Task:
         """A new sleeping task; `wake_up_process` starts it."""
         t = Task(self.next_pid, name, cpu, fn, mode)
@@ -119,7 +139,7 @@ class Scheduler:
                 continue
             cpu.idle_wait()
 
-    # --- choosing ------------------------------------------------------------------------------------------------
+    # --- choosing -------------------------------------------------------------------------------------------
     def _update_curr(self, cpu: Cpu) -> None:
         c = cpu.curr
         if c is None or c is cpu.idle:
@@ -161,10 +181,12 @@ class Scheduler:
             cpu.engine.cancel(ev)
         cpu.slice_event = None
         if cpu.rq and cpu.curr is not cpu.idle:
+
             def expire() -> None:
                 cpu.slice_event = None
                 if cpu.rq:
                     cpu.resched_curr()
+
             cpu.slice_event = cpu.engine.after(SLICE_NS, expire)
 
     def schedule(self, cpu: Cpu) -> None:
@@ -172,7 +194,9 @@ class Scheduler:
 
         Legal only at preempt count 0 (asserted): not from hard or soft interrupts nor with bottom halves off.
         """
-        assert cpu.hardirq_count == 0 and cpu.softirq_count == 0 and cpu.irqs_off == 0, "scheduling while atomic"
+        assert cpu.hardirq_count == 0 and cpu.softirq_count == 0 and cpu.irqs_off == 0, (
+            "scheduling while atomic"
+        )
         prev = cpu.curr
         assert prev is not None
         self._update_curr(cpu)
@@ -199,7 +223,7 @@ class Scheduler:
         if cpu.need_resched and cpu.preemptible():
             self.schedule(cpu)
 
-    # --- waking and sleeping -------------------------------------------------------------------------------------
+    # --- waking and sleeping --------------------------------------------------------------------------------
     def wake_up_process(self, t: Task) -> bool:
         """try_to_wake_up: True when the task was asleep.  It is queued on its own CPU."""
         if t.state != TASK_INTERRUPTIBLE:
@@ -248,7 +272,9 @@ class Scheduler:
         return cpu.curr
 
     def sleep(self, timeout_ns: int = -1) -> bool:
-        """Sleep in state TASK_INTERRUPTIBLE (set by the caller) until woken; False when the time ran out first."""
+        """Sleep in state TASK_INTERRUPTIBLE (set by the caller) until woken; False when the time ran out
+        first.
+        """
         cpu = self.kernel.engine.current
         assert isinstance(cpu, Cpu)
         t = cpu.curr
@@ -263,9 +289,11 @@ class Scheduler:
         ev: Event | None = None
         t.timed_out = False
         if timeout_ns > 0:
+
             def fire() -> None:
                 t.timed_out = True
                 self.wake_up_process(t)
+
             ev = cpu.engine.after(timeout_ns, fire)
         self.schedule(cpu)
         self.kernel.engine.cancel(ev)
@@ -273,7 +301,33 @@ class Scheduler:
             raise linux_error(EINTR)
         return not t.timed_out
 
-    # --- ending --------------------------------------------------------------------------------------------------
+    def kill_programs(self) -> None:
+        """User programs end by GreenletExit; kernel threads stay.  Called from the hub."""
+        for t in list(self.tasks):
+            if t.mode != MODE_PROGRAM:
+                continue
+            cpu = t.cpu
+            if t in cpu.rq:
+                cpu.rq.remove(t)
+            g = t.green
+            t.killed = True
+            if cpu.curr is t:  # parked in the middle of a charge: the CPU goes back to its idle task
+                cpu.curr = cpu.idle
+                cpu.irqs_off = 0
+                cpu.softirq_count = 0
+                cpu.hardirq_count = 0
+                assert cpu.idle is not None
+                cpu.resume = cpu.idle.green
+                cpu.set_mode(MODE_IDLE)
+                cpu.runnable = True
+            if g is not None and g:
+                g.parent = getcurrent()
+                g.throw(GreenletExit)
+            t.state = TASK_DEAD
+            if t in self.tasks:
+                self.tasks.remove(t)
+
+    # --- ending ---------------------------------------------------------------------------------------------
     def kill_all(self) -> None:
         """Every task ends by GreenletExit; called from the hub when the machine closes."""
         for t in list(self.tasks):
@@ -290,4 +344,13 @@ class Scheduler:
         self.tasks.clear()
 
 
-__all__ = ["MODE_KTHREAD", "MODE_PROGRAM", "SLICE_NS", "TASK_DEAD", "TASK_INTERRUPTIBLE", "TASK_RUNNING", "Scheduler", "Task"]
+__all__ = [
+    "MODE_KTHREAD",
+    "MODE_PROGRAM",
+    "SLICE_NS",
+    "TASK_DEAD",
+    "TASK_INTERRUPTIBLE",
+    "TASK_RUNNING",
+    "Scheduler",
+    "Task",
+]

@@ -54,7 +54,9 @@ class Sysctl:
 
     __slots__ = ("name", "read", "write", "mode")
 
-    def __init__(self, name: str, read: Callable[[], str], write: Callable[[str], None] | None, mode: int) -> None:
+    def __init__(
+        self, name: str, read: Callable[[], str], write: Callable[[str], None] | None, mode: int
+    ) -> None:
         self.name = name
         self.read = read
         self.write = write
@@ -74,29 +76,49 @@ class SysctlTable:
         """Dots to slashes as sysctl(8) does: a slash inside a component stands for a dot (eth0/5)."""
         return "/proc/sys/" + name.replace("/", "\0").replace(".", "/").replace("\0", ".")
 
-    def register(self, name: str, read: Callable[[], str], write: Callable[[str], None] | None, mode: int = 0) -> None:
-        """`name`: dotted; a component with a dot in it is written with a slash (net.ipv4.conf.eth0/5.rp_filter)."""
+    def register(
+        self, name: str, read: Callable[[], str], write: Callable[[str], None] | None, mode: int = 0
+    ) -> None:
+        """`name`: dotted; a component with a dot in it is written with a slash
+        (net.ipv4.conf.eth0/5.rp_filter).
+        """
         if mode == 0:
             mode = 0o644 if write is not None else 0o444
         self.entries[name] = Sysctl(name, read, write, mode)
         self.files.add(self.path(name), lambda: read() + "\n", write, mode)
 
-    def int_value(self, name: str, get: Callable[[], int], put: Callable[[int], None] | None,
-                  lo: int = INT_MIN, hi: int = INT_MAX) -> None:
+    def int_value(
+        self,
+        name: str,
+        get: Callable[[], int],
+        put: Callable[[int], None] | None,
+        lo: int = INT_MIN,
+        hi: int = INT_MAX,
+    ) -> None:
         """An int (proc_dointvec with or without minmax); `put` may raise OSError itself."""
+
         def write(text: str) -> None:
             assert put is not None
             put(parse_ints(text, 1, lo, hi)[0])
+
         self.register(name, lambda: "%d" % get(), write if put is not None else None)
 
-    def vector(self, name: str, get: Callable[[], list[int]], put: Callable[[list[int]], None],
-               lo: int = INT_MIN, hi: int = INT_MAX) -> None:
+    def vector(
+        self,
+        name: str,
+        get: Callable[[], list[int]],
+        put: Callable[[list[int]], None],
+        lo: int = INT_MIN,
+        hi: int = INT_MAX,
+    ) -> None:
         """Several ints, tab separated; a shorter write changes the first ones only."""
+
         def write(text: str) -> None:
             cur = list(get())
             new = parse_ints(text, len(cur), lo, hi)
-            cur[:len(new)] = new
+            cur[: len(new)] = new
             put(cur)
+
         self.register(name, lambda: "\t".join("%d" % v for v in get()), write)
 
     def unregister(self, prefix: str) -> None:

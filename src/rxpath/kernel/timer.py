@@ -1,4 +1,5 @@
-"""Jiffies, the timer wheel (TIMER softirq), high-resolution timers (hard interrupt) and deferred work (kworker).
+"""Jiffies, the timer wheel (TIMER softirq), high-resolution timers (hard interrupt) and deferred work
+(kworker).
 
 Tickless: a CPU gets a local timer interrupt only when something is due on it.
 """

@@ -1,6 +1,7 @@
 """Tracepoints: the only instrumentation.  Named and typed as Linux's; free when nobody listens.
 
-A call site reads `tp.on` (a plain attribute) and only then calls `fire`.  Listeners get (cpu id, time ns, values).
+A call site reads `tp.on` (a plain attribute) and only then calls `fire`.  Listeners get (cpu id, time ns,
+values).
 """
 
 from __future__ import annotations
@@ -43,14 +44,42 @@ class Tracepoint:
 class Tracepoints:
     """All tracepoints of one kernel: attributes for call sites, `by_name` for listeners."""
 
-    __slots__ = ("by_name", "irq_handler_entry", "irq_handler_exit", "softirq_raise", "softirq_entry", "softirq_exit",
-                 "napi_poll", "netif_rx", "netif_receive_skb", "net_dev_queue", "napi_gro_receive_entry",
-                 "napi_gro_receive_exit", "netif_receive_skb_entry", "netif_receive_skb_exit",
-                 "netif_receive_skb_list_entry", "netif_receive_skb_list_exit", "netif_rx_entry", "kfree_skb",
-                 "consume_skb", "skb_copy_datagram_iovec",
-                 "sock_rcvqueue_full", "sock_exceed_buf_limit", "udp_fail_queue_rcv_skb", "inet_sock_set_state",
-                 "sched_switch", "sched_wakeup", "net_dev_xmit", "tcp_probe", "tcp_send_reset", "tcp_receive_reset",
-                 "tcp_retransmit_skb", "tcp_rcv_space_adjust", "tcp_destroy_sock", "tcp_bad_csum")
+    __slots__ = (
+        "by_name",
+        "irq_handler_entry",
+        "irq_handler_exit",
+        "softirq_raise",
+        "softirq_entry",
+        "softirq_exit",
+        "napi_poll",
+        "netif_rx",
+        "netif_receive_skb",
+        "net_dev_queue",
+        "napi_gro_receive_entry",
+        "napi_gro_receive_exit",
+        "netif_receive_skb_entry",
+        "netif_receive_skb_exit",
+        "netif_receive_skb_list_entry",
+        "netif_receive_skb_list_exit",
+        "netif_rx_entry",
+        "kfree_skb",
+        "consume_skb",
+        "skb_copy_datagram_iovec",
+        "sock_rcvqueue_full",
+        "sock_exceed_buf_limit",
+        "udp_fail_queue_rcv_skb",
+        "inet_sock_set_state",
+        "sched_switch",
+        "sched_wakeup",
+        "net_dev_xmit",
+        "tcp_probe",
+        "tcp_send_reset",
+        "tcp_receive_reset",
+        "tcp_retransmit_skb",
+        "tcp_rcv_space_adjust",
+        "tcp_destroy_sock",
+        "tcp_bad_csum",
+    )
 
     def __init__(self, engine: Engine) -> None:
         self.by_name: dict[str, Tracepoint] = {}

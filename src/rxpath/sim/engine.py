@@ -1,12 +1,15 @@
 """The engine: events and CPUs on one integer-nanosecond time line.
 
 What lives here: the heap of events, CPUs as parkable green threads, the horizon, `Cpu.charge`.
-What does not: anything about interrupts, softirqs or tasks (kernel/cpu.py fills the hooks `take_interrupts` and
+What does not: anything about interrupts, softirqs or tasks (kernel/cpu.py fills the hooks `take_interrupts`
+and
 `reschedule`).
 
-The order at one instant is total and the same everywhere: events by (time, sequence of their making), then CPUs by id.
+The order at one instant is total and the same everywhere: events by (time, sequence of their making), then
+CPUs by id.
 
-`charge(n)` is the only way time passes on a CPU and its only preemption point.  The horizon is the earliest moment at
+`charge(n)` is the only way time passes on a CPU and its only preemption point.  The horizon is the earliest
+moment at
 which anything else may happen; a charge that ends before it costs one comparison.
 """
 
@@ -43,7 +46,18 @@ class Cpu:
     `time` is valid while the CPU is parked; while it runs, its time is `engine.now`.
     """
 
-    __slots__ = ("engine", "id", "time", "runnable", "resume", "irqs_off", "accrued", "attention", "charge_start", "interruptible")
+    __slots__ = (
+        "engine",
+        "id",
+        "time",
+        "runnable",
+        "resume",
+        "irqs_off",
+        "accrued",
+        "attention",
+        "charge_start",
+        "interruptible",
+    )
 
     def __init__(self, engine: Engine, cpu_id: int) -> None:
         self.engine = engine
@@ -57,11 +71,11 @@ class Cpu:
         self.charge_start = 0  # while parked inside a charge: when it began; `time` is when it ends
         self.interruptible = False
 
-    # --- hooks ---------------------------------------------------------------------------------------------------
+    # --- hooks ----------------------------------------------------------------------------------------------
     def take_interrupts(self) -> None:
         """Run what is pending on this CPU (called with interrupts enabled, on the current stack)."""
 
-    # --- time ----------------------------------------------------------------------------------------------------
+    # --- time -----------------------------------------------------------------------------------------------
     def charge(self, n: int) -> None:
         """Spend `n` ns here.  Interrupts, events and other CPUs that come first happen first."""
         if self.irqs_off:
@@ -75,7 +89,6 @@ class Cpu:
             self._charge_slow(n)
 
     def _charge_slow(self, n: int) -> None:
-        eng = self.engine
         left = n
         while True:
             if self.attention:
@@ -86,7 +99,9 @@ class Cpu:
                 return
 
     def advance(self, n: int) -> None:
-        """Like charge, but takes no interrupt and cannot be preempted: the time of an atomic section, realised."""
+        """Like charge, but takes no interrupt and cannot be preempted: the time of an atomic section,
+        realised.
+        """
         eng = self.engine
         t = eng.now + n
         if t < eng.horizon:
@@ -101,7 +116,8 @@ class Cpu:
     def _pass(self, left: int, interruptible: bool) -> int:
         """One step towards `left` ns from now: -1 when they have passed, else what is left.
 
-        Events before the end run inline.  When another CPU comes first this one parks until the end, and is woken earlier only by an
+        Events before the end run inline.  When another CPU comes first this one parks until the end, and is
+        woken earlier only by an
         interrupt (`need_attention`), if it may take one.
         """
         eng = self.engine
@@ -145,7 +161,9 @@ class Cpu:
         self.park()
 
     def need_attention(self) -> None:
-        """Make the next charge of this CPU look at `take_interrupts`; wakes it when it is idle or in a long charge."""
+        """Make the next charge of this CPU look at `take_interrupts`; wakes it when it is idle or in a long
+        charge.
+        """
         self.attention = True
         eng = self.engine
         if eng.current is self:
@@ -163,7 +181,20 @@ class Cpu:
 class Engine:
     """Events and CPUs; `run` is called on the machine's own greenlet, the hub."""
 
-    __slots__ = ("clock", "now", "horizon", "heap", "seq", "cpus", "current", "hub", "until", "stop", "in_event", "waiter")
+    __slots__ = (
+        "clock",
+        "now",
+        "horizon",
+        "heap",
+        "seq",
+        "cpus",
+        "current",
+        "hub",
+        "until",
+        "stop",
+        "in_event",
+        "waiter",
+    )
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -177,9 +208,11 @@ class Engine:
         self.until = NEVER
         self.stop = False
         self.in_event = False
-        self.waiter: Callable[[int], None] | None = None  # real time only: sleep until that moment or an outside event
+        self.waiter: Callable[[int], None] | None = (
+            None  # real time only: sleep until that moment or an outside event
+        )
 
-    # --- events --------------------------------------------------------------------------------------------------
+    # --- events ---------------------------------------------------------------------------------------------
     def at(self, t: int, fn: Callable[[], None]) -> Event:
         """Call `fn` at time `t` (not before now).  Events run inline: they never charge, block or switch."""
         if t < self.now:
@@ -212,7 +245,7 @@ class Engine:
                 fn()
         self.in_event = saved
 
-    # --- CPUs ----------------------------------------------------------------------------------------------------
+    # --- CPUs -----------------------------------------------------------------------------------------------
     def wake(self, cpu: Cpu) -> None:
         """Make a parked idle CPU runnable from now on."""
         if cpu.runnable:

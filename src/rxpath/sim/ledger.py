@@ -19,11 +19,15 @@ DELIVERED: Final = 2
 
 
 class Site:
-    """A place where a frame may end: stage, reason in words, the Linux counter that moves, and Linux's drop reason."""
+    """A place where a frame may end: stage, reason in words, the Linux counter that moves, and Linux's drop
+    reason.
+    """
 
     __slots__ = ("stage", "reason", "counter", "skb_reason")
 
-    def __init__(self, stage: str, reason: str, counter: str = "none", skb_reason: str = "NOT_SPECIFIED") -> None:
+    def __init__(
+        self, stage: str, reason: str, counter: str = "none", skb_reason: str = "NOT_SPECIFIED"
+    ) -> None:
         self.stage = stage
         self.reason = reason
         self.counter = counter
@@ -52,8 +56,19 @@ class LedgerError(AssertionError):
 class Ledger:
     """Counts of tokens by fate.  Every method is a booking; `check` is the law."""
 
-    __slots__ = ("capture", "fault_duplicates", "not_sent", "wire", "delivered", "consumed", "dropped",
-                 "own_generated", "own_sent", "own_looped", "own_dropped")
+    __slots__ = (
+        "capture",
+        "fault_duplicates",
+        "not_sent",
+        "wire",
+        "delivered",
+        "consumed",
+        "dropped",
+        "own_generated",
+        "own_sent",
+        "own_looped",
+        "own_dropped",
+    )
 
     def __init__(self) -> None:
         self.capture = 0
@@ -114,16 +129,21 @@ class Ledger:
         if booked != self.wire:
             raise LedgerError(
                 f"wire {self.wire} != delivered {self.delivered} + consumed {self.total_consumed()}"
-                f" + dropped {self.total_dropped()} + in flight {in_flight} (= {booked})")
+                f" + dropped {self.total_dropped()} + in flight {in_flight} (= {booked})"
+            )
         left = self.capture + self.fault_duplicates
         right = self.wire + sum(self.not_sent.values())
         if left and left != right:
-            raise LedgerError(f"capture {self.capture} + duplicates {self.fault_duplicates} != wire {self.wire}"
-                              f" + not sent {sum(self.not_sent.values())}")
+            raise LedgerError(
+                f"capture {self.capture} + duplicates {self.fault_duplicates} != wire {self.wire}"
+                f" + not sent {sum(self.not_sent.values())}"
+            )
 
     def check_own(self, in_flight: int) -> None:
         """The law of the frames that the machine itself made."""
         right = self.own_sent + self.own_looped + sum(self.own_dropped.values()) + in_flight
         if self.own_generated != right:
-            raise LedgerError(f"generated {self.own_generated} != sent {self.own_sent} + looped {self.own_looped}"
-                              f" + dropped {sum(self.own_dropped.values())} + in flight {in_flight}")
+            raise LedgerError(
+                f"generated {self.own_generated} != sent {self.own_sent} + looped {self.own_looped}"
+                f" + dropped {sum(self.own_dropped.values())} + in flight {in_flight}"
+            )

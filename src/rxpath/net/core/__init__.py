@@ -1,1 +1,3 @@
-"""Protocol-independent: socket buffers, net devices, NAPI, the receive core, GRO, steering, transmit, neighbours, sockets."""
+"""Protocol-independent: socket buffers, net devices, NAPI, the receive core, GRO, steering, transmit,
+neighbours, sockets.
+"""

@@ -42,29 +42,51 @@ def net_dev_init(net: Net) -> None:
 
 
 def net_dev_text(net: Net) -> str:
-    return net_dev.render(net_dev.NetDev(tuple(
-        net_dev.from_link_stats(d.name, dev_get_stats(d).as_dict()) for d in net.devices)))
+    return net_dev.render(
+        net_dev.NetDev(
+            tuple(net_dev.from_link_stats(d.name, dev_get_stats(d).as_dict()) for d in net.devices)
+        )
+    )
 
 
 def softnet_text(net: Net) -> str:
-    rows = [softnet_stat.SoftnetRow(sd.cpu.id, sd.processed, sd.dropped, sd.time_squeeze, sd.cpu_collision, sd.received_rps,
-                                    sd.flow_limit_count, len(sd.input_pkt_queue) + len(sd.process_queue),
-                                    len(sd.input_pkt_queue), len(sd.process_queue))
-            for sd in net.softnet if sd.cpu.online]
-    return softnet_stat.render(softnet_stat.SoftnetStat(tuple(rows)), LAYOUTS[net.kernel.release.name].softnet_stat)
+    rows = [
+        softnet_stat.SoftnetRow(
+            sd.cpu.id,
+            sd.processed,
+            sd.dropped,
+            sd.time_squeeze,
+            sd.cpu_collision,
+            sd.received_rps,
+            sd.flow_limit_count,
+            len(sd.input_pkt_queue) + len(sd.process_queue),
+            len(sd.input_pkt_queue),
+            len(sd.process_queue),
+        )
+        for sd in net.softnet
+        if sd.cpu.online
+    ]
+    return softnet_stat.render(
+        softnet_stat.SoftnetStat(tuple(rows)), LAYOUTS[net.kernel.release.name].softnet_stat
+    )
 
 
 def ptype_text(net: Net) -> str:
     rows = []
     for lst in ([p for d in net.devices for p in d.ptype_all], net.ptype_all, *net.ptype_base):
         for p in lst:
-            rows.append(ptype.PacketType(p.type if p.type != ETH_P_ALL else 3, p.dev.name if p.dev is not None else "", p.name))
+            rows.append(
+                ptype.PacketType(
+                    p.type if p.type != ETH_P_ALL else 3, p.dev.name if p.dev is not None else "", p.name
+                )
+            )
     return ptype.render(ptype.Ptype(tuple(rows)))
 
 
 def _attr(net: Net, name: str, lo: int, hi: int = INT_MAX) -> None:
     def put(v: int) -> None:
         setattr(net, name, v)
+
     net.kernel.sysctl.int_value("net.core." + name, lambda: int(getattr(net, name)), put, lo, hi)
 
 
@@ -100,6 +122,7 @@ def sysctl_core_init(net: Net) -> None:
         def put(v: int) -> None:
             setattr(net, name, v)
             weights()
+
         s.int_value("net.core." + name, lambda: int(getattr(net, name)), put, 1 if r.weight_bias else any_int)
 
     weight("dev_weight")
@@ -119,7 +142,9 @@ def sysctl_core_init(net: Net) -> None:
 
     s.register("net.core.default_qdisc", lambda: net.default_qdisc, put_qdisc)
     if r.rss_key_random:
-        s.register("net.core.netdev_rss_key", lambda: ":".join("%02x" % b for b in (net.rss_key or bytes(52))), None)
+        s.register(
+            "net.core.netdev_rss_key", lambda: ":".join("%02x" % b for b in (net.rss_key or bytes(52))), None
+        )
 
 
 def netdev_rss_key_fill(net: Net, n: int) -> bytes:

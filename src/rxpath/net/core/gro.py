@@ -1,7 +1,9 @@
 """Generic receive offload: hold, merge, complete, and the batch of packets that nothing merges with.
 
-What lives here: the protocol-independent part (results, buckets, flush rules, the GRO_NORMAL batch).  IPv4, TCP and UDP callbacks register
-as offloads from net/ipv4.  Facts: net/core/dev.c (3.13), net/core/gro.c (5.15 to 6.12); order and sizes recorded on 6.1.
+What lives here: the protocol-independent part (results, buckets, flush rules, the GRO_NORMAL batch).  IPv4,
+TCP and UDP callbacks register
+as offloads from net/ipv4.  Facts: net/core/dev.c (3.13), net/core/gro.c (5.15 to 6.12); order and sizes
+recorded on 6.1.
 """
 
 from __future__ import annotations
@@ -24,8 +26,29 @@ MAX_GRO_SKBS: Final = 8
 class GroCb:
     """`struct napi_gro_cb`: what the layers tell each other about one packet while it is in GRO."""
 
-    __slots__ = ("data_offset", "flush", "flush_id", "count", "age", "same_flow", "csum_valid", "csum_cnt", "free", "is_atomic",
-                 "last_len", "mss", "is_flist", "encap_mark", "network_offset", "transport_offset", "is_fou", "ip_fixedid", "proto", "users", "last")
+    __slots__ = (
+        "data_offset",
+        "flush",
+        "flush_id",
+        "count",
+        "age",
+        "same_flow",
+        "csum_valid",
+        "csum_cnt",
+        "free",
+        "is_atomic",
+        "last_len",
+        "mss",
+        "is_flist",
+        "encap_mark",
+        "network_offset",
+        "transport_offset",
+        "is_fou",
+        "ip_fixedid",
+        "proto",
+        "users",
+        "last",
+    )
 
     def __init__(self) -> None:
         self.data_offset = 0  # from skb.data
@@ -145,13 +168,17 @@ def gro_list_prepare(held: list[SkBuff], skb: SkBuff, list8: bool) -> None:
     """Which of the held packets may be of the same flow: device, VLAN, Ethernet header (5.15: raw hash too)."""
     head = skb.head
     mac = skb.mac_header
-    eth = head[mac:mac + 14]
+    eth = head[mac : mac + 14]
     for p in held:
         pcb = gro_cb(p)
         pcb.flush = 0
         pcb.flush_id = 0
-        same = (p.dev is skb.dev and p.vlan_present == skb.vlan_present and p.vlan_tci == skb.vlan_tci
-                and p.head[p.mac_header:p.mac_header + 14] == eth)
+        same = (
+            p.dev is skb.dev
+            and p.vlan_present == skb.vlan_present
+            and p.vlan_tci == skb.vlan_tci
+            and p.head[p.mac_header : p.mac_header + 14] == eth
+        )
         if same and not list8:
             same = p.hash == skb.hash
         pcb.same_flow = same

@@ -1,6 +1,7 @@
 """NAPI: the state machine, polling one context, `net_rx_action` in each release's form, the backlog, threads.
 
-State bits (netdevice.py): SCHED is ownership: whoever set it polls or will; it is cleared by completion.  MISSED (4.10+): somebody tried to
+State bits (netdevice.py): SCHED is ownership: whoever set it polls or will; it is cleared by completion.
+MISSED (4.10+): somebody tried to
 schedule meanwhile, so completion schedules again.  DISABLE: being disabled.  NPSVC: not enabled yet.
 Facts: net/core/dev.c of 3.13, 5.15, 6.1, 6.12.
 """
@@ -33,11 +34,20 @@ from rxpath.net.core.steering import net_rps_action_and_irq_enable, net_rps_send
 if TYPE_CHECKING:
     pass
 
-__all__ = ["NetRxAction", "napi_complete", "napi_complete_done", "napi_disable", "napi_enable", "napi_schedule",
-           "napi_schedule_prep", "__napi_schedule", "dev_set_threaded"]
+__all__ = [
+    "NetRxAction",
+    "napi_complete",
+    "napi_complete_done",
+    "napi_disable",
+    "napi_enable",
+    "napi_schedule",
+    "napi_schedule_prep",
+    "__napi_schedule",
+    "dev_set_threaded",
+]
 
 
-# --- scheduling -------------------------------------------------------------------------------------------------------
+# --- scheduling ---------------------------------------------------------------------------------------------
 
 
 def napi_schedule_prep(n: NapiStruct) -> bool:
@@ -82,13 +92,14 @@ def napi_schedule(n: NapiStruct) -> None:
         __napi_schedule(n)
 
 
-# --- completion -------------------------------------------------------------------------------------------------------
+# --- completion ---------------------------------------------------------------------------------------------
 
 
 def napi_complete_done(n: NapiStruct, work_done: int) -> bool:
     """The driver is done with this round.  True: it may enable its interrupt again.
 
-    (3.13 has napi_complete without a result; its drivers enable unconditionally: there this flushes and returns True.)
+    (3.13 has napi_complete without a result; its drivers enable unconditionally: there this flushes and
+    returns True.)
     """
     net = n.net
     if net.kernel.release.napi_complete == "plain":
@@ -117,7 +128,9 @@ def napi_complete_done(n: NapiStruct, work_done: int) -> bool:
         net.softnet[n.list_owner].poll_list.remove(n)
         n.on_list = False
     state = n.state
-    new = state & ~(NAPI_STATE_MISSED | NAPI_STATE_SCHED | NAPI_STATE_SCHED_THREADED | NAPI_STATE_PREFER_BUSY_POLL)
+    new = state & ~(
+        NAPI_STATE_MISSED | NAPI_STATE_SCHED | NAPI_STATE_SCHED_THREADED | NAPI_STATE_PREFER_BUSY_POLL
+    )
     if state & NAPI_STATE_MISSED:
         n.state = new | NAPI_STATE_SCHED
         __napi_schedule(n)
@@ -162,7 +175,8 @@ def napi_enable(n: NapiStruct) -> None:
 def napi_disable(n: NapiStruct) -> None:
     """Wait until nobody polls, then own it.
 
-    Outside of tasks (a machine between two runs) the poll list is emptied by hand: nobody can be polling there.
+    Outside of tasks (a machine between two runs) the poll list is emptied by hand: nobody can be polling
+    there.
     """
     k = n.net.kernel
     n.state |= NAPI_STATE_DISABLE
@@ -191,7 +205,7 @@ def napi_disable(n: NapiStruct) -> None:
     n.state &= ~NAPI_STATE_DISABLE
 
 
-# --- polling ----------------------------------------------------------------------------------------------------------
+# --- polling ------------------------------------------------------------------------------------------------
 
 
 def __napi_poll(n: NapiStruct) -> tuple[int, bool]:
@@ -209,8 +223,11 @@ def __napi_poll(n: NapiStruct) -> tuple[int, bool]:
         if tp.on:
             tp.fire(n.napi_id, n.dev.name if n.dev is not None else "(no_device)", work, weight)
     if work > weight:
-        k.log.warn_once("napi_poll_work", "NAPI poll function %s returned %d, exceeding its budget of %d."
-                        % (type(n).__name__, work, weight))
+        k.log.warn_once(
+            "napi_poll_work",
+            "NAPI poll function %s returned %d, exceeding its budget of %d."
+            % (type(n).__name__, work, weight),
+        )
     if k.real_time:
         k.pump()
     if work < weight:
@@ -227,8 +244,10 @@ def __napi_poll(n: NapiStruct) -> tuple[int, bool]:
     if n.rx_list:
         gro_normal_list(n)
     if n.on_list:
-        k.log.warn_once("napi_repoll", "%s: Budget exhausted after napi rescheduled"
-                        % (n.dev.name if n.dev is not None else "backlog"))
+        k.log.warn_once(
+            "napi_repoll",
+            "%s: Budget exhausted after napi rescheduled" % (n.dev.name if n.dev is not None else "backlog"),
+        )
         return work, False
     return work, True
 
@@ -282,7 +301,9 @@ def net_rx_action(net: Net, sd: SoftnetData, cpu: Cpu) -> None:
         net_rps_action_and_irq_enable(sd)
 
 
-def _requeue(net: Net, sd: SoftnetData, cpu: Cpu, todo: list[NapiStruct], i: int, repoll: list[NapiStruct]) -> None:
+def _requeue(
+    net: Net, sd: SoftnetData, cpu: Cpu, todo: list[NapiStruct], i: int, repoll: list[NapiStruct]
+) -> None:
     """What stays scheduled: the unpolled rest, what arrived meanwhile, then what wants more."""
     left = [n for n in todo[i:] if n.state & NAPI_STATE_SCHED and not n.on_list]
     for n in left:
@@ -341,7 +362,9 @@ def net_rx_action_6_12(net: Net, sd: SoftnetData, cpu: Cpu) -> None:
 
 
 def net_rx_action_3_13(net: Net, sd: SoftnetData, cpu: Cpu) -> None:
-    """3.13: works on the per-CPU list itself; limits tested before each poll; a full weight goes to the tail of the same list."""
+    """3.13: works on the per-CPU list itself; limits tested before each poll; a full weight goes to the tail
+    of the same list.
+    """
     k = net.kernel
     time_limit = k.jiffies() + 2
     budget = net.netdev_budget
@@ -360,10 +383,15 @@ def net_rx_action_3_13(net: Net, sd: SoftnetData, cpu: Cpu) -> None:
                 cpu.charge(cost)
             work = n.poll(weight)
             if k.trace.napi_poll.on:
-                k.trace.napi_poll.fire(n.napi_id, n.dev.name if n.dev is not None else "(no_device)", work, weight)
+                k.trace.napi_poll.fire(
+                    n.napi_id, n.dev.name if n.dev is not None else "(no_device)", work, weight
+                )
         if work > weight:
-            k.log.warn_once("napi_poll_work", "NAPI poll function %s returned %d, exceeding its budget of %d."
-                            % (type(n).__name__, work, weight))
+            k.log.warn_once(
+                "napi_poll_work",
+                "NAPI poll function %s returned %d, exceeding its budget of %d."
+                % (type(n).__name__, work, weight),
+            )
         budget -= work
         if work == weight:
             if n.state & NAPI_STATE_DISABLE:
@@ -379,7 +407,7 @@ def net_rx_action_3_13(net: Net, sd: SoftnetData, cpu: Cpu) -> None:
         net_rps_action_and_irq_enable(sd)
 
 
-# --- threaded NAPI (5.12) ---------------------------------------------------------------------------------------------
+# --- threaded NAPI (5.12) -----------------------------------------------------------------------------------
 
 
 def dev_set_threaded(dev: NetDevice, threaded: bool) -> None:
@@ -390,7 +418,9 @@ def dev_set_threaded(dev: NetDevice, threaded: bool) -> None:
         if threaded:
             if n.thread is None:
                 cpu = k.cpus[n.index % len(k.cpus)]
-                n.thread = k.sched.create("napi/%s-%d" % (dev.name, n.napi_id), cpu, _thread_fn(n), MODE_KSOFTIRQD)
+                n.thread = k.sched.create(
+                    "napi/%s-%d" % (dev.name, n.napi_id), cpu, _thread_fn(n), MODE_KSOFTIRQD
+                )
                 k.sched.wake_up_process(n.thread)
             n.state |= NAPI_STATE_THREADED
         else:
@@ -418,8 +448,10 @@ def napi_threaded_poll(n: NapiStruct) -> None:
     woken = False
     while True:
         t.state = TASK_INTERRUPTIBLE
-        if not (n.state & NAPI_STATE_SCHED_THREADED or (woken and n.state & NAPI_STATE_SCHED
-                                                        and not n.state & NAPI_STATE_NPSVC)):
+        if not (
+            n.state & NAPI_STATE_SCHED_THREADED
+            or (woken and n.state & NAPI_STATE_SCHED and not n.state & NAPI_STATE_NPSVC)
+        ):
             woken = k.sched.sleep()
             continue
         t.state = TASK_RUNNING

@@ -1,6 +1,8 @@
-"""Net devices, NAPI contexts, softnet_data, and the `Net` that holds them: the structures of the core and their registration.
+"""Net devices, NAPI contexts, softnet_data, and the `Net` that holds them: the structures of the core and
+their registration.
 
-What lives here: state, registration, open/close, flags, features, statistics.  What does not: the NAPI state machine (napi.py), the way
+What lives here: state, registration, open/close, flags, features, statistics.  What does not: the NAPI state
+machine (napi.py), the way
 up (receive.py, gro.py, steering.py), the way out (xmit.py).
 """
 
@@ -42,10 +44,33 @@ IFF_ALLMULTI: Final = 0x200
 IFF_MULTICAST: Final = 0x1000
 
 NETIF_F: Final[dict[str, int]] = {
-    name: 1 << i for i, name in enumerate((
-        "rx", "tx-ip-generic", "sg", "tso", "tso6", "gso", "gro", "lro", "ntuple", "rxhash", "rxvlan", "txvlan", "rx-vlan-filter",
-        "rx-fcs", "rx-all", "loopback", "highdma", "rx-gro-list", "rx-udp-gro-forwarding", "hw-tc-offload", "gro-hw",
-        "tx-udp-segmentation"))
+    name: 1 << i
+    for i, name in enumerate(
+        (
+            "rx",
+            "tx-ip-generic",
+            "sg",
+            "tso",
+            "tso6",
+            "gso",
+            "gro",
+            "lro",
+            "ntuple",
+            "rxhash",
+            "rxvlan",
+            "txvlan",
+            "rx-vlan-filter",
+            "rx-fcs",
+            "rx-all",
+            "loopback",
+            "highdma",
+            "rx-gro-list",
+            "rx-udp-gro-forwarding",
+            "hw-tc-offload",
+            "gro-hw",
+            "tx-udp-segmentation",
+        )
+    )
 }
 NETIF_F_RXCSUM: Final = NETIF_F["rx"]
 NETIF_F_HW_CSUM: Final = NETIF_F["tx-ip-generic"]
@@ -90,10 +115,32 @@ NETDEV_CHANGEMTU: Final = "NETDEV_CHANGEMTU"
 NETDEV_CHANGEADDR: Final = "NETDEV_CHANGEADDR"
 
 STAT_FIELDS: Final = (
-    "rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped", "tx_dropped", "multicast",
-    "collisions", "rx_length_errors", "rx_over_errors", "rx_crc_errors", "rx_frame_errors", "rx_fifo_errors",
-    "rx_missed_errors", "tx_aborted_errors", "tx_carrier_errors", "tx_fifo_errors", "tx_heartbeat_errors",
-    "tx_window_errors", "rx_compressed", "tx_compressed", "rx_nohandler", "rx_otherhost_dropped")
+    "rx_packets",
+    "tx_packets",
+    "rx_bytes",
+    "tx_bytes",
+    "rx_errors",
+    "tx_errors",
+    "rx_dropped",
+    "tx_dropped",
+    "multicast",
+    "collisions",
+    "rx_length_errors",
+    "rx_over_errors",
+    "rx_crc_errors",
+    "rx_frame_errors",
+    "rx_fifo_errors",
+    "rx_missed_errors",
+    "tx_aborted_errors",
+    "tx_carrier_errors",
+    "tx_fifo_errors",
+    "tx_heartbeat_errors",
+    "tx_window_errors",
+    "rx_compressed",
+    "tx_compressed",
+    "rx_nohandler",
+    "rx_otherhost_dropped",
+)
 
 
 class RtnlLinkStats64:
@@ -135,7 +182,8 @@ class RtnlLinkStats64:
 class PacketType:
     """`struct packet_type`: subclass and implement `func` (and `list_func` when `has_list_func`).
 
-    `type`: ethertype, or ETH_P_ALL for a tap.  `dev`: only this device, or None.  `name`: the symbol that /proc/net/ptype prints.
+    `type`: ethertype, or ETH_P_ALL for a tap.  `dev`: only this device, or None.  `name`: the symbol that
+    /proc/net/ptype prints.
     """
 
     __slots__ = ("type", "dev", "name", "has_list_func", "ignore_outgoing", "af_packet_sk")
@@ -174,8 +222,25 @@ class PacketOffload:
 class NapiStruct:
     """`struct napi_struct`: subclass in a driver and implement `poll(budget) -> work`."""
 
-    __slots__ = ("dev", "net", "state", "weight", "napi_id", "gro_hash", "gro_bitmask", "rx_list", "rx_count", "gro_count", "timer",
-                 "defer_hard_irqs_count", "thread", "list_owner", "on_list", "poll_owner", "index")
+    __slots__ = (
+        "dev",
+        "net",
+        "state",
+        "weight",
+        "napi_id",
+        "gro_hash",
+        "gro_bitmask",
+        "rx_list",
+        "rx_count",
+        "gro_count",
+        "timer",
+        "defer_hard_irqs_count",
+        "thread",
+        "list_owner",
+        "on_list",
+        "poll_owner",
+        "index",
+    )
 
     def __init__(self, net: Net, dev: NetDevice | None, weight: int = NAPI_POLL_WEIGHT) -> None:
         self.dev = dev
@@ -197,7 +262,9 @@ class NapiStruct:
         self.index = 0
 
     def poll(self, budget: int) -> int:
-        """Harvest up to `budget` frames; returns how many.  Less than `budget` means: napi_complete_done was called."""
+        """Harvest up to `budget` frames; returns how many.  Less than `budget` means: napi_complete_done was
+        called.
+        """
         raise NotImplementedError
 
 
@@ -217,8 +284,21 @@ class NetRxQueue:
 class NetdevQueue:
     """`struct netdev_queue`: one transmit queue with its qdisc (a FIFO; see xmit.py)."""
 
-    __slots__ = ("index", "dev", "stopped", "q", "limit", "xps_mask", "running", "sched_pending", "drops", "requeued",
-                 "bytes", "packets", "trans_start")
+    __slots__ = (
+        "index",
+        "dev",
+        "stopped",
+        "q",
+        "limit",
+        "xps_mask",
+        "running",
+        "sched_pending",
+        "drops",
+        "requeued",
+        "bytes",
+        "packets",
+        "trans_start",
+    )
 
     def __init__(self, dev: NetDevice, index: int) -> None:
         self.index = index
@@ -240,14 +320,67 @@ class NetDevice:
     """`struct net_device` with its net_device_ops as virtual methods: subclass in a driver."""
 
     __slots__ = (
-        "net", "name", "ifindex", "mtu", "min_mtu", "max_mtu", "flags", "dev_addr", "perm_addr", "broadcast", "type",
-        "hard_header_len", "features", "hw_features", "vlan_features", "wanted_features", "napi_list", "rx_queues", "tx_queues",
-        "real_num_rx_queues", "real_num_tx_queues", "core_rx_dropped", "core_tx_dropped", "core_rx_nohandler",
-        "core_rx_otherhost", "carrier_ok", "carrier_up_count", "carrier_down_count", "present", "ptype_all", "ptype_specific", "rx_handler",
-        "promiscuity", "allmulti", "mc", "uc", "gro_flush_timeout", "napi_defer_hard_irqs", "threaded", "watchdog_timeo",
-        "ethtool_ops", "parent", "irq", "tx_queue_len", "addr_assign_type", "vlan_devs", "real_dev", "vlan_id", "registered",
-        "ip_ptr", "gro_max_size", "needs_free", "is_loopback", "noarp", "dormant", "link_mode", "qdisc_name", "fixed_features",
-        "on_transmit", "attr")
+        "net",
+        "name",
+        "ifindex",
+        "mtu",
+        "min_mtu",
+        "max_mtu",
+        "flags",
+        "dev_addr",
+        "perm_addr",
+        "broadcast",
+        "type",
+        "hard_header_len",
+        "features",
+        "hw_features",
+        "vlan_features",
+        "wanted_features",
+        "napi_list",
+        "rx_queues",
+        "tx_queues",
+        "real_num_rx_queues",
+        "real_num_tx_queues",
+        "core_rx_dropped",
+        "core_tx_dropped",
+        "core_rx_nohandler",
+        "core_rx_otherhost",
+        "carrier_ok",
+        "carrier_up_count",
+        "carrier_down_count",
+        "present",
+        "ptype_all",
+        "ptype_specific",
+        "rx_handler",
+        "promiscuity",
+        "allmulti",
+        "mc",
+        "uc",
+        "gro_flush_timeout",
+        "napi_defer_hard_irqs",
+        "threaded",
+        "watchdog_timeo",
+        "ethtool_ops",
+        "parent",
+        "irq",
+        "tx_queue_len",
+        "addr_assign_type",
+        "vlan_devs",
+        "real_dev",
+        "vlan_id",
+        "registered",
+        "ip_ptr",
+        "gro_max_size",
+        "needs_free",
+        "is_loopback",
+        "noarp",
+        "dormant",
+        "link_mode",
+        "qdisc_name",
+        "fixed_features",
+        "on_transmit",
+        "attr",
+    )
 
     def __init__(self, net: Net, name: str, *, rxqs: int = 1, txqs: int = 1) -> None:
         self.net = net
@@ -311,7 +444,7 @@ class NetDevice:
         self.on_transmit: Callable[[SkBuff], None] | None = None
         self.attr: dict[str, Any] = {}
 
-    # --- net_device_ops: what a driver overrides ------------------------------------------------------------------
+    # --- net_device_ops: what a driver overrides ------------------------------------------------------------
     def ndo_init(self) -> None:
         """Late part of registration."""
 
@@ -366,7 +499,7 @@ class NetDevice:
     def ndo_set_vf_mac(self, vf: int, mac: bytes) -> None:
         raise linux_error(EOPNOTSUPP, self.name)
 
-    # --- convenience ----------------------------------------------------------------------------------------------
+    # --- convenience ----------------------------------------------------------------------------------------
     def running(self) -> bool:
         return bool(self.flags & IFF_UP)
 
@@ -416,9 +549,32 @@ class RpsRemote(CallSingle):
 class SoftnetData:
     """`struct softnet_data`: the receive state of one CPU."""
 
-    __slots__ = ("net", "cpu", "poll_list", "process_queue", "input_pkt_queue", "backlog", "processed", "dropped", "time_squeeze", "received_rps",
-                 "cpu_collision", "flow_limit", "flow_limit_count", "rps_ipi_list", "csd", "output_queue", "completion_queue",
-                 "input_queue_head", "input_queue_tail", "in_net_rx_action", "defer_list", "trigger", "xmit_recursion", "gro_held")
+    __slots__ = (
+        "net",
+        "cpu",
+        "poll_list",
+        "process_queue",
+        "input_pkt_queue",
+        "backlog",
+        "processed",
+        "dropped",
+        "time_squeeze",
+        "received_rps",
+        "cpu_collision",
+        "flow_limit",
+        "flow_limit_count",
+        "rps_ipi_list",
+        "csd",
+        "output_queue",
+        "completion_queue",
+        "input_queue_head",
+        "input_queue_tail",
+        "in_net_rx_action",
+        "defer_list",
+        "trigger",
+        "xmit_recursion",
+        "gro_held",
+    )
 
     def __init__(self, net: Net, cpu: Cpu) -> None:
         self.net = net
@@ -457,15 +613,66 @@ class Net:
     """The network namespace (one a machine) and the core's global state."""
 
     __slots__ = (
-        "kernel", "devices", "by_index", "by_name", "next_ifindex", "ptype_all", "ptype_base", "offloads", "softnet", "next_napi_id", "napi_hash",
-        "notifiers", "tstamp_needed", "ipv4", "packet", "netfilter", "loopback", "rps_needed", "rps_sock_flow_table", "rfs_needed", "sockets",
+        "kernel",
+        "devices",
+        "by_index",
+        "by_name",
+        "next_ifindex",
+        "ptype_all",
+        "ptype_base",
+        "offloads",
+        "softnet",
+        "next_napi_id",
+        "napi_hash",
+        "notifiers",
+        "tstamp_needed",
+        "ipv4",
+        "packet",
+        "netfilter",
+        "loopback",
+        "rps_needed",
+        "rps_sock_flow_table",
+        "rfs_needed",
+        "sockets",
         # sysctls of net.core
-        "netdev_budget", "netdev_budget_usecs", "dev_weight", "dev_weight_rx_bias", "dev_weight_tx_bias", "dev_rx_weight", "dev_tx_weight",
-        "netdev_max_backlog", "netdev_tstamp_prequeue", "gro_normal_batch", "rmem_default", "rmem_max", "wmem_default",
-        "wmem_max", "optmem_max", "somaxconn", "rps_sock_flow_entries", "flow_limit_cpu_bitmap", "flow_limit_table_len", "busy_read", "busy_poll",
-        "rps_default_mask", "max_skb_frags", "default_qdisc", "rss_key", "message_cost", "message_burst", "tstamp_allow_data", "skb_defer_max",
+        "netdev_budget",
+        "netdev_budget_usecs",
+        "dev_weight",
+        "dev_weight_rx_bias",
+        "dev_weight_tx_bias",
+        "dev_rx_weight",
+        "dev_tx_weight",
+        "netdev_max_backlog",
+        "netdev_tstamp_prequeue",
+        "gro_normal_batch",
+        "rmem_default",
+        "rmem_max",
+        "wmem_default",
+        "wmem_max",
+        "optmem_max",
+        "somaxconn",
+        "rps_sock_flow_entries",
+        "flow_limit_cpu_bitmap",
+        "flow_limit_table_len",
+        "busy_read",
+        "busy_poll",
+        "rps_default_mask",
+        "max_skb_frags",
+        "default_qdisc",
+        "rss_key",
+        "message_cost",
+        "message_burst",
+        "tstamp_allow_data",
+        "skb_defer_max",
         # hooks of whoever measures
-        "on_socket", "on_delivered", "next_inode", "capture_hooks", "rx_skb_hooks", "hash_secret", "next_cookie")
+        "on_socket",
+        "on_delivered",
+        "next_inode",
+        "capture_hooks",
+        "rx_skb_hooks",
+        "hash_secret",
+        "next_cookie",
+    )
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -527,7 +734,7 @@ class Net:
         self.next_cookie = 1
         self.hash_secret = kernel.rng("flow hash").getrandbits(128)
 
-    # --- notifiers ------------------------------------------------------------------------------------------------
+    # --- notifiers ------------------------------------------------------------------------------------------
     def call_netdevice_notifiers(self, event: str, dev: NetDevice) -> None:
         for fn in list(self.notifiers):
             fn(event, dev)
@@ -540,7 +747,7 @@ class Net:
         return d
 
 
-# --- registration -----------------------------------------------------------------------------------------------------
+# --- registration -------------------------------------------------------------------------------------------
 
 
 def dev_add_pack(net: Net, pt: PacketType) -> None:
@@ -637,8 +844,9 @@ def dev_close(dev: NetDevice) -> None:
     dev.flags &= ~IFF_UP
     for q in dev.tx_queues:
         while q.q:
-            from rxpath.net.core.xmit import SITE_TX_DOWN
             from rxpath.net.core.skbuff import kfree_skb_reason
+            from rxpath.net.core.xmit import SITE_TX_DOWN
+
             kfree_skb_reason(q.q.popleft(), SITE_TX_DOWN)
     dev.ndo_stop()
     dev.qdisc_name = "noop"
@@ -650,7 +858,9 @@ def dev_set_mtu(dev: NetDevice, mtu: int) -> None:
     if mtu == dev.mtu:
         return
     if mtu < dev.min_mtu or mtu > dev.max_mtu:
-        raise linux_error(EINVAL, "mtu less than device minimum" if mtu < dev.min_mtu else "mtu greater than device maximum")
+        raise linux_error(
+            EINVAL, "mtu less than device minimum" if mtu < dev.min_mtu else "mtu greater than device maximum"
+        )
     dev.ndo_change_mtu(mtu)
     dev.net.call_netdevice_notifiers(NETDEV_CHANGEMTU, dev)
 
@@ -741,7 +951,9 @@ def netif_set_real_num_tx_queues(dev: NetDevice, n: int) -> None:
 
 
 def netdev_update_features(dev: NetDevice) -> bool:
-    """Recompute features from what the user wants and the driver allows; True when they changed.  Raises what ndo_set_features raises."""
+    """Recompute features from what the user wants and the driver allows; True when they changed.  Raises what
+    ndo_set_features raises.
+    """
     features = (dev.features & ~dev.hw_features) | (dev.wanted_features & dev.hw_features)
     features = dev.ndo_fix_features(features)
     if features == dev.features:

@@ -1,6 +1,7 @@
 """The receive core: from a driver (or a backlog) through taps, VLAN and rx_handler to the protocol handlers.
 
-Facts: net/core/dev.c __netif_receive_skb_core, netif_receive_skb_list_internal (3.13, 5.15, 6.1, 6.12), net/ethernet/eth.c.
+Facts: net/core/dev.c __netif_receive_skb_core, netif_receive_skb_list_internal (3.13, 5.15, 6.1, 6.12),
+net/ethernet/eth.c.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ def eth_type_trans(skb: SkBuff, dev: NetDevice) -> int:
     skb.mac_header = d
     skb.data = d + 14
     skb.len -= 14
-    if head[d:d + 6] != dev.dev_addr:
+    if head[d : d + 6] != dev.dev_addr:
         if head[d] & 1:
-            skb.pkt_type = PACKET_BROADCAST if head[d:d + 6] == dev.broadcast else PACKET_MULTICAST
+            skb.pkt_type = PACKET_BROADCAST if head[d : d + 6] == dev.broadcast else PACKET_MULTICAST
         else:
             skb.pkt_type = PACKET_OTHERHOST
     proto = head[d + 12] << 8 | head[d + 13]
@@ -171,7 +172,8 @@ def _deliver_sublist(pt: PacketType, skbs: list[SkBuff], orig: NetDevice) -> Non
 def __netif_receive_skb_core(net: Net, skb: SkBuff, out: list[tuple[SkBuff, PacketType, NetDevice]]) -> int:
     """Taps, VLAN, rx_handler, protocol lookup.
 
-    The last handler is not called: it is put into `out` with its skb ("previous handler" chaining, 5.x); earlier ones get a clone.
+    The last handler is not called: it is put into `out` with its skb ("previous handler" chaining, 5.x);
+    earlier ones get a clone.
     """
     k = net.kernel
     trace = k.trace
@@ -291,7 +293,7 @@ def skb_vlan_untag(skb: SkBuff) -> bool:
     proto = head[d + 2] << 8 | head[d + 3]
     mac = skb.mac_header
     # the addresses move up by four bytes, as skb_reorder_vlan_header does
-    skb.head = head[:mac] + b"\0\0\0\0" + head[mac:mac + 12] + head[d + 2:]
+    skb.head = head[:mac] + b"\0\0\0\0" + head[mac : mac + 12] + head[d + 2 :]
     skb.mac_header = mac + 4
     skb.data = d + 4
     skb.len -= 4
@@ -316,7 +318,7 @@ def vlan_do_receive(skb: SkBuff) -> bool:
     skb.dev = vd
     skb.vlan_present = False
     skb.vlan_tci = 0
-    if skb.pkt_type == PACKET_OTHERHOST and skb.head[skb.mac_header:skb.mac_header + 6] == vd.dev_addr:
+    if skb.pkt_type == PACKET_OTHERHOST and skb.head[skb.mac_header : skb.mac_header + 6] == vd.dev_addr:
         skb.pkt_type = PACKET_HOST
     on = vd.on_transmit
     vd.attr["rx_packets"] = vd.attr.get("rx_packets", 0) + 1
@@ -328,7 +330,9 @@ def vlan_do_receive(skb: SkBuff) -> bool:
 
 
 def netif_rx(skb: SkBuff) -> int:
-    """From a driver without NAPI, loopback, or the old TUN: always through a backlog; bottom halves run what was raised."""
+    """From a driver without NAPI, loopback, or the old TUN: always through a backlog; bottom halves run what
+    was raised.
+    """
     net = skb.net
     k = net.kernel
     if net.tstamp_needed and net.netdev_tstamp_prequeue and not skb.tstamp:

@@ -1,9 +1,11 @@
 """Socket buffers: one frame (or a merged or reassembled packet) on its way through the stack.
 
-What lives here: `SkBuff`, its memory charge, cloning, and the two ways it ends: `consume_skb` and `kfree_skb_reason`.  Both book
+What lives here: `SkBuff`, its memory charge, cloning, and the two ways it ends: `consume_skb` and
+`kfree_skb_reason`.  Both book
 the frames that it stands for (ledger.py).
 
-The bytes: `head` is immutable; `data` and `tail` are offsets into it.  Paged data (GRO, reassembly) hangs on `frag_list` as
+The bytes: `head` is immutable; `data` and `tail` are offsets into it.  Paged data (GRO, reassembly) hangs on
+`frag_list` as
 further skbs; `len` counts it, `data_len` is its part.  Who changes bytes makes a new `head`.
 """
 
@@ -46,12 +48,64 @@ class SkBuff:
     """`struct sk_buff`.  Offsets count from the start of `head`; times are engine nanoseconds."""
 
     __slots__ = (
-        "net", "head", "data", "tail", "len", "data_len", "truesize", "dev", "protocol", "pkt_type", "ip_summed", "csum",
-        "csum_start", "csum_offset", "csum_level", "csum_valid", "hash", "l4_hash", "sw_hash", "vlan_present", "vlan_tci", "vlan_proto",
-        "queue_mapping", "rx_queue_recorded", "napi_id", "tstamp", "mac_header", "network_header", "transport_header",
-        "mac_len", "dst", "sk", "mark", "priority", "skb_iif", "frag_list", "users", "cloned", "gso_size", "gso_segs", "gso_type",
-        "tokens", "tag", "fate", "arrived_ns", "pfmemalloc", "alloc_cpu", "encapsulation", "dropcount", "nohdr", "nfct",
-        "gro", "cb", "own", "destructor_w", "ooo_okay", "head_size", "nr_frags",
+        "net",
+        "head",
+        "data",
+        "tail",
+        "len",
+        "data_len",
+        "truesize",
+        "dev",
+        "protocol",
+        "pkt_type",
+        "ip_summed",
+        "csum",
+        "csum_start",
+        "csum_offset",
+        "csum_level",
+        "csum_valid",
+        "hash",
+        "l4_hash",
+        "sw_hash",
+        "vlan_present",
+        "vlan_tci",
+        "vlan_proto",
+        "queue_mapping",
+        "rx_queue_recorded",
+        "napi_id",
+        "tstamp",
+        "mac_header",
+        "network_header",
+        "transport_header",
+        "mac_len",
+        "dst",
+        "sk",
+        "mark",
+        "priority",
+        "skb_iif",
+        "frag_list",
+        "users",
+        "cloned",
+        "gso_size",
+        "gso_segs",
+        "gso_type",
+        "tokens",
+        "tag",
+        "fate",
+        "arrived_ns",
+        "pfmemalloc",
+        "alloc_cpu",
+        "encapsulation",
+        "dropcount",
+        "nohdr",
+        "nfct",
+        "gro",
+        "cb",
+        "own",
+        "destructor_w",
+        "ooo_okay",
+        "head_size",
+        "nr_frags",
     )
 
     def __init__(self, net: Net, head: bytes, truesize: int) -> None:
@@ -122,8 +176,8 @@ class SkBuff:
     def tobytes(self) -> bytes:
         """All data from `data` on, frag_list included."""
         if self.frag_list is None:
-            return self.head[self.data:self.tail]
-        parts = [self.head[self.data:self.tail]]
+            return self.head[self.data : self.tail]
+        parts = [self.head[self.data : self.tail]]
         for f in self.frag_list:
             parts.append(f.tobytes())
         return b"".join(parts)
@@ -138,7 +192,7 @@ class SkBuff:
         d = self.data
         n = len(header)
         if d >= n:
-            self.head = self.head[:d - n] + header + self.head[d:]
+            self.head = self.head[: d - n] + header + self.head[d:]
             self.data = d - n
         else:
             shift = n - d
@@ -155,12 +209,12 @@ class SkBuff:
     def replace(self, off: int, data: bytes) -> None:
         """Overwrite bytes at offset `off` of `head` (a header changed on the way)."""
         h = self.head
-        self.head = h[:off] + data + h[off + len(data):]
+        self.head = h[:off] + data + h[off + len(data) :]
 
     def linearize(self) -> None:
         """skb_linearize: frag_list data joins the head."""
         if self.frag_list is not None:
-            self.head = self.head[:self.tail] + b"".join([f.tobytes() for f in self.frag_list])
+            self.head = self.head[: self.tail] + b"".join([f.tobytes() for f in self.frag_list])
             self.tail = len(self.head)
             self.frag_list = None
             self.data_len = 0
@@ -193,7 +247,7 @@ class SkBuff:
 
 def skb_put(skb: SkBuff, data: bytes) -> None:
     """Append `data` behind the tail (Linux hands out the room; here the bytes come along)."""
-    skb.head = data if skb.tail == 0 else skb.head[:skb.tail] + data
+    skb.head = data if skb.tail == 0 else skb.head[: skb.tail] + data
     n = len(data)
     skb.tail += n
     skb.len += n
@@ -294,7 +348,7 @@ def skb_condense(skb: SkBuff) -> None:
     skb.truesize = skb.head_size + SKB_OVERHEAD
 
 
-# --- the ends ---------------------------------------------------------------------------------------------------------
+# --- the ends -----------------------------------------------------------------------------------------------
 
 
 def skb_end(skb: SkBuff, outcome: int, site: Site | None) -> None:
@@ -359,7 +413,9 @@ def consume_skb(skb: SkBuff, site: Site | None) -> None:
 
 
 def kfree_skb_reason(skb: SkBuff, site: Site) -> None:
-    """The end by a drop: `site` says stage, reason, the Linux counter that its caller moved, and the drop reason."""
+    """The end by a drop: `site` says stage, reason, the Linux counter that its caller moved, and the drop
+    reason.
+    """
     if skb.users > 1:
         skb.users -= 1
         return
@@ -375,7 +431,7 @@ def kfree_skb_reason(skb: SkBuff, site: Site) -> None:
     kfree_skbmem(skb)
 
 
-# --- allocation: heads come empty, `skb_put` brings the bytes -----------------------------------------------------------
+# --- allocation: heads come empty, `skb_put` brings the bytes -----------------------------------------------
 
 
 def __build_skb_around(net: Net, truesize: int) -> SkBuff:

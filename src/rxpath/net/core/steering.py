@@ -1,6 +1,7 @@
 """Packet steering: flow hash, RPS and RFS, per-CPU backlogs, flow limit.
 
-Facts: net/core/dev.c get_rps_cpu, enqueue_to_backlog, process_backlog; net/core/flow_dissector.c (3.13, 5.15, 6.1, 6.12); backlog limits
+Facts: net/core/dev.c get_rps_cpu, enqueue_to_backlog, process_backlog; net/core/flow_dissector.c (3.13, 5.15,
+6.1, 6.12); backlog limits
 recorded on 6.1.
 """
 
@@ -55,8 +56,8 @@ def _software_hash(net: Net, skb: SkBuff) -> int:
     if skb.protocol != 0x0800 or skb.tail - o < 20:
         return 0
     ihl = (h[o] & 15) * 4
-    src = int.from_bytes(h[o + 12:o + 16], "big")
-    dst = int.from_bytes(h[o + 16:o + 20], "big")
+    src = int.from_bytes(h[o + 12 : o + 16], "big")
+    dst = int.from_bytes(h[o + 16 : o + 20], "big")
     sport = dport = 0
     if h[o + 9] in (6, 17) and not (h[o + 6] & 0x3F or h[o + 7]) and skb.tail - o >= ihl + 4:
         sport = h[o + ihl] << 8 | h[o + ihl + 1]
@@ -156,6 +157,7 @@ class BacklogNapi(NapiStruct):
 def process_backlog(napi: BacklogNapi, quota: int) -> int:
     """5.15 and later: drain process_queue, then take over input_pkt_queue whole, until both are empty."""
     from rxpath.net.core.receive import __netif_receive_skb
+
     sd = napi.sd
     net = napi.net
     if sd.rps_ipi_list:
@@ -182,6 +184,7 @@ def process_backlog(napi: BacklogNapi, quota: int) -> int:
 def process_backlog_3_13(napi: BacklogNapi, quota: int) -> int:
     """3.13: when what is left fits the quota the NAPI leaves the list before these packets are processed."""
     from rxpath.net.core.receive import __netif_receive_skb
+
     sd = napi.sd
     net = napi.net
     if sd.rps_ipi_list:

@@ -1,4 +1,5 @@
-"""The way out: dev_queue_xmit, a FIFO qdisc under the default's name, the driver's start_xmit, NET_TX and completion.
+"""The way out: dev_queue_xmit, a FIFO qdisc under the default's name, the driver's start_xmit, NET_TX and
+completion.
 
 Frames that the machine makes have a law of their own: generated = sent + looped + dropped + in flight.
 Facts: net/core/dev.c, net/sched/sch_generic.c; order recorded on 6.1.
@@ -195,7 +196,7 @@ def __qdisc_run(txq: NetdevQueue) -> None:
             return
 
 
-# --- queue state, as drivers use it -----------------------------------------------------------------------------------
+# --- queue state, as drivers use it -------------------------------------------------------------------------
 
 
 def netif_tx_start_queue(q: NetdevQueue) -> None:

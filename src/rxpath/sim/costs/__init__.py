@@ -1,6 +1,7 @@
 """Cost profiles: nanoseconds a stage, each with low, central, high and source, in TOML beside this file.
 
-`CostProfile` keeps the whole table; `Costs` is the flat set of integers that a machine charges (slots, read by the hot path).
+`CostProfile` keeps the whole table; `Costs` is the flat set of integers that a machine charges (slots, read
+by the hot path).
 """
 
 from __future__ import annotations
@@ -10,9 +11,33 @@ from importlib import resources
 from pathlib import Path
 
 STAGES = (
-    "dma_write", "hardirq", "softirq_dispatch", "poll_fixed", "driver_frame", "skb_alloc", "copybreak", "gro_normal",
-    "gro_merge", "core", "ip_udp", "udp_no_socket", "enqueue", "wakeup", "tcp_segment", "netfilter_rule", "csum_kb", "rps_enqueue",
-    "ipi_send", "ipi_receive", "recv", "copy_kb", "context_switch", "timer_irq", "xmit", "icmp_reply", "skb_free",
+    "dma_write",
+    "hardirq",
+    "softirq_dispatch",
+    "poll_fixed",
+    "driver_frame",
+    "skb_alloc",
+    "copybreak",
+    "gro_normal",
+    "gro_merge",
+    "core",
+    "ip_udp",
+    "udp_no_socket",
+    "enqueue",
+    "wakeup",
+    "tcp_segment",
+    "netfilter_rule",
+    "csum_kb",
+    "rps_enqueue",
+    "ipi_send",
+    "ipi_receive",
+    "recv",
+    "copy_kb",
+    "context_switch",
+    "timer_irq",
+    "xmit",
+    "icmp_reply",
+    "skb_free",
 )
 
 
@@ -106,7 +131,9 @@ def load_profile(name: str = "default") -> CostProfile:
         try:
             st = Stage(key, int(row["low"]), int(row["central"]), int(row["high"]), str(row["source"]))
         except (KeyError, TypeError, ValueError):
-            raise ProfileError(f"cost profile '{name}': stage '{key}' needs low, central, high and source") from None
+            raise ProfileError(
+                f"cost profile '{name}': stage '{key}' needs low, central, high and source"
+            ) from None
         if not 0 <= st.low <= st.central <= st.high:
             raise ProfileError(f"cost profile '{name}': stage '{key}': low <= central <= high does not hold")
         stages[key] = st

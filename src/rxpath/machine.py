@@ -1,0 +1,446 @@
+"""The composition root: MachineConfig -> Machine.  Alone knows every room.
+
+Boot, attach a wire, run, look, close.  Everything of a machine hangs off its Kernel; many machines live in
+one process.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from rxpath.config import MachineConfig, NicConfig
+from rxpath.hw.bus import Tag
+from rxpath.hw.nic.base import NicModel
+from rxpath.kernel import procfs
+from rxpath.kernel.core import Kernel
+from rxpath.kernel.errno import ENODEV, linux_error
+from rxpath.kernel.module import Module
+from rxpath.kernel.release import find_release
+from rxpath.kernel.sched import Task
+from rxpath.link.source import BadFcsFrame
+from rxpath.net.core import dev as core_dev
+from rxpath.net.core.netdevice import IFF_UP, Net, NetDevice, dev_close, dev_open, unregister_netdev
+from rxpath.net.core.skbuff import SkBuff
+from rxpath.net.core.xmit import own_in_flight
+from rxpath.sim.clock import Clock
+from rxpath.sim.costs import Costs, load_profile
+from rxpath.sim.engine import NEVER
+
+# driver name -> (module of its package, attribute): the class of its Module, and of its device models by
+# variant
+DRIVERS: dict[str, tuple[str, str]] = {
+    "e1000e": ("rxpath.drivers.e1000e", "E1000eModule"),
+    "igb": ("rxpath.drivers.igb", "IgbModule"),
+    "ixgbe": ("rxpath.drivers.ixgbe", "IxgbeModule"),
+}
+MODELS: dict[str, dict[str, tuple[str, str]]] = {
+    "e1000e": {"": ("rxpath.hw.nic.i82574", "I82574"), "82574L": ("rxpath.hw.nic.i82574", "I82574")},
+    "igb": {
+        "": ("rxpath.hw.nic.igb", "I82576"),
+        "82576": ("rxpath.hw.nic.igb", "I82576"),
+        "i350": ("rxpath.hw.nic.igb", "I350"),
+    },
+    "ixgbe": {
+        "": ("rxpath.hw.nic.ixgbe", "X540"),
+        "x540": ("rxpath.hw.nic.ixgbe", "X540"),
+        "82599": ("rxpath.hw.nic.ixgbe", "I82599"),
+    },
+}
+
+LINK_UP_LIMIT_NS = 10_000_000_000
+DRAIN_STEP_NS = 20_000_000
+DRAIN_LIMIT_NS = 5_000_000_000
+
+
+def _load(where: tuple[str, str], what: str) -> Any:
+    try:
+        return getattr(importlib.import_module(where[0]), where[1])
+    except (ImportError, AttributeError) as e:
+        raise linux_error(ENODEV, f"{what} is not modelled ({e})") from None
+
+
+class Port:
+    """A NIC's plug: the device model, its slot, and the wire that feeds it."""
+
+    __slots__ = (
+        "machine",
+        "config",
+        "model",
+        "slot",
+        "source",
+        "next_frame",
+        "offset",
+        "exhausted",
+        "transmitted",
+        "on_transmit",
+        "keep_transmitted",
+        "event_fn",
+    )
+
+    def __init__(self, machine: Machine, config: NicConfig, model: NicModel) -> None:
+        self.machine = machine
+        self.config = config
+        self.model = model
+        self.slot = machine.kernel.pci.plug(model)
+        self.source: Iterator[tuple[int, bytes]] | None = None
+        self.next_frame: bytes = b""
+        self.offset = 0
+        self.exhausted = True
+        self.transmitted = 0
+        self.keep_transmitted: list[tuple[int, bytes]] | None = None
+        self.on_transmit: Callable[[int, bytes], None] | None = None
+        self.event_fn = self._arrive
+        model.tx_sink = self._sent
+
+    @property
+    def dev(self) -> NetDevice | None:
+        """The interface that the driver made of this device, if it is bound."""
+        for d in self.machine.net.devices:
+            p = d.parent
+            if p is not None and getattr(p, "slot", None) is self.slot:
+                return d
+        return None
+
+    def _sent(self, frame: bytes) -> None:
+        self.transmitted += 1
+        now = self.machine.kernel.engine.now
+        if self.keep_transmitted is not None:
+            self.keep_transmitted.append((now, frame))
+        if self.on_transmit is not None:
+            self.on_transmit(now, frame)
+
+    def feed(self, source: Iterable[tuple[int, bytes]], offset: int) -> None:
+        """Frames of `source` arrive at their time plus `offset` (engine ns)."""
+        self.source = iter(source)
+        self.offset = offset
+        self.exhausted = False
+        self._next()
+
+    def _next(self) -> None:
+        assert self.source is not None
+        item = next(self.source, None)
+        if item is None:
+            self.exhausted = True
+            self.source = None
+            return
+        self.next_frame = item[1]
+        self.machine.kernel.engine.at(item[0] + self.offset, self.event_fn)
+
+    def _arrive(self) -> None:
+        m = self.machine
+        eng = m.kernel.engine
+        receive = self.receive
+        source = self.source
+        assert source is not None
+        frame = self.next_frame
+        while True:
+            receive(frame)
+            item = next(source, None)
+            if item is None:
+                self.exhausted = True
+                self.source = None
+                return
+            t = item[0] + self.offset
+            frame = item[1]
+            if t > eng.now:
+                self.next_frame = frame
+                eng.at(t, self.event_fn)
+                return
+
+    def receive(self, frame: bytes) -> bool:
+        """One frame from the wire, now."""
+        m = self.machine
+        m.kernel.ledger.wire += 1
+        times = m.wire_times
+        tag: Tag = len(times)
+        times.append(m.kernel.engine.now)
+        return self.model.receive(frame, tag, type(frame) is not BadFcsFrame)
+
+
+class Machine:
+    """A host: `boot`, `attach`, `run`, `files`, `socket`, `spawn`, `ledger`, `close`; a context manager.
+
+    Raises OSError with Linux's errno for what Linux would refuse, ConfigError for a bad configuration.
+    """
+
+    def __init__(self, config: MachineConfig | None = None, *, clock: Clock | None = None) -> None:
+        self.config = config if config is not None else MachineConfig()
+        c = self.config
+        costs = Costs() if c.costs in ("", "none") else load_profile(c.costs).costs(c.cost_level)
+        self.kernel = Kernel(
+            find_release(c.release),
+            ncpus=c.cpus,
+            hz=c.hz,
+            seed=c.seed,
+            clock=clock,
+            costs=costs,
+            config=dict(c.config),
+        )
+        self.net = Net(self.kernel)
+        self.ports: list[Port] = []
+        self.wire_times: list[int] = []
+        self.socket_latency: list[int] = []
+        self.program_latency: list[int] = []
+        self.booted = False
+        self.closed = False
+        self.modules: list[Module] = []
+
+    # --- what one looks at ----------------------------------------------------------------------------------
+    @property
+    def ledger(self) -> Any:
+        return self.kernel.ledger
+
+    @property
+    def files(self) -> Any:
+        """The /proc and /sys tree: `read(path)`, `write(path, text)`."""
+        return self.kernel.files
+
+    @property
+    def now(self) -> int:
+        """Engine time, ns since power on."""
+        return self.kernel.engine.now
+
+    def dev(self, name: str) -> NetDevice:
+        return self.net.dev_get_by_name(name)
+
+    # --- boot -----------------------------------------------------------------------------------------------
+    def boot(self) -> Machine:
+        """Power on, run the initcalls, load drivers, bring the interfaces up with their addresses."""
+        if self.booted:
+            return self
+        self.booted = True
+        k = self.kernel
+        k.start()
+        k.initcalls.add("fs", "proc_init", lambda: procfs.register(k))
+        core_dev.register_initcalls(k, self.net)
+        self._register_protocols()
+        for nic in self.config.nics:
+            variants = MODELS.get(nic.model)
+            if variants is None or nic.variant not in variants:
+                known = ", ".join(variants or MODELS)
+                raise linux_error(ENODEV, f"no device model {nic.model}/{nic.variant} (known: {known})")
+            cls = _load(variants[nic.variant], f"{nic.model} {nic.variant}")
+            model: NicModel = cls(mac=nic.mac_bytes(len(self.ports)))
+            port = Port(self, nic, model)
+            k.pci.assign_bars(port.slot)
+            self.ports.append(port)
+        for name in dict.fromkeys(n.model for n in self.config.nics):
+            params = next(n.params for n in self.config.nics if n.model == name)
+            module: Module = _load(DRIVERS[name], name)({a: str(b) for a, b in params.items()})
+            self.modules.append(module)
+            # type: ignore[misc]
+            k.initcalls.add("device", name + "_init_module", lambda m=module: self._load_module(m))
+        self.in_task(lambda: k.initcalls.do_initcalls(), "swapper/0")
+        for name, value in self.config.sysctls.items():
+            k.sysctl.set(name, str(value))
+        self.in_task(self._bring_up, "ifup")
+        self.wait_for_link()
+        self.net.on_socket = self._on_socket
+        self.net.on_delivered = self._on_delivered
+        return self
+
+    def _register_protocols(self) -> None:
+        from rxpath.net.ipv4.af_inet import register_initcalls
+
+        register_initcalls(self.kernel, self.net)
+
+    def _load_module(self, m: Module) -> None:
+        m.init(self.kernel, self.net)
+
+    def _bring_up(self) -> None:
+        from rxpath.net.ipv4.devinet import inet_insert_ifa_cidr
+
+        lo = self.net.loopback
+        if lo is not None:
+            dev_open(lo)
+            inet_insert_ifa_cidr(lo, "127.0.0.1/8")
+        for port in self.ports:
+            dev = port.dev
+            if dev is None:
+                continue
+            nic = port.config
+            if nic.mtu:
+                from rxpath.net.core.netdevice import dev_set_mtu
+
+                dev_set_mtu(dev, nic.mtu)
+            if nic.up:
+                port.model.link_change(True)
+                dev_open(dev)
+            for cidr in nic.addresses:
+                inet_insert_ifa_cidr(dev, cidr)
+
+    def wait_for_link(self) -> None:
+        """Run until every interface that is up has its carrier (virtual time; bounded)."""
+        eng = self.kernel.engine
+        limit = eng.now + LINK_UP_LIMIT_NS
+        while eng.now < limit:
+            devs = [p.dev for p in self.ports]
+            if all(d is None or not d.flags & IFF_UP or d.carrier_ok for d in devs):
+                return
+            self._run_engine(eng.now + 1_000_000)
+
+    # --- programs and hands ---------------------------------------------------------------------------------
+    def in_task(self, fn: Callable[[], Any], name: str = "task", cpu: int = 0) -> Any:
+        """Run `fn` to its end as a task on `cpu`, and return what it returns (or raise what it raises)."""
+        t = self.kernel.sched.create(name, self.kernel.cpus[cpu], fn)
+        done: list[bool] = []
+        orig = t.fn
+
+        def run() -> Any:
+            try:
+                return orig()
+            except Exception as e:
+                t.error = e
+                return None
+            finally:
+                done.append(True)
+                self.kernel.engine.stop = True
+
+        t.fn = run
+        self.kernel.sched.wake_up_process(t)
+        while not done:
+            self.kernel.engine.stop = False
+            before = self.kernel.engine.now
+            self.kernel.engine.run()
+            if not done and self.kernel.engine.now == before and not self.kernel.engine.heap:
+                raise RuntimeError(f"{name} waits for something that never comes")
+        self.kernel.engine.stop = False
+        if t.error is not None:
+            raise t.error
+        return t.result
+
+    def spawn(self, program: Callable[[], Any], *, cpu: int = 0, name: str = "program") -> Task:
+        """Start `program()` as a user program on `cpu`; it blocks in plain Python on this machine's sockets."""
+        t = self.kernel.sched.create(name, self.kernel.cpus[cpu], program)
+        self.kernel.sched.wake_up_process(t)
+        return t
+
+    def socket(self, family: int = 2, type: int = 2, proto: int = 0) -> Any:
+        """A socket with stdlib semantics, for programs (see net/ipv4/af_inet.py)."""
+        from rxpath.sockets import Socket
+
+        return Socket(self.net, family, type, proto)
+
+    # --- the wire -------------------------------------------------------------------------------------------
+    def attach(
+        self, nic: int | str, source: Iterable[tuple[int, bytes]], *, offset: int | None = None
+    ) -> Port:
+        """Plug `source`, frames with times in ns, into a NIC (its number or interface name), from now on."""
+        port = self.port(nic)
+        port.feed(source, self.now if offset is None else offset)
+        return port
+
+    def port(self, nic: int | str) -> Port:
+        if isinstance(nic, int):
+            return self.ports[nic]
+        for p in self.ports:
+            d = p.dev
+            if d is not None and d.name == nic:
+                return p
+        raise linux_error(ENODEV, nic)
+
+    def _on_socket(self, skb: SkBuff) -> None:
+        tag = skb.tag
+        if tag is not None:
+            t = self.wire_times[tag if isinstance(tag, int) else tag[0]]
+            self.socket_latency.append(self.kernel.engine.now - t)
+
+    def _on_delivered(self, skb: SkBuff) -> None:
+        tag = skb.tag
+        if tag is not None:
+            t = self.wire_times[tag if isinstance(tag, int) else tag[0]]
+            self.program_latency.append(self.kernel.engine.now - t)
+
+    # --- running --------------------------------------------------------------------------------------------
+    def _run_engine(self, until: int) -> None:
+        self.kernel.engine.run(until)
+        if self.kernel.task_errors:
+            _, error = self.kernel.task_errors.pop(0)
+            raise error
+
+    def run(self, until: int | None = None) -> None:
+        """Run to `until` (engine ns); by default until the sources are dry and nothing moves any more.
+
+        Raises what a program raised.
+        """
+        eng = self.kernel.engine
+        if until is not None:
+            self._run_engine(until)
+            return
+        while not all(p.exhausted for p in self.ports):
+            self._run_engine(eng.now + 1_000_000_000)
+        limit = eng.now + DRAIN_LIMIT_NS
+        last = -1
+        while eng.now < limit:
+            self._run_engine(eng.now + DRAIN_STEP_NS)
+            n = self.in_flight()
+            if n == 0 or n == last:
+                return
+            last = n
+
+    def in_flight(self) -> int:
+        """Wire frames that are nowhere else: counted by walking FIFOs, rings, GRO, backlogs, queues."""
+        n = core_dev.core_in_flight(self.net)
+        for p in self.ports:
+            n += p.model.in_flight()
+        for d in self.net.devices:
+            n += d.rx_in_flight()
+        if self.net.ipv4 is not None:
+            from rxpath.net.ipv4.af_inet import in_flight
+
+            n += in_flight(self.net)
+        return n
+
+    def check(self) -> None:
+        """The ledger's law with the walked count; raises LedgerError."""
+        self.kernel.ledger.check(self.in_flight())
+
+    def own_in_flight(self) -> int:
+        n = own_in_flight(self.net)
+        for d in self.net.devices:
+            fn = getattr(d, "tx_in_flight", None)
+            if fn is not None:
+                n += fn()
+        return n
+
+    # --- end ------------------------------------------------------------------------------------------------
+    def close(self) -> None:
+        """Close sockets, take interfaces down, unload drivers, end tasks; then nothing is in flight."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.booted:
+            self.kernel.sched.kill_programs()
+            self.in_task(self._shutdown, "halt")
+            self.check()
+            if self.in_flight():
+                raise AssertionError(f"{self.in_flight()} frames in flight in a closed machine")
+        self.kernel.close()
+
+    def _shutdown(self) -> None:
+        from rxpath.net.ipv4.af_inet import close_all
+
+        close_all(self.net)
+        for d in list(self.net.devices):
+            if d is not self.net.loopback:
+                dev_close(d)
+        for m in self.modules:
+            m.exit(self.kernel)
+        for d in list(self.net.devices):
+            if d is not self.net.loopback:
+                unregister_netdev(d)
+
+    def __enter__(self) -> Machine:
+        return self.boot()
+
+    def __exit__(self, *exc: object) -> None:
+        if exc[0] is None:
+            self.close()
+        else:
+            self.closed = True
+            self.kernel.close()
+
+
+__all__ = ["DRIVERS", "MODELS", "NEVER", "Machine", "Port"]

@@ -1,0 +1,99 @@
+"""The function trace: what ftrace's function_graph shows, from Python's own profiling hook.
+
+Functions of the model carry Linux's names, so the calls are the trace.  Shown are module-level functions of
+kernel/, net/ and drivers/; methods,
+functions with one leading underscore and those in INLINE (static inline in Linux, or inlined by its compiler)
+are invisible.  One stack a green
+thread.  Compiled (mypyc) code makes no call events: the trace needs the plain Python files (RXPATH_PURE=1).
+
+The written form is that of the golden records: two blanks a level, one name a line.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from types import CodeType, FrameType
+from typing import Any
+
+from greenlet import getcurrent
+
+ROOMS = ("/rxpath/kernel/", "/rxpath/net/", "/rxpath/drivers/")
+
+INLINE = frozenset(
+    """
+common_interrupt note_interrupt current_cpu ksoftirqd_running wakeup_softirqd raise_softirq_irqoff
+____napi_schedule
+ksoftirqd_should_run smpboot_thread_fn napi_complete gro_cb gro_list_prepare gro_flush_oldest
+napi_gro_complete
+gro_normal_list napi_gro_flush deliver_skb netif_receive_skb_internal skb_end skb_move_tokens
+sock_wfree_inline
+skb_data_align skb_truesize skb_with_overhead kmalloc_size alloc_skb_truesize page_frag_truesize
+build_skb_truesize
+alloc_skb_truesize_small_head linux_error register_netdev find_release skb_condense skb_allocator
+napi_schedule netif_schedule_queue_inline own_in_flight core_in_flight gro_in_flight backlog_in_flight
+dev_queue_xmit net_rps_action_and_irq_enable skb_clone_observer msi_message
+""".split()
+)
+
+
+class TraceFilter:
+    """Which code objects are shown; remembers its verdicts."""
+
+    __slots__ = ("known", "inline")
+
+    def __init__(self, inline: Iterable[str] = ()) -> None:
+        self.known: dict[CodeType, str] = {}
+        self.inline = INLINE.union(inline)
+
+    def name(self, code: CodeType) -> str:
+        """The name to show, or "" for what stays invisible."""
+        n = self.known.get(code)
+        if n is None:
+            n = self._judge(code)
+            self.known[code] = n
+        return n
+
+    def _judge(self, code: CodeType) -> str:
+        name = code.co_name
+        if "." in code.co_qualname or name.startswith("<") or name in self.inline:
+            return ""
+        if name.startswith("_") and not name.startswith("__"):
+            return ""
+        path = code.co_filename.replace("\\", "/")
+        return name if any(room in path for room in ROOMS) else ""
+
+
+class FunctionTrace:
+    """`with FunctionTrace() as trace: machine.run()`; then `trace.lines` are (depth, name)."""
+
+    def __init__(self, inline: Iterable[str] = ()) -> None:
+        self.filter = TraceFilter(inline)
+        self.lines: list[tuple[int, str]] = []
+        self.depth: dict[Any, int] = {}
+        self._saved: Any = None
+
+    def _hook(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event == "call":
+            name = self.filter.name(frame.f_code)
+            if name:
+                g = getcurrent()
+                d = self.depth.get(g, 0)
+                self.lines.append((d, name))
+                self.depth[g] = d + 1
+        elif event == "return":
+            if self.filter.name(frame.f_code):
+                g = getcurrent()
+                self.depth[g] = self.depth.get(g, 1) - 1
+
+    def __enter__(self) -> FunctionTrace:
+        self._saved = sys.getprofile()
+        sys.setprofile(self._hook)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        sys.setprofile(self._saved)
+
+    def text(self) -> str:
+        """The form of the golden records."""
+        return "".join("  " * max(0, d) + n + "\n" for d, n in self.lines)
