@@ -1,0 +1,1412 @@
+"""Intel 82574L, at the level of its registers.
+
+What belongs here: everything between a frame on the wire and bytes, write-backs and interrupt messages on the bus, as
+the 82574 does it. Facts: the e1000e driver's expectations (Linux 6.1) and the chip's published description.
+Not modelled: wake-up, manageability, hardware time stamps of frames, the flash's contents.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from rxpath.hw.bus import DmaFault, Tag
+from rxpath.hw.nic.base import NicModel
+from rxpath.hw.nic.mii import PHY_CHANGED, PHY_RESTART, MiiPhy, Nvm
+from rxpath.hw.nic.offload import CSUM_BAD, CSUM_NONE, IPPROTO_TCP, RxPacket, Toeplitz, insert_checksum, segment
+from rxpath.hw.pci import BAR_IO, PCI_STATUS_REC_MASTER_ABORT, MsixTable, PciConfig
+from rxpath.hw.regs import i82574 as r
+
+_ADDR: Final = struct.Struct("<Q")
+_PS_READ: Final = struct.Struct("<QQQQ")
+_WB_LEGACY: Final = struct.Struct("<HHBBH")
+_WB_EXT: Final = struct.Struct("<IIIHH")
+_WB_PS: Final = struct.Struct("<IIIHHHHHHQ")
+_TXD: Final = struct.Struct("<QII")
+_CONTEXT: Final = struct.Struct("<BBHBBHIBBH")
+
+BROADCAST: Final = b"\xff\xff\xff\xff\xff\xff"
+PAUSE_DST: Final = b"\x01\x80\xc2\x00\x00\x01"
+
+UNIT_NS: Final = 256                    # ITR, EITR
+DELAY_NS: Final = 1024                  # RDTR, RADV, TIDV, TADV
+PAUSE_QUANTUM_NS: Final = 512           # 512 bit times at 1 Gb/s
+NEVER: Final = 1 << 62
+ITR_VECTOR: Final = 5                   # the slot of INTx and MSI beside the five MSI-X vectors
+
+# Plain local names for what is used for every frame (mypyc makes module constants of them).
+DD_EOP: Final = r.RXD_STAT_DD | r.RXD_STAT_EOP
+S_TPR: Final = r.S_TPR
+S_TORL: Final = r.S_TORL
+S_GPRC: Final = r.S_GPRC
+S_GORCL: Final = r.S_GORCL
+
+
+class RxQueue:
+    """A receive ring; head, tail and entries count 16-byte units."""
+
+    __slots__ = ("base", "entries", "head", "tail", "view")
+
+    def __init__(self) -> None:
+        self.base: int = 0
+        self.entries: int = 0
+        self.head: int = 0
+        self.tail: int = 0
+        self.view: memoryview | None = None
+
+
+class TxQueue:
+    """A transmit ring and the frame that is being put together from its descriptors."""
+
+    __slots__ = (
+        "base", "context", "entries", "head", "ipcse", "ipcso", "ipcss", "is_ip4", "is_tcp", "parts", "popts", "tail",
+        "tse", "tso", "tucse", "tucso", "tucss", "view",
+    )
+
+    def __init__(self) -> None:
+        self.base: int = 0
+        self.entries: int = 0
+        self.head: int = 0
+        self.tail: int = 0
+        self.view: memoryview | None = None
+        self.parts: list[bytes] = []
+        self.popts: int = 0
+        self.tse: bool = False
+        self.context: tuple[int, ...] = (0,) * 10
+        self.tso: tuple[int, ...] = (0,) * 10
+
+
+class I82574(NicModel):
+    """An 82574L: 2 receive and 2 transmit queues, 5 MSI-X vectors, 40 KiB packet buffer.
+
+    `receive` runs to the end of the frame's DMA when a descriptor is free; else the frame waits in the packet buffer,
+    and is lost when that is full. Transmission takes no time. The link comes up `autoneg_ns` after cable and PHY are
+    ready. `pause_sink`, if set, is called with the pause quanta (0 = go on) that the chip sends when flow control is on
+    and its packet buffer crosses the thresholds.
+    """
+
+    __slots__ = (
+        "_sized_for_ps", "autoneg_ns", "autoneg_timer", "bsize", "cc_ims", "ctrl", "ctrl_ext", "eiac", "fifo",
+        "fifo_bytes", "fifo_size", "iam", "icr", "ims", "interval", "io_addr", "irq_next", "irq_timer", "ivar",
+        "l4_on", "link_lu", "loop", "max_size", "mrqc", "mta", "mta_any", "nvm", "paused", "pause_sink", "pba", "phy",
+        "ps_sizes", "ps_tail_sizes", "pkt", "radv_ns", "rar", "rctl", "rdtr_ns", "regs", "rfctl", "rsrpd", "rss",
+        "rss_multi", "rx", "rx_abs_due", "rx_causes", "rx_due", "rx_mode", "rx_on", "rx_timer", "rx_timer_at", "rxcsum", "sent_xoff",
+        "signalled", "stat_latch", "stats", "strip_crc", "systim_base", "systim_t0", "tctl", "toeplitz", "tx",
+        "tx_abs_due", "tx_causes", "tx_due", "tx_resume", "tx_running", "tx_timer", "tx_timer_at", "vet", "vfta", "vme", "vec_of",
+    )
+
+    MODE_LEGACY: Final = 0
+    MODE_EXT: Final = 1
+    MODE_PS: Final = 2
+
+    def __init__(self, mac: bytes = b"\x52\x54\x00\x12\x34\x56", *, autoneg_ns: int = 0, sub_vendor: int = 0x8086,
+                 sub_device: int = 0) -> None:
+        """`mac`: permanent address, 6 bytes, also in the NVM. `autoneg_ns`: time autonegotiation takes."""
+        config = PciConfig(r.VENDOR_ID, r.DEVICE_ID, sub_vendor=sub_vendor, sub_device=sub_device)
+        config.add_bar(0, r.CSR_SIZE)
+        config.add_bar(1, r.FLASH_SIZE)
+        config.add_bar(2, r.IO_SIZE, BAR_IO)
+        config.add_bar(3, r.MSIX_SIZE)
+        config.add_rom(0x40000)
+        config.add_pm(0xC8, pmc=0x0022)
+        config.add_msi(0xD0)
+        config.add_pcie(0xE0, version=1, devcap=0x8000, lnkcap=0x400)
+        config.add_msix(0xA0, r.MSIX_VECTORS, 3, 0, 3, r.MSIX_PBA)
+        config.add_aer(0x100, version=2, severity=0x00462030, cor_mask=0xE000, control=0xA0)
+        config.add_dsn(0x140, mac)
+        super().__init__(config, mac, MsixTable(config, r.MSIX_VECTORS))
+        words = [0xFFFF] * r.NVM_WORDS
+        words[0:16] = [
+            mac[0] | mac[1] << 8, mac[2] | mac[3] << 8, mac[4] | mac[5] << 8, 0x0420, 0xF746, 0x2010, 0xFFFF, 0xFFFF,
+            0x0000, 0x0000, 0x026B, sub_device, sub_vendor, r.DEVICE_ID, 0x0000, 0x8058]
+        words[0x12] = 0x7E7C
+        words[0x14] = 0x0000
+        words[0x1A] = 0x0000
+        words[0x24] = 0x0400                # wake on magic packet is armed
+        self.nvm: Nvm = Nvm(words)
+        self.nvm.fix_checksum()
+        self.phy: MiiPhy = MiiPhy(r.PHY_ID1, r.PHY_ID2)
+        self.autoneg_ns: int = autoneg_ns
+        self.autoneg_timer: object = None
+        self.pause_sink: Callable[[int], None] | None = None
+        self.regs: dict[int, int] = {}
+        self.stats: list[int] = [0] * ((r.STATS_END - r.STATS_BASE) >> 2)
+        self.stat_latch: int = 0
+        self.rx: list[RxQueue] = [RxQueue(), RxQueue()]
+        self.tx: list[TxQueue] = [TxQueue(), TxQueue()]
+        self.fifo: deque[tuple[bytes, Tag | None, bool]] = deque()
+        self.fifo_bytes: int = 0
+        self.pba: int = r.PBA_DEFAULT
+        self.fifo_size: int = self.pba << 10
+        self.pkt: RxPacket = RxPacket()
+        self.toeplitz: Toeplitz = Toeplitz()
+        self.io_addr: int = 0
+        # decoded registers
+        self.ctrl: int = 0
+        self.ctrl_ext: int = 0
+        self.rctl: int = 0
+        self.tctl: int = 0
+        self.rxcsum: int = 0
+        self.rfctl: int = 0
+        self.mrqc: int = 0
+        self.vet: int = 0
+        self.vme: bool = False
+        self.strip_crc: bool = False
+        self.bsize: int = 2048
+        self.rx_mode: int = 0
+        self.ps_sizes: tuple[int, ...] = (256, 4096, 4096, 0)
+        self.max_size: int = 1522
+        self.rss: int = 0
+        self.rss_multi: bool = False
+        self.l4_on: bool = True
+        self.rsrpd: int = 0
+        self.rdtr_ns: int = 0
+        self.radv_ns: int = 0
+        self.rar: dict[bytes, int] = {}
+        self.mta: list[int] = [0] * r.MTA_ENTRIES
+        self.mta_any: bool = False
+        self.vfta: list[int] = [0] * r.VFTA_ENTRIES
+        # interrupts
+        self.icr: int = 0
+        self.ims: int = 0
+        self.iam: int = 0
+        self.eiac: int = 0
+        self.ivar: int = 0
+        self.signalled: int = 0
+        self.vec_of: list[int] = [-1] * 5
+        self.interval: list[int] = [0] * 6
+        self.irq_next: list[int] = [0] * 6
+        self.irq_timer: list[object] = [None] * 6
+        # moderation
+        self.rx_timer: object = None
+        self.rx_timer_at: int = 0
+        self.rx_due: int = 0
+        self.rx_abs_due: int = 0
+        self.rx_causes: int = 0
+        self.tx_timer: object = None
+        self.tx_timer_at: int = 0
+        self.tx_due: int = 0
+        self.tx_abs_due: int = 0
+        self.tx_causes: int = 0
+        # link
+        self.link_lu: bool = False
+        self.loop: bool = False
+        self.rx_on: bool = False
+        self.tx_running: bool = False
+        self.paused: bool = False
+        self.tx_resume: object = None
+        self.sent_xoff: bool = False
+        self.systim_base: int = 0
+        self.systim_t0: int = 0
+        self._global_reset()
+
+    # ------------------------------------------------------------------ reset
+    def device_reset(self) -> None:
+        """Power-on: registers, PHY, packet buffer split, counters. The cable stays as it is."""
+        self.pba = r.PBA_DEFAULT
+        self.fifo_size = self.pba << 10
+        self._global_reset()
+        self.phy.reset()
+        self._renegotiate()
+        self.icr = 0
+
+    def _global_reset(self) -> None:
+        """CTRL.RST: all but PCI configuration, PHY and PBA."""
+        while self.fifo:
+            _frame, tag, _ok = self.fifo.popleft()
+            self.bus.frame_dropped(tag, "device reset", "none")
+        self.fifo_bytes = 0
+        self.sent_xoff = False
+        self.regs = dict(r.RESET_VALUES)
+        self.stats = [0] * len(self.stats)
+        for q in self.rx:
+            q.base = q.entries = q.head = q.tail = 0
+            q.view = None
+        for t in self.tx:
+            t.base = t.entries = t.head = t.tail = 0
+            t.view = None
+            t.parts = []
+        self.rar = {}
+        self.mta = [0] * r.MTA_ENTRIES
+        self.mta_any = False
+        self.vfta = [0] * r.VFTA_ENTRIES
+        self.icr = self.ims = self.iam = self.eiac = self.ivar = self.signalled = 0
+        self.vec_of = [-1] * 5
+        self.interval = [0] * 6
+        self.irq_next = [0] * 6
+        for v in range(6):
+            if self.irq_timer[v] is not None:
+                self.bus.cancel(self.irq_timer[v])
+                self.irq_timer[v] = None
+        if self.rx_timer is not None:
+            self.bus.cancel(self.rx_timer)
+            self.rx_timer = None
+        if self.tx_timer is not None:
+            self.bus.cancel(self.tx_timer)
+            self.tx_timer = None
+        self.rx_causes = 0
+        self.tx_causes = 0
+        self.rx_due = self.rx_abs_due = self.tx_due = self.tx_abs_due = 0
+        self.mrqc = 0
+        self.rss = 0
+        self.rss_multi = False
+        self.rsrpd = 0
+        self.rdtr_ns = self.radv_ns = 0
+        self.ctrl = r.RESET_VALUES[r.CTRL]
+        self.ctrl_ext = r.RESET_VALUES[r.CTRL_EXT]
+        self.rctl = 0
+        self.tctl = 0
+        self.vet = 0
+        self.rfctl = 0
+        self.rxcsum = r.RESET_VALUES[r.RXCSUM]
+        self.systim_base = 0
+        self.systim_t0 = self.bus.now_ns()
+        if self.tx_resume is not None:
+            self.bus.cancel(self.tx_resume)
+            self.tx_resume = None
+        self.paused = False
+        self._load_mac()
+        self._decode_rx()
+        self._update_status()
+        self.set_intx(False)
+
+    def _load_mac(self) -> None:
+        """Auto-read of the NVM: the address goes to receive address 0."""
+        w = self.nvm.words
+        self.regs[r.RAL(0)] = w[0] | w[1] << 16
+        self.regs[r.RAH(0)] = w[2] | r.RAH_AV
+        self._decode_rar()
+
+    def _decode_rar(self) -> None:
+        rar: dict[bytes, int] = {}
+        for i in range(r.RAR_ENTRIES):
+            high = self.regs.get(r.RAH(i), 0)
+            if high & r.RAH_AV and not high & 0x00030000:       # address select: 00 = destination
+                rar[(self.regs.get(r.RAL(i), 0) | (high & 0xFFFF) << 32).to_bytes(6, "little")] = i
+        self.rar = rar
+
+    def _decode_rx(self) -> None:
+        """Work out what receive needs from RCTL, RFCTL, PSRCTL, RXCSUM, CTRL."""
+        rctl = self.rctl
+        self.max_size = 16384 if rctl & r.RCTL_LPE else 1522
+        self.strip_crc = bool(rctl & r.RCTL_SECRC)
+        self.vme = bool(self.ctrl & r.CTRL_VME)
+        flx = rctl >> r.RCTL_FLXBUF_SHIFT & 0xF
+        code = (rctl & r.RCTL_SZ_MASK) >> r.RCTL_SZ_SHIFT
+        if flx:
+            self.bsize = flx << 10
+        elif rctl & r.RCTL_BSEX:
+            self.bsize = (2048, 16384, 8192, 4096)[code]
+        else:
+            self.bsize = (2048, 1024, 512, 256)[code]
+        if rctl & r.RCTL_DTYP_MASK == r.RCTL_DTYP_PS:
+            self.rx_mode = self.MODE_PS
+        elif self.rfctl & r.RFCTL_EXTEN:
+            self.rx_mode = self.MODE_EXT
+        else:
+            self.rx_mode = self.MODE_LEGACY
+        ps = self.regs.get(r.PSRCTL, 0)
+        self.ps_sizes = ((ps & 0x7F) << 7, (ps >> 8 & 0x3F) << 10, (ps >> 16 & 0x3F) << 10, (ps >> 24 & 0x3F) << 10)
+        self.rss = self.mrqc & 0x003F0000
+        self.rss_multi = self.mrqc & 3 == 1
+        self.l4_on = bool(self.rxcsum & r.RXCSUM_TUOFL)
+        self.rx_on = bool(rctl & r.RCTL_EN) and self.link_lu and not self.loop and self.config.d_state == 0
+
+    # ------------------------------------------------------------------ link and PHY
+    def link_change(self, up: bool) -> None:
+        """Cable in or out. With it in, the link comes up when autonegotiation is over."""
+        self.link_up = up
+        if up == self.phy.cable:
+            return
+        self.phy.cable = up
+        self._renegotiate()
+
+    def _renegotiate(self) -> None:
+        self.phy.restart()
+        self._update_link()
+        if self.autoneg_timer is not None:
+            self.bus.cancel(self.autoneg_timer)
+            self.autoneg_timer = None
+        if not self.phy.cable:
+            return
+        if self.autoneg_ns <= 0:
+            self._autoneg_done()
+        else:
+            self.autoneg_timer = self.bus.at_ns(self.bus.now_ns() + self.autoneg_ns, self._autoneg_done)
+
+    def _autoneg_done(self) -> None:
+        self.autoneg_timer = None
+        self.phy.complete()
+        self._update_link()
+
+    def _update_link(self) -> None:
+        """Follow the PHY: STATUS, LSC on a change, and what depends on the link."""
+        up = self.phy.link()
+        self.loop = self.phy.loopback() or bool(self.rctl & r.RCTL_LBM_MASK)
+        changed = up != self.link_lu
+        self.link_lu = up
+        self._update_status()
+        self._decode_rx()
+        if changed:
+            self._raise(r.ICR_LSC)
+            if up:
+                self._tx_kick()
+
+    def _update_status(self) -> None:
+        s = r.STATUS_LAN_INIT_DONE | 0x80000000
+        if self.link_lu:
+            s |= r.STATUS_LU
+        if self.ctrl & r.CTRL_FRCDPX:
+            fd = bool(self.ctrl & r.CTRL_FD)
+        else:
+            fd = self.phy.full_duplex()
+        if fd:
+            s |= r.STATUS_FD
+        if self.ctrl & r.CTRL_FRCSPD:
+            s |= (self.ctrl >> 8 & 3) << 6
+        else:
+            speed = self.phy.speed()
+            s |= r.STATUS_SPEED_1000 if speed == 1000 else r.STATUS_SPEED_100 if speed == 100 else 0
+        if not self.ctrl & r.CTRL_GIO_MASTER_DISABLE:
+            s |= r.STATUS_GIO_MASTER_ENABLE
+        if self.paused:
+            s |= r.STATUS_TXOFF
+        s |= self.regs.get(r.STATUS, 0) & r.STATUS_PHYRA
+        self.regs[r.STATUS] = s
+
+    def _write_mdic(self, value: int) -> None:
+        reg = value >> r.MDIC_REG_SHIFT & 0x1F
+        out = value & 0x23FF0000 | r.MDIC_READY
+        if value >> r.MDIC_PHY_SHIFT & 0x1F != r.PHY_ADDR:
+            self.regs[r.MDIC] = out | r.MDIC_ERROR
+        elif value & r.MDIC_OP_READ:
+            self.regs[r.MDIC] = out | r.MDIC_OP_READ | self.phy.read(reg)
+        elif value & r.MDIC_OP_WRITE:
+            self.regs[r.MDIC] = out | r.MDIC_OP_WRITE | value & 0xFFFF
+            what = self.phy.write(reg, value & 0xFFFF)
+            if what == PHY_RESTART:
+                self._renegotiate()
+            elif what == PHY_CHANGED:
+                self._update_link()
+        else:
+            self.regs[r.MDIC] = out | value & 0xFFFF
+        if value & r.MDIC_INT_EN:
+            self._raise(r.ICR_MDAC)
+
+    # ------------------------------------------------------------------ BARs
+    def mmio_read(self, bar: int, off: int, size: int) -> int:
+        """BAR 0 registers (32 bits wide), 1 flash (erased), 2 I/O window, 3 MSI-X table and pending bits."""
+        config = self.config
+        if not (config.decode_io if bar == 2 else config.decode_mem):
+            return (1 << (8 * size)) - 1
+        if bar == 0:
+            if size == 4 and not off & 3:
+                return self._read32(off)
+            if size == 8 and not off & 3:
+                return self._read32(off) | self._read32(off + 4) << 32
+            return (self._read32(off & ~3) >> (8 * (off & 3))) & ((1 << (8 * size)) - 1)
+        if bar == 3 and self.msix is not None:
+            if off >= r.MSIX_PBA:
+                return self.msix.pba_read(off - r.MSIX_PBA, size)
+            return self.msix.read(off, size)
+        if bar == 2:
+            if off == 0:
+                return self.io_addr
+            return self._read32(self.io_addr & 0x1FFFC) if off == 4 and self.io_addr < r.CSR_SIZE else 0
+        return (1 << (8 * size)) - 1
+
+    def mmio_write(self, bar: int, off: int, size: int, value: int) -> None:
+        """See `mmio_read`. Narrow writes of a register keep its other bytes."""
+        config = self.config
+        if not (config.decode_io if bar == 2 else config.decode_mem):
+            return
+        if bar == 0:
+            if size == 4 and not off & 3:
+                self._write32(off, value & 0xFFFFFFFF)
+            elif size == 8 and not off & 3:
+                self._write32(off, value & 0xFFFFFFFF)
+                self._write32(off + 4, value >> 32 & 0xFFFFFFFF)
+            else:
+                at = off & ~3
+                shift = 8 * (off & 3)
+                mask = ((1 << (8 * size)) - 1) << shift & 0xFFFFFFFF
+                self._write32(at, self.regs.get(at, 0) & ~mask | value << shift & mask)
+        elif bar == 3:
+            if self.msix is not None and off < r.MSIX_PBA:
+                self.msix.write(off, size, value)
+        elif bar == 2:
+            if off == 0:
+                self.io_addr = value & 0xFFFFFFFF
+            elif off == 4 and self.io_addr < r.CSR_SIZE:
+                self._write32(self.io_addr & 0x1FFFC, value & 0xFFFFFFFF)
+
+    def _read32(self, off: int) -> int:
+        if off == r.ICR:
+            return self._read_icr()
+        if r.STATS_BASE <= off < r.STATS_END:
+            return self._read_stat((off - r.STATS_BASE) >> 2)
+        if off == r.IMS:
+            return self.ims
+        if off == r.ICS:
+            return self.icr
+        if off == r.SWSM:
+            v = self.regs.get(off, 0)
+            self.regs[off] = v | r.SWSM_SMBI            # reading takes the semaphore
+            return v
+        if off == r.EECD:
+            v = self.regs.get(off, 0) & (r.EECD_REQ | 0xF)
+            return v | r.EECD_PRES | r.EECD_AUTO_RD | (r.EECD_GNT if v & r.EECD_REQ else 0)
+        if off == r.PBA:
+            return self.pba | max(r.PACKET_BUFFER_KIB - self.pba, 0) << 16
+        if 0x2800 <= off < 0x2A00:
+            q = self.rx[off >> 8 & 1]
+            if off & 0xFF == 0x10:
+                return q.head
+            if off & 0xFF == 0x18:
+                return q.tail
+        elif 0x3800 <= off < 0x3A00:
+            t = self.tx[off >> 8 & 1]
+            if off & 0xFF == 0x10:
+                return t.head
+            if off & 0xFF == 0x18:
+                return t.tail
+        elif off == r.SYSTIML:
+            v = self._systim()
+            self.regs[r.SYSTIMH] = v >> 32 & 0xFFFFFFFF
+            return v & 0xFFFFFFFF
+        elif off == r.RDFPC:
+            return len(self.fifo)
+        return self.regs.get(off, 0)
+
+    def _write32(self, off: int, value: int) -> None:
+        if off == r.IMS:
+            self.ims |= value & r.ICR_CAUSES
+            self.signalled &= ~value                    # unmasking a cause that is set interrupts again
+            self._evaluate()
+            return
+        mask = r.WRITE_MASKS.get(off, 0)
+        if 0x2800 <= off < 0x2A00 and off & 0xFF <= 0x18:
+            self._write_rx_ring(off, value & mask)
+        elif 0x3800 <= off < 0x3A00 and off & 0xFF <= 0x18:
+            self._write_tx_ring(off, value & mask)
+        elif off == r.ICS:
+            self._raise(value & r.ICR_CAUSES)
+        elif r.EITR0 <= off < r.EITR0 + 4 * r.MSIX_VECTORS:
+            self.regs[off] = value & 0xFFFF
+            self.interval[(off - r.EITR0) >> 2] = (value & 0xFFFF) * UNIT_NS
+        elif off == r.IMC:
+            self.ims &= ~value
+            self._evaluate()
+        elif off == r.ICR:
+            self.icr &= ~value
+            if self.ctrl_ext & r.CTRL_EXT_IAME:
+                self.ims &= ~self.iam
+            self._evaluate()
+        else:
+            self._write_other(off, value, mask)
+
+    def _write_other(self, off: int, value: int, mask: int) -> None:
+        """Everything that is not written in the course of traffic."""
+        kept = value & mask
+        if off == r.MDIC:
+            self._write_mdic(value)
+        elif off == r.EERD:
+            addr = value >> r.EERD_ADDR_SHIFT & 0x3FFF
+            if value & r.EERD_START:
+                self.regs[off] = self.nvm.read(addr) << r.EERD_DATA_SHIFT | addr << r.EERD_ADDR_SHIFT | r.EERD_DONE
+            else:
+                self.regs[off] = value & ~r.EERD_DONE
+        elif off == r.EEWR:
+            addr = value >> r.EERD_ADDR_SHIFT & 0x3FFF
+            if value & r.EERD_START:
+                self.nvm.write(addr, value >> 16)
+            self.regs[off] = value & ~r.EERD_START | r.EERD_DONE
+        elif off == r.EECD:
+            self.regs[off] = value & 0x4F
+        elif off == r.SWSM:
+            self.regs[off] = value & 0xB
+        elif off == r.STATUS:
+            self.regs[off] = self.regs.get(off, 0) & (~r.STATUS_PHYRA | value & r.STATUS_PHYRA)
+        elif off == r.CTRL:
+            self._write_ctrl(value)
+        elif off == r.CTRL_EXT:
+            if value & r.CTRL_EXT_EE_RST:
+                self._load_mac()
+            self.ctrl_ext = kept
+            self.regs[off] = kept
+        elif off == r.PBA:
+            self.pba = min(value & 0xFFFF, r.PACKET_BUFFER_KIB)
+            self.fifo_size = self.pba << 10
+        elif off == r.RDTR:
+            self.regs[off] = kept
+            self.rdtr_ns = kept * DELAY_NS
+            if value & r.RDTR_FPD and self.rx_causes:
+                self._rx_interrupt()
+        elif off == r.SYSTIML or off == r.SYSTIMH:
+            now = self._systim()
+            if off == r.SYSTIML:
+                now = now & ~0xFFFFFFFF | value
+            else:
+                now = now & 0xFFFFFFFF | value << 32
+            self.systim_base = now
+            self.systim_t0 = self.bus.now_ns()
+        elif off == r.TIMINCA:
+            self.systim_base = self._systim()
+            self.systim_t0 = self.bus.now_ns()
+            self.regs[off] = value
+        elif not mask:
+            return                                      # read only, or not there at all
+        else:
+            self.regs[off] = kept
+            if off == r.RCTL:
+                self.rctl = kept
+                self._update_link()
+                self._drain()
+            elif off == r.TCTL:
+                self.tctl = kept
+                self._tx_kick()
+            elif off == r.RADV:
+                self.radv_ns = kept * DELAY_NS
+            elif off == r.ITR:
+                self.interval[ITR_VECTOR] = kept * UNIT_NS
+            elif off == r.IAM:
+                self.iam = kept
+            elif off == r.EIAC:
+                self.eiac = kept
+            elif off == r.IVAR:
+                self._decode_ivar(kept)
+            elif off == r.RXCSUM:
+                self.rxcsum = kept
+                self._decode_rx()
+            elif off == r.RFCTL:
+                self.rfctl = kept
+                self._decode_rx()
+            elif off == r.PSRCTL:
+                self._decode_rx()
+            elif off == r.MRQC:
+                self.mrqc = kept
+                self._decode_rx()
+            elif off == r.RSRPD:
+                self.rsrpd = kept
+            elif off == r.VET:
+                self.vet = kept
+            elif r.RA <= off < r.RA + 8 * r.RAR_ENTRIES:
+                self._decode_rar()
+            elif r.MTA <= off < r.MTA + 4 * r.MTA_ENTRIES:
+                self.mta[(off - r.MTA) >> 2] = kept
+                self.mta_any = kept != 0 or any(self.mta)
+            elif r.VFTA <= off < r.VFTA + 4 * r.VFTA_ENTRIES:
+                self.vfta[(off - r.VFTA) >> 2] = kept
+            elif r.RSSRK <= off < r.RSSRK + 4 * r.RSSRK_ENTRIES:
+                self.toeplitz.set_key(b"".join(
+                    self.regs.get(r.RSSRK + 4 * i, 0).to_bytes(4, "little") for i in range(r.RSSRK_ENTRIES)))
+
+    def _write_ctrl(self, value: int) -> None:
+        if value & r.CTRL_RST:
+            self._global_reset()
+            return
+        self.ctrl = value & r.WRITE_MASKS[r.CTRL] & ~r.CTRL_RST
+        self.regs[r.CTRL] = self.ctrl
+        if value & r.CTRL_PHY_RST:
+            self.phy.reset()
+            self.regs[r.STATUS] = self.regs.get(r.STATUS, 0) | r.STATUS_PHYRA
+            self._renegotiate()
+        self._update_link()
+        self._drain()
+        self._tx_kick()
+
+    def config_changed(self, off: int, size: int) -> None:
+        """Bus mastering, power state or the interrupt kind may have changed."""
+        if off < 8 or off >= 0xA0:
+            self._decode_rx()
+            self._evaluate()
+            self._drain()
+            self._tx_kick()
+
+    def _master(self) -> bool:
+        return self.config.bus_master and not self.ctrl & r.CTRL_GIO_MASTER_DISABLE
+
+    def _systim(self) -> int:
+        tim = self.regs.get(r.TIMINCA, 0)
+        period = (tim >> 24) * 40                       # of a 25 MHz clock
+        if not period:
+            return self.systim_base
+        return self.systim_base + (self.bus.now_ns() - self.systim_t0) // period * (tim & 0xFFFFFF)
+
+    def _read_stat(self, i: int) -> int:
+        v = self.stats[i]
+        if i in (r.S_GORCL, r.S_GOTCL, r.S_TORL, r.S_TOTL):
+            self.stats[i] = 0
+            self.stats[i + 1] = v >> 32 & 0xFFFFFFFF
+            return v & 0xFFFFFFFF
+        self.stats[i] = 0
+        return min(v, 0xFFFFFFFF)
+
+    # ------------------------------------------------------------------ interrupts
+    def _decode_ivar(self, ivar: int) -> None:
+        """Which vector each cause (RxQ0, RxQ1, TxQ0, TxQ1, other) goes to, -1 for none."""
+        self.ivar = ivar
+        for i in range(5):
+            nibble = ivar >> (4 * i) & 0xF
+            self.vec_of[i] = nibble & 7 if nibble & r.IVAR_VALID else -1
+
+    def _raise(self, causes: int) -> None:
+        """Set causes in ICR and interrupt if the mask lets them."""
+        icr = self.icr | causes
+        if causes & r.IMS_OTHER_MASK:
+            icr |= r.ICR_OTHER
+        self.icr = icr
+        if icr & self.ims & ~self.signalled:
+            self._evaluate()
+
+    def _read_icr(self) -> int:
+        """Read ICR: clears it when everything is masked or an interrupt is asserted; masks by IAM in the latter case."""
+        v = self.icr
+        config = self.config
+        if not config.msix_on:
+            v &= ~r.ICR_OTHER
+        asserted = v & self.ims & ~r.ICR_OTHER
+        if asserted:
+            v |= r.ICR_INT_ASSERTED
+            if self.ctrl_ext & r.CTRL_EXT_IAME:
+                self.ims &= ~self.iam
+            self.icr = 0
+        elif not self.ims:
+            self.icr = 0
+        self._evaluate()
+        return v
+
+    def _evaluate(self) -> None:
+        """Send what is due: messages for causes that are set, unmasked and not yet announced, or the INTx line."""
+        active = self.icr & self.ims
+        self.signalled &= active
+        config = self.config
+        if config.msix_on:
+            new = active & ~self.signalled & r.EIAC_MASK
+            if new:
+                for i in range(5):
+                    cause = r.ICR_RXQ0 << i
+                    if new & cause:
+                        self._msix_cause(self.vec_of[i], cause)
+            return
+        if not config.msi_on and not active:
+            self.set_intx(False)
+            return
+        if active & ~self.signalled:
+            now = self.bus.now_ns()
+            if now < self.irq_next[ITR_VECTOR]:
+                if self.irq_timer[ITR_VECTOR] is None:
+                    self.irq_timer[ITR_VECTOR] = self.bus.at_ns(self.irq_next[ITR_VECTOR], self._itr_expired)
+                return
+            if not config.bus_master and config.msi_on:
+                return
+            self.signalled |= active
+            self.irq_next[ITR_VECTOR] = now + self.interval[ITR_VECTOR]
+            self.stats[r.S_IAC] += 1
+            if config.msi_on:
+                self.fire_msi(0)
+            else:
+                self.set_intx(True)
+
+    def _itr_expired(self) -> None:
+        self.irq_timer[ITR_VECTOR] = None
+        self._evaluate()
+
+    def _msix_cause(self, vec: int, cause: int) -> None:
+        if vec < 0 or vec >= r.MSIX_VECTORS:
+            return
+        interval = self.interval[vec]
+        if interval:
+            now = self.bus.now_ns()
+            if now < self.irq_next[vec]:
+                if self.irq_timer[vec] is None:
+                    self.irq_timer[vec] = self.bus.at_ns(self.irq_next[vec], self._vector_timer(vec))
+                return
+            self.irq_next[vec] = now + interval
+        done = self.eiac & cause
+        self.icr &= ~done
+        if self.ctrl_ext & r.CTRL_EXT_EIAME:
+            self.ims &= ~done
+        self.signalled |= cause & ~done
+        self.stats[r.S_IAC] += 1
+        if self.msix is not None:
+            self.msix.fire(vec)
+
+    def _vector_timer(self, vec: int) -> Callable[[], None]:
+        if vec == 0:
+            return self._vec0
+        if vec == 1:
+            return self._vec1
+        if vec == 2:
+            return self._vec2
+        return self._vec3 if vec == 3 else self._vec4
+
+    def _vec0(self) -> None:
+        self.irq_timer[0] = None
+        self._evaluate()
+
+    def _vec1(self) -> None:
+        self.irq_timer[1] = None
+        self._evaluate()
+
+    def _vec2(self) -> None:
+        self.irq_timer[2] = None
+        self._evaluate()
+
+    def _vec3(self) -> None:
+        self.irq_timer[3] = None
+        self._evaluate()
+
+    def _vec4(self) -> None:
+        self.irq_timer[4] = None
+        self._evaluate()
+
+    # ------------------------------------------------------------------ receive: the MAC
+    def receive(self, frame: bytes, tag: Tag | None = None, fcs_ok: bool = True) -> bool:
+        """See NicModel. Lost frames are booked with the ethtool name of the counter that moved."""
+        if not self.rx_on:
+            if self.loop and self.link_lu:
+                reason = "phy loopback"
+            elif not self.link_lu:
+                reason = "link down"
+            else:
+                reason = "receiver disabled"
+            self.bus.frame_dropped(tag, reason, "none")
+            return False
+        return self._accept(frame, tag, fcs_ok)
+
+    def _accept(self, frame: bytes, tag: Tag | None, fcs_ok: bool) -> bool:
+        stats = self.stats
+        size = len(frame) + 4
+        stats[S_TPR] += 1
+        stats[S_TORL] += size
+        if (size < 64 or size > self.max_size or not fcs_ok) and not self._odd_size(frame, size, tag, fcs_ok):
+            return False
+        dst = frame[:6]
+        rctl = self.rctl
+        if frame[12:14] == b"\x88\x08" and fcs_ok and self._mac_control(frame, dst, tag):
+            return False
+        if dst in self.rar:
+            pass
+        elif dst[0] & 1:
+            if dst == BROADCAST:
+                if not rctl & (r.RCTL_BAM | r.RCTL_MPE):
+                    self.bus.frame_dropped(tag, "mac filter", "none")
+                    return False
+            elif not rctl & r.RCTL_MPE and not (self.mta_any and self._hash_match(dst)):
+                self.bus.frame_dropped(tag, "mac filter", "none")
+                return False
+        elif not rctl & r.RCTL_UPE:
+            self.bus.frame_dropped(tag, "mac filter", "none")
+            return False
+        if rctl & r.RCTL_VFE and not self._vlan_match(frame):
+            self.bus.frame_dropped(tag, "vlan filter", "none")
+            return False
+        if not self.fifo and self._store(frame, tag, fcs_ok):
+            return True
+        # no descriptor: the frame waits in the packet buffer, if it has room
+        need = (size + 31) & ~15
+        if self.fifo_bytes + need > self.fifo_size:
+            stats[r.S_MPC] += 1
+            stats[r.S_ICRXOC] += 1
+            self.bus.frame_dropped(tag, "rx fifo full", "rx_missed_errors")
+            self._raise(r.ICR_RXO)
+            return False
+        stats[r.S_RNBC] += 1
+        self.fifo.append((frame, tag, fcs_ok))
+        self.fifo_bytes += need
+        if self.ctrl & r.CTRL_TFCE and not self.sent_xoff:
+            high = self.regs.get(r.FCRTH, 0)
+            if high and self.fifo_bytes > high:
+                self.sent_xoff = True
+                stats[r.S_XOFFTXC] += 1
+                if self.pause_sink is not None:
+                    self.pause_sink(self.regs.get(r.FCTTV, 0))
+        return True
+
+    def _odd_size(self, frame: bytes, size: int, tag: Tag | None, fcs_ok: bool) -> bool:
+        """A runt, a giant or a bad FCS: count it. True when it is stored all the same (RCTL.SBP)."""
+        stats = self.stats
+        store = bool(self.rctl & r.RCTL_SBP) and size >= 18
+        if size < 64:
+            stats[r.S_RUC if fcs_ok else r.S_RFC] += 1
+            stats[r.S_RLEC] += 1
+            reason = "runt"
+            counter = "rx_short_length_errors" if fcs_ok else "none"
+        elif size > self.max_size:
+            stats[r.S_ROC if fcs_ok else r.S_RJC] += 1
+            stats[r.S_RLEC] += 1
+            reason = "frame too long"
+            counter = "rx_long_length_errors" if fcs_ok else "none"
+            store = False                               # what is too long is never stored
+        else:
+            stats[r.S_CRCERRS] += 1
+            reason = "crc error"
+            counter = "rx_crc_errors"
+        if not store:
+            self.bus.frame_dropped(tag, reason, counter)
+        return store
+
+    def _hash_match(self, dst: bytes) -> bool:
+        """Multicast table: 12 bits of the address, chosen by RCTL.MO."""
+        mo = self.rctl >> r.RCTL_MO_SHIFT & 3
+        left = 4 + mo if mo < 3 else 8
+        h = (dst[4] >> (8 - left) | dst[5] << left) & 0xFFF
+        return bool(self.mta[h >> 5] >> (h & 31) & 1)
+
+    def _vlan_match(self, frame: bytes) -> bool:
+        if len(frame) < 18 or frame[12] << 8 | frame[13] != self.vet:
+            return True
+        tci = frame[14] << 8 | frame[15]
+        if self.rctl & r.RCTL_CFIEN and bool(tci & 0x1000) != bool(self.rctl & r.RCTL_CFI):
+            return False
+        vid = tci & 0xFFF
+        return bool(self.vfta[vid >> 5] >> (vid & 31) & 1)
+
+    def _mac_control(self, frame: bytes, dst: bytes, tag: Tag | None) -> bool:
+        """A MAC control frame. True when the MAC keeps it (booked as lost to the host)."""
+        if not self.ctrl & r.CTRL_RFCE:
+            return False
+        if dst != PAUSE_DST and dst not in self.rar:
+            return False
+        if frame[14:16] != b"\x00\x01" or len(frame) < 18:
+            self.stats[r.S_FCRUC] += 1
+            return False
+        quanta = frame[16] << 8 | frame[17]
+        if quanta:
+            self.stats[r.S_XOFFRXC] += 1
+            counter = "rx_flow_control_xoff"
+            self.paused = True
+            if self.tx_resume is not None:
+                self.bus.cancel(self.tx_resume)
+            self.tx_resume = self.bus.at_ns(self.bus.now_ns() + quanta * PAUSE_QUANTUM_NS, self._pause_over)
+        else:
+            self.stats[r.S_XONRXC] += 1
+            counter = "rx_flow_control_xon"
+            if self.tx_resume is not None:
+                self.bus.cancel(self.tx_resume)
+                self.tx_resume = None
+            self.paused = False
+        self._update_status()
+        if not self.paused:
+            self._tx_kick()
+        if self.rctl & r.RCTL_PMCF and not self.rctl & r.RCTL_DPF:
+            return False
+        self.bus.frame_dropped(tag, "pause frame", counter)
+        return True
+
+    def _pause_over(self) -> None:
+        self.tx_resume = None
+        self.paused = False
+        self._update_status()
+        self._tx_kick()
+
+    # ------------------------------------------------------------------ receive: descriptors and DMA
+    def _write_rx_ring(self, off: int, value: int) -> None:
+        q = self.rx[off >> 8 & 1]
+        reg = off & 0xFF
+        if reg == 0x18:
+            q.tail = value
+            q.view = None                               # look at the ring's mapping afresh
+            if self.fifo:
+                self._drain()
+            return
+        self.regs[off] = value
+        if reg == 0x10:
+            q.head = value
+        elif reg == 0x08:
+            q.entries = value >> 4
+        else:
+            base = off & ~0xFF
+            q.base = self.regs.get(base, 0) | self.regs.get(base + 4, 0) << 32
+        q.view = None
+
+    def _ring_view(self, q: RxQueue) -> memoryview | None:
+        """The ring's memory, or None when there is nothing sensible to work on."""
+        if not q.entries or q.head >= q.entries or q.tail >= q.entries or not self._master():
+            return None
+        try:
+            q.view = self.bus.dma_view(q.base, q.entries << 4)
+        except DmaFault:
+            self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
+            q.view = None
+        return q.view
+
+    def _drain(self) -> None:
+        """Move waiting frames to memory while descriptors last."""
+        fifo = self.fifo
+        if not fifo or not self.rctl & r.RCTL_EN:
+            return
+        while fifo:
+            frame, tag, fcs_ok = fifo[0]
+            if not self._store(frame, tag, fcs_ok):
+                break
+            fifo.popleft()
+            self.fifo_bytes -= (len(frame) + 35) & ~15
+        if self.sent_xoff and self.fifo_bytes < (self.regs.get(r.FCRTL, 0) & 0xFFF8):
+            self.sent_xoff = False
+            if self.regs.get(r.FCRTL, 0) & r.FCRTL_XONE:
+                self.stats[r.S_XONTXC] += 1
+                if self.pause_sink is not None:
+                    self.pause_sink(0)
+
+    def _store(self, frame: bytes, tag: Tag | None, fcs_ok: bool) -> bool:
+        """Write one frame to host memory with its descriptor(s) and interrupt. False: no descriptor is free."""
+        q = self.rx[0]
+        if q.head == q.tail and not self.rss_multi:
+            return False
+        if not self._master():
+            return False
+        status = DD_EOP
+        vlan = 0
+        off = 14
+        data = frame
+        kind = frame[12] << 8 | frame[13]
+        if kind == self.vet and kind and len(frame) >= 18:
+            kind = frame[16] << 8 | frame[17]
+            if self.vme:
+                vlan = frame[14] << 8 | frame[15]
+                status |= r.RXD_STAT_VP
+                data = frame[:12] + frame[16:]
+            else:
+                off = 18
+        if not self.strip_crc:
+            fcs = zlib.crc32(frame)
+            data = data + (fcs if fcs_ok else fcs ^ 0xFFFFFFFF).to_bytes(4, "little")
+        if not fcs_ok:
+            status |= r.RXDEXT_STATERR_CE
+        p = self.pkt
+        rxcsum = self.rxcsum
+        p.parse(data, off, kind, bool(rxcsum & r.RXCSUM_IPOFL), self.l4_on)
+        if p.ip_csum != CSUM_NONE:
+            status |= r.RXD_STAT_IPCS
+            if p.ip_csum == CSUM_BAD:
+                status |= r.RXDEXT_STATERR_IPE
+        if p.l4_csum != CSUM_NONE:
+            status |= r.RXD_STAT_TCPCS if p.l4 == IPPROTO_TCP else r.RXD_STAT_UDPCS
+            if p.l4_csum == CSUM_BAD:
+                status |= r.RXDEXT_STATERR_TCPE
+        elif p.ip_csum == CSUM_NONE:
+            status |= r.RXD_STAT_IXSM
+        mrq = 0
+        word = 0
+        if self.rss:
+            l4 = p.l4_off
+            src = p.l3_off + 12
+            if p.l3 == 4:
+                if p.l4 == IPPROTO_TCP and self.rss & r.MRQC_RSS_FIELD_IPV4_TCP:
+                    mrq = r.RSS_TYPE_IPV4_TCP
+                    word = self.toeplitz.hash(data[src:src + 12] if l4 == src + 8
+                                              else data[src:src + 8] + data[l4:l4 + 4])
+                elif self.rss & r.MRQC_RSS_FIELD_IPV4:
+                    mrq = r.RSS_TYPE_IPV4
+                    word = self.toeplitz.hash(data[src:src + 8])
+            elif p.l3 == 6:
+                src = p.l3_off + 8
+                if p.l4 == IPPROTO_TCP and self.rss & (r.MRQC_RSS_FIELD_IPV6_TCP | r.MRQC_RSS_FIELD_IPV6_TCP_EX):
+                    mrq = r.RSS_TYPE_IPV6_TCP
+                    word = self.toeplitz.hash(data[src:src + 32] + data[l4:l4 + 4])
+                elif self.rss & r.MRQC_RSS_FIELD_IPV6:
+                    mrq = r.RSS_TYPE_IPV6
+                    word = self.toeplitz.hash(data[src:src + 32])
+            if mrq and self.rss_multi:
+                i = word & 0x7F
+                if self.regs.get(r.RETA + (i & ~3), 0) >> (8 * (i & 3)) & 0x80:
+                    q = self.rx[1]
+                    mrq |= 1 << 8
+        if q.head == q.tail:
+            return False
+        csum = 0
+        if not rxcsum & r.RXCSUM_PCSD:
+            csum = self._packet_checksum(data)
+            word = (p.ip_id | csum << 16) if p.l3 == 4 else csum << 16
+            mrq &= ~0xF
+            if p.l3 == 4:
+                status |= r.RXDEXT_STAT_IPIDV
+        if p.ack_only and not self.rfctl & r.RFCTL_ACK_DIS:
+            status |= r.RXDEXT_STAT_ACK
+        view = q.view
+        if view is None:
+            view = self._ring_view(q)
+            if view is None:
+                return False
+        before = (q.tail - q.head) % q.entries
+        if self.rx_mode == self.MODE_PS:
+            used = self._dma_split(q, view, data, tag, mrq, word, status, vlan, before)
+        else:
+            used = self._dma_plain(q, view, data, tag, mrq, word, status, vlan, csum, before)
+        if not used:
+            return False
+        # counted and announced once the descriptor is written
+        size = len(frame) + 4
+        if fcs_ok:
+            stats = self.stats
+            stats[S_GPRC] += 1
+            stats[S_GORCL] += size
+            if frame[0] & 1:
+                stats[r.S_BPRC if frame[:6] == BROADCAST else r.S_MPRC] += 1
+            if size >= 1024:
+                stats[r.S_PRC1522] += 1
+            elif size > 255:
+                stats[r.S_PRC511 if size < 512 else r.S_PRC1023] += 1
+            elif size > 64:
+                stats[r.S_PRC127 if size < 128 else r.S_PRC255] += 1
+            else:
+                stats[r.S_PRC64] += 1
+        msix = self.config.msix_on
+        if msix:
+            cause = r.ICR_RXQ0 if q is self.rx[0] else r.ICR_RXQ1
+        else:
+            cause = r.ICR_RXT0
+        self.rx_causes |= cause
+        low = q.entries >> (1 + (self.rctl >> r.RCTL_RDMTS_SHIFT & 3))
+        if before > low >= before - used:
+            self.stats[r.S_ICRXDMTC] += 1
+            self._raise(r.ICR_RXDMT0 | (cause if msix else 0))
+        if status & r.RXDEXT_STAT_ACK:
+            self._raise(r.ICR_ACK)
+        if size <= self.rsrpd:
+            self._raise(r.ICR_SRPD | cause)
+        delay = self.rdtr_ns
+        if not delay:
+            self._rx_interrupt()
+            return True
+        now = self.bus.now_ns()
+        self.rx_due = now + delay
+        if not self.rx_abs_due:
+            self.rx_abs_due = now + self.radv_ns if self.radv_ns else NEVER
+        due = min(self.rx_due, self.rx_abs_due)
+        if self.rx_timer is None or due < self.rx_timer_at:
+            if self.rx_timer is not None:
+                self.bus.cancel(self.rx_timer)
+            self.rx_timer_at = due
+            self.rx_timer = self.bus.at_ns(due, self._rx_timer_expired)
+        return True
+
+    def _rx_timer_expired(self) -> None:
+        """The delay timers: one event stands for both, and is put off when later packets moved the packet timer."""
+        self.rx_timer = None
+        if not self.rx_causes:
+            return
+        now = self.bus.now_ns()
+        due = min(self.rx_due, self.rx_abs_due)
+        if now < due:
+            self.rx_timer_at = due
+            self.rx_timer = self.bus.at_ns(due, self._rx_timer_expired)
+            return
+        self.stats[r.S_ICRXPTC if self.rx_due <= self.rx_abs_due else r.S_ICRXATC] += 1
+        self._rx_interrupt()
+
+    def _rx_interrupt(self) -> None:
+        causes = self.rx_causes
+        self.rx_causes = 0
+        self.rx_abs_due = 0
+        self._raise(causes)
+
+    def _packet_checksum(self, data: bytes) -> int:
+        """One's complement sum from RXCSUM.PCSS to the end, as the write-back has it (low byte first in memory)."""
+        start = self.rxcsum & 0xFF
+        tail = data[start:]
+        n = int.from_bytes(tail, "big")
+        if len(tail) & 1:
+            n <<= 8
+        s = n % 0xFFFF
+        if not s and n:
+            s = 0xFFFF
+        return s >> 8 | (s & 0xFF) << 8
+
+    def _fault(self, tag: Tag | None) -> None:
+        self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
+        self.bus.frame_dropped(tag, "dma fault", "none")
+
+    def _dma_plain(self, q: RxQueue, view: memoryview, data: bytes, tag: Tag | None, mrq: int, word: int, status: int,
+                   vlan: int, csum: int, free: int) -> int:
+        """Legacy and extended descriptors. Returns how many were used, 0 when too few are free."""
+        n = len(data)
+        bsize = self.bsize
+        head = q.head
+        if n <= bsize:
+            try:
+                self.bus.dma_write(_ADDR.unpack_from(view, head << 4)[0], data, tag)
+            except DmaFault:
+                self._fault(tag)
+            if self.rx_mode == self.MODE_EXT:
+                _WB_EXT.pack_into(view, head << 4, mrq, word, status, n, vlan)
+            else:
+                _WB_LEGACY.pack_into(view, (head << 4) + 8, n, csum, status & 0xFF, status >> 24, vlan)
+            head += 1
+            q.head = head if head < q.entries else 0
+            return 1
+        count = -(-n // bsize)
+        if count > free:
+            return 0
+        for i in range(count):
+            part = data[i * bsize:(i + 1) * bsize]
+            try:
+                self.bus.dma_write(_ADDR.unpack_from(view, head << 4)[0], part, tag if not i else None)
+            except DmaFault:
+                self._fault(tag if not i else None)
+            last = i == count - 1
+            st = status if last else r.RXD_STAT_DD
+            if self.rx_mode == self.MODE_EXT:
+                _WB_EXT.pack_into(view, head << 4, mrq, word, st, len(part), vlan if last else 0)
+            else:
+                _WB_LEGACY.pack_into(view, (head << 4) + 8, len(part), csum if last else 0, st & 0xFF, st >> 24,
+                                     vlan if last else 0)
+            head += 1
+            if head >= q.entries:
+                head = 0
+            q.head = head
+        return count
+
+    def _dma_split(self, q: RxQueue, view: memoryview, data: bytes, tag: Tag | None, mrq: int, word: int, status: int,
+                   vlan: int, free: int) -> int:
+        """Packet split descriptors, two 16-byte units each. Headers that are understood and fit go to buffer 0."""
+        n = len(data)
+        b0, b1, b2, b3 = self.ps_sizes
+        p = self.pkt
+        pages = b1 + b2 + b3
+        split = 0 < p.payload <= b0 and p.payload <= n
+        first = p.payload if split else min(n, b0)
+        rest = n - first
+        count = 1 if rest <= pages else (1 + -(-(rest - pages) // pages) if pages else 0)
+        if not count:
+            # no page buffers at all: the rest has nowhere to go
+            count = 1
+            n = first
+            rest = 0
+        if 2 * count > free:
+            return 0
+        header_status = (r.RXDPS_HDRSTAT_HDRSP | p.payload & 0x3FF) if split else 0
+        pos = 0
+        head = q.head
+        for i in range(count):
+            at = head << 4
+            if at + 32 > len(view):
+                at = 0                                  # an odd head: the driver set it so
+                head = 0
+            a0, a1, a2, a3 = _PS_READ.unpack_from(view, at)
+            lens = [0, 0, 0, 0]
+            addrs = (a0, a1, a2, a3)
+            sizes = (first if not i else 0, b1, b2, b3)
+            for k in range(4):
+                take = min(sizes[k], n - pos)
+                if take <= 0:
+                    continue
+                try:
+                    self.bus.dma_write(addrs[k], data[pos:pos + take], tag if not pos else None)
+                except DmaFault:
+                    self._fault(tag if not pos else None)
+                lens[k] = take
+                pos += take
+            last = i == count - 1
+            _WB_PS.pack_into(view, at, mrq, word, status if last else r.RXD_STAT_DD, lens[0], vlan if last else 0,
+                             header_status if not i else 0, lens[1], lens[2], lens[3], 0)
+            head += 2
+            if head >= q.entries:
+                head = 0
+            q.head = head
+        return 2 * count
+
+    def in_flight(self) -> int:
+        """Frames in the packet buffer."""
+        return sum(len(tag) if isinstance(tag, tuple) else 1 for _f, tag, _ok in self.fifo)
+
+    # ------------------------------------------------------------------ transmit
+    def _write_tx_ring(self, off: int, value: int) -> None:
+        t = self.tx[off >> 8 & 1]
+        reg = off & 0xFF
+        if reg == 0x18:
+            t.tail = value
+            t.view = None
+            self._tx_run(t, off >> 8 & 1)
+            return
+        self.regs[off] = value
+        if reg == 0x10:
+            t.head = value
+        elif reg == 0x08:
+            t.entries = value >> 4
+        else:
+            base = off & ~0xFF
+            t.base = self.regs.get(base, 0) | self.regs.get(base + 4, 0) << 32
+        t.view = None
+
+    def _tx_kick(self) -> None:
+        for i in range(2):
+            if self.tx[i].head != self.tx[i].tail:
+                self._tx_run(self.tx[i], i)
+
+    def _tx_run(self, t: TxQueue, index: int) -> None:
+        """Work through the ring from head to tail."""
+        if (self.tx_running or not self.tctl & r.TCTL_EN or not self._master() or self.paused
+                or not (self.link_lu or self.loop)):
+            return
+        if not t.entries or t.head >= t.entries or t.tail >= t.entries or t.head == t.tail:
+            return
+        view = t.view
+        if view is None:
+            try:
+                view = self.bus.dma_view(t.base, t.entries << 4)
+            except DmaFault:
+                self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
+                return
+            t.view = view
+        self.tx_running = True
+        report = False
+        delayed = True
+        while t.head != t.tail:
+            at = t.head << 4
+            addr, cmd, upper = _TXD.unpack_from(view, at)
+            t.head = t.head + 1 if t.head + 1 < t.entries else 0
+            if cmd & r.TXD_CMD_DEXT and not cmd & r.TXD_DTYP_MASK:
+                context = _CONTEXT.unpack_from(view, at)
+                if cmd & r.TXD_CMD_TSE:
+                    t.tso = context
+                    self.stats[r.S_TSCTC] += 1
+                else:
+                    t.context = context
+            else:
+                self._tx_data(t, addr, cmd, upper)
+            if cmd & r.TXD_CMD_RS:
+                view[at + 12] = view[at + 12] | r.TXD_STAT_DD
+                report = True
+                if not cmd & r.TXD_CMD_IDE:
+                    delayed = False
+            if self.paused:
+                break
+        self.tx_running = False
+        if t.head == t.tail:
+            self.stats[r.S_ICTXQEC] += 1
+            self.icr |= r.ICR_TXQE
+        if not report:
+            if self.ims & r.ICR_TXQE:
+                self._evaluate()
+            return
+        if self.config.msix_on:
+            self.tx_causes |= r.ICR_TXQ0 << index
+            if self.ivar & r.IVAR_TX_INT_EVERY_WB:
+                delayed = False
+        else:
+            self.tx_causes |= r.ICR_TXDW
+        tidv = self.regs.get(r.TIDV, 0) * DELAY_NS
+        if not delayed or not tidv:
+            self._tx_interrupt()
+            return
+        now = self.bus.now_ns()
+        self.tx_due = now + tidv
+        if not self.tx_abs_due:
+            tadv = self.regs.get(r.TADV, 0) * DELAY_NS
+            self.tx_abs_due = now + tadv if tadv else NEVER
+        due = min(self.tx_due, self.tx_abs_due)
+        if self.tx_timer is None or due < self.tx_timer_at:
+            if self.tx_timer is not None:
+                self.bus.cancel(self.tx_timer)
+            self.tx_timer_at = due
+            self.tx_timer = self.bus.at_ns(due, self._tx_timer_expired)
+
+    def _tx_timer_expired(self) -> None:
+        self.tx_timer = None
+        if not self.tx_causes:
+            return
+        now = self.bus.now_ns()
+        due = min(self.tx_due, self.tx_abs_due)
+        if now < due:
+            self.tx_timer_at = due
+            self.tx_timer = self.bus.at_ns(due, self._tx_timer_expired)
+            return
+        self.stats[r.S_ICTXPTC if self.tx_due <= self.tx_abs_due else r.S_ICTXATC] += 1
+        self._tx_interrupt()
+
+    def _tx_interrupt(self) -> None:
+        causes = self.tx_causes
+        self.tx_causes = 0
+        self.tx_abs_due = 0
+        self._raise(causes)
+
+    def _tx_data(self, t: TxQueue, addr: int, cmd: int, upper: int) -> None:
+        """One data descriptor; at the end of a packet the frame leaves."""
+        extended = bool(cmd & r.TXD_CMD_DEXT)
+        n = cmd & (0xFFFFF if extended else 0xFFFF)
+        if not t.parts:
+            t.popts = upper & 0xFF00 if extended else 0
+            t.tse = extended and bool(cmd & r.TXD_CMD_TSE)
+        ok = True
+        if n:
+            try:
+                t.parts.append(self.bus.dma_read(addr, n))
+            except DmaFault:
+                self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
+                t.parts.append(b"")
+                ok = False
+        if not cmd & r.TXD_CMD_EOP:
+            return
+        frame = t.parts[0] if len(t.parts) == 1 else b"".join(t.parts)
+        t.parts = []
+        if not ok or len(frame) < 14:
+            return
+        if not cmd & r.TXD_CMD_IFCS:
+            frame = frame[:-4]                          # the driver brought its own FCS
+        tag = upper >> 16 if cmd & r.TXD_CMD_VLE and self.vme else -1
+        if extended:
+            if t.tse:
+                ipcss, ipcso, ipcse, tucss, tucso, tucse, tucmd, _sta, hdr, mss = t.tso
+                ip4 = bool(tucmd & r.TXD_TUCMD_IP)
+                tcp = bool(tucmd & r.TXD_TUCMD_TCP)
+                for seg in segment(frame, hdr, mss, ipcss, ip4, tucss, tcp):
+                    if t.popts & r.TXD_POPTS_IXSM:
+                        insert_checksum(seg, ipcss, ipcso, ipcse + 1, False)
+                    if t.popts & r.TXD_POPTS_TXSM:
+                        insert_checksum(seg, tucss, tucso, tucse + 1 if tucse else 0, not tcp)
+                    self._tx_emit(bytes(seg), tag)
+                return
+            if t.popts:
+                ipcss, ipcso, ipcse, tucss, tucso, tucse, tucmd, _sta, _hdr, _mss = t.context
+                buf = bytearray(frame)
+                if t.popts & r.TXD_POPTS_IXSM:
+                    insert_checksum(buf, ipcss, ipcso, ipcse + 1 if ipcse else 0, False)
+                if t.popts & r.TXD_POPTS_TXSM:
+                    insert_checksum(buf, tucss, tucso, tucse + 1 if tucse else 0, not tucmd & r.TXD_TUCMD_TCP)
+                frame = bytes(buf)
+        elif cmd & r.TXD_CMD_IC:
+            buf = bytearray(frame)
+            insert_checksum(buf, upper >> 8 & 0xFF, cmd >> 16 & 0xFF, 0, False)
+            frame = bytes(buf)
+        self._tx_emit(frame, tag)
+
+    def _tx_emit(self, frame: bytes, vlan: int) -> None:
+        """A frame goes out: tag, pad, count, hand to the wire or back to the receiver."""
+        if vlan >= 0:
+            frame = frame[:12] + self.vet.to_bytes(2, "big") + vlan.to_bytes(2, "big") + frame[12:]
+        if len(frame) < 60:
+            if self.tctl & r.TCTL_PSP:
+                frame = frame + bytes(60 - len(frame))
+            elif len(frame) < 14:
+                return
+        size = len(frame) + 4
+        stats = self.stats
+        stats[r.S_GPTC] += 1
+        stats[r.S_TPT] += 1
+        stats[r.S_GOTCL] += size
+        stats[r.S_TOTL] += size
+        if frame[0] & 1:
+            stats[r.S_BPTC if frame[:6] == BROADCAST else r.S_MPTC] += 1
+        if size <= 64:
+            stats[r.S_PTC64] += 1
+        elif size < 128:
+            stats[r.S_PTC127] += 1
+        elif size < 256:
+            stats[r.S_PTC255] += 1
+        elif size < 512:
+            stats[r.S_PTC511] += 1
+        elif size < 1024:
+            stats[r.S_PTC1023] += 1
+        else:
+            stats[r.S_PTC1522] += 1
+        if self.loop:
+            if self.rctl & r.RCTL_EN:
+                self._accept(frame, None, True)
+        elif self.tx_sink is not None:
+            self.tx_sink(frame)
