@@ -167,3 +167,22 @@ def test_names_and_paths() -> None:
     assert sysctl.name_of_path(path) == "net.ipv4.conf.eth0/100.rp_filter"
     assert sysctl.path_of_name("net.ipv4.conf.eth0/100.rp_filter") == path
     assert sysctl.path_of_name("net/core/rmem_max") == "/proc/sys/net/core/rmem_max"
+
+
+def test_texts_of_the_command(golden: Any) -> None:
+    def said(command: str) -> str:
+        text: str = golden.text("sysctl-command.txt", command)
+        return text.partition("@ exit")[0]
+
+    assert said("sysctl net.ipv4.ip_forward") == sysctl.shown_line("net.ipv4.ip_forward", sysctl.render(0))
+    rmem = sysctl.shown_line("net.ipv4.tcp_rmem", sysctl.render((4096, 131072, 6291456)))
+    assert said("sysctl net.ipv4.tcp_rmem") == rmem
+    given = "4096 131072 6291456"
+    assert said(f"sysctl -w net.ipv4.tcp_rmem={given}") == sysctl.shown_line("net.ipv4.tcp_rmem", given)
+    assert said("sysctl -w net.ipv4.tcp_rmem=0 1 2") == sysctl.cannot_set("net.ipv4.tcp_rmem", errno.EINVAL)
+    assert said("sysctl net.core.nosuch") == sysctl.no_such_key("net.core.nosuch")
+    assert said("sysctl -w foo") == sysctl.INVALID_SYNTAX
+    key = "net.ipv4.ip_forward"
+    assert said(f"nobody: sysctl -w {key}=1") == sysctl.permission_denied(key)
+    key = "net.ipv4.tcp_fastopen_key"
+    assert said(f"nobody: sysctl {key}") == sysctl.permission_denied(key, writing=False)

@@ -10,6 +10,7 @@ Also the text of `sysctl -a`.
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -199,3 +200,30 @@ def path_of_name(name: str) -> str:
     if slash >= 0 and (dot < 0 or slash < dot):
         return "/proc/sys/" + name
     return "/proc/sys/" + name.replace("/", "\0").replace(".", "/").replace("\0", ".")
+
+
+# what the command prints (procps-ng 4.0), each with its exit status
+
+
+def shown_line(name: str, value: str) -> str:
+    """`name = value`; of `-w` the value as it was given, of reading the file's text."""
+    return f"{name} = {value.rstrip(chr(10))}\n"
+
+
+def no_such_key(name: str) -> str:
+    """A name without file; exit status 1, with -e nothing is printed and it is 0."""
+    return f"sysctl: cannot stat {path_of_name(name)}: No such file or directory\n"
+
+
+def cannot_set(name: str, code: int) -> str:
+    """The kernel refused the value; exit status 1.  A read-only file shows EINVAL too, with exit status 0."""
+    return f'sysctl: setting key "{name}": {os.strerror(code)}\n'
+
+
+def permission_denied(name: str, writing: bool = True) -> str:
+    """No right to write or to read it; exit status 1.  The two quote the name differently."""
+    quote = '"' if writing else "'"
+    return f"sysctl: permission denied on key {quote}{name}{quote}\n"
+
+
+INVALID_SYNTAX = "sysctl: command line(0): invalid syntax, continuing...\n"
