@@ -124,7 +124,7 @@ def parse_factor(text: str) -> Fraction:
 
 
 def parse_ppm(text: str) -> int:
-    """A share of all frames in parts a million: `1%`, `0.05%`, `200ppm`, `0.01` (of one). Raises UnitError.
+    """A share of frames in parts a million: `1%`, `0.05%`, `200ppm`, `0.01` (of one). Raises UnitError."""
     body = text.strip()
     units = {"%": 10_000, "ppm": 1, "": 1_000_000}
     value = _scaled(body, units, "share", "1% or 200ppm")
