@@ -132,6 +132,17 @@ def test_whole_sessions(golden: Any) -> None:
     assert {"ss", "nstat", "ip link", "ip route", "ip neigh", "udp", "tcp", "raw", "dmesg"} <= set(tools)
 
 
+def test_refusals_with_their_titles(golden: Any) -> None:
+    """By ioctl the title `Ring parameters for eth0:` is printed even when nothing follows."""
+    text = golden.text("ethtool-ioctl.txt", "ethtool -g eth0  (refused)").split("@ exit")[0]
+    for lines in (text, "".join(reversed(text.splitlines(keepends=True)))):
+        one = recognise(lines)
+        assert isinstance(one.value, messages.Refused) and one.value.unsupported
+        assert [r.kind for r in recognise_all("# ethtool -g eth0\n" + lines)] == ["message"]
+    session = [r.kind for r in recognise_all(golden.raw("ethtool-ioctl.txt").replace("@ exit", "# ls"))]
+    assert {"ethtool", "ethtool -n", "ethtool -t", "ethtool -x", "message"} <= set(session)
+
+
 def test_outputs_one_after_the_other_without_commands(golden: Any) -> None:
     parts = [
         ("files.txt", "cat /proc/softirqs"),

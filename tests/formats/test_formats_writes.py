@@ -143,6 +143,22 @@ def test_sysctl_writes_of_6_18(golden: Any) -> None:
         assert (got.errno, sysctl.render(got.values)) == (code, after), (name, text)
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "after"),
+    [
+        ("0" * 19 + "1", 0, 1),
+        ("0" * 20 + "1", errno.EINVAL, 0),
+        ("0" * 25 + "1", errno.EINVAL, 0),
+        ("-" + "0" * 18 + "1", 0, -1),
+        ("-" + "0" * 19 + "1", errno.EINVAL, 0),
+        (" " * 40 + "1", 0, 1),
+    ],
+)
+def test_how_long_a_number_may_be(text: str, code: int, after: int) -> None:
+    """As a 6.18 answered when these were written to ip_forward."""
+    assert sysctl.write(text, (0,), sysctl.Rule()) == sysctl.Written((after,), code)
+
+
 def test_sysctl_rules_beyond_the_record() -> None:
     old = sysctl.Rule("ulong", 3145728, skip_out_of_range=True)
     assert sysctl.write("1\n", (4194304,), old) == sysctl.Written((4194304,))  # silently kept

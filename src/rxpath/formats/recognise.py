@@ -489,7 +489,7 @@ def recognise_all(text: str, source: str = "") -> list[Recognised]:
     for part_source, part in split(clean(text), source):
         if not part.strip():
             continue
-        for block in _blocks(part):
+        for block in [part] if _all_messages(part) else _blocks(part):
             known = "" if _all_messages(block) else kind_of(clean(block))
             try:
                 found.extend(_apart(recognise(block, part_source)))
