@@ -198,7 +198,7 @@ def _cpus(s: Snapshot) -> tuple[int, ...]:
 
 
 def _seen(s: Snapshot) -> tuple[str, ...]:
-    names = [p.source for p in s.pieces.values()]
+    names = [p.source.removeprefix("cat ") for p in s.pieces.values()]
     if s.paths:
         names.append("/proc/irq, /sys")
     if s.sysctls:

@@ -1594,7 +1594,8 @@ def port(v: View) -> Fact:
 def sock_drops(v: View) -> Fact:
     b, a = _sock(v, v.b), _sock(v, v.a)
     name = f"{v.socket[0]}:{v.socket[1]} drops" if v.socket else "drops"
-    return _moved(v, a[0] if a is not None else None, b[0] if b is not None else None, 32, "/proc/net/udp", name, "cat /proc/net/udp (twice)")
+    got = _moved(v, a[0] if a is not None else None, b[0] if b is not None else None, 32, "/proc/net/udp", name, "cat /proc/net/udp (twice)")
+    return _material(v, got, v.number("udp_in"))
 
 
 def _rb(v: View, s: Snapshot) -> int | None:

@@ -522,7 +522,10 @@ def _split_path(line: str) -> tuple[str, str]:
     left, equals, right = line.partition(" = ")
     if equals and " " not in left:
         return left, right.strip()
-    m = re.match(r"(/\S*?[^:]):(?![0-9a-f]{2}[:.])(.*)$", line)
+    # these trees have no colon in their names (but for PCI addresses under /sys/devices/pci...)
+    m = re.match(r"(/(?:sys/class/net|sys/devices/system|proc)/[^:\s]+):(.*)$", line)
+    if m is None:
+        m = re.match(r"(/\S*?[^:]):(?![0-9a-f]{2}[:.])(.*)$", line)
     if m is None:
         left, _, right = line.partition(":")
         return left, right.strip()

@@ -1,0 +1,384 @@
+"""Replay: a capture or a generated load through a modelled host, and the account of every frame.
+
+What lives here: the request, the run, the result.  Terminal output is cli/'s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from rxpath.config import MachineConfig
+from rxpath.machine import Machine, Port
+from rxpath.net.core.netdevice import NetDevice
+from rxpath.observe import counters
+from rxpath.wire.addr import ip4_str
+
+STAGES = ("wire", "nic", "ring", "poll", "gro", "ip", "transport", "socket", "program")
+# stage words of the ledger's sites -> stage of the funnel
+STAGE_OF = {
+    "nic": "nic",
+    "ring": "ring",
+    "driver": "poll",
+    "poll": "poll",
+    "gro": "gro",
+    "backlog": "gro",
+    "core": "gro",
+    "arp": "gro",
+    "ip": "ip",
+    "netfilter": "ip",
+    "route": "ip",
+    "frag": "ip",
+    "icmp": "transport",
+    "transport": "transport",
+    "udp": "transport",
+    "tcp": "transport",
+    "socket": "socket",
+    "program": "program",
+    "xmit": "transport",
+    "igmp": "transport",
+    "raw": "socket",
+    "packet": "gro",
+    "neigh": "ip",
+    "forward": "ip",
+}
+
+
+@dataclass
+class Listener:
+    """A program to run: `readers` tasks that read one socket, each spending `cost_ns` on every datagram."""
+
+    proto: str = "udp"
+    port: int = 0
+    cpu: int = 0
+    cost_ns: int = 0
+    rcvbuf: int = 0
+    readers: int = 1
+    echo: bool = False
+    address: int = 0
+
+
+@dataclass
+class ReplayRequest:
+    """What to replay on what.
+
+    `source`: frames with times, already as on the wire (link/ made it).  `hosts`: what a scan of the capture found (`scan`).  `actions`:
+    commands run after boot, as `ethtool -G eth0 rx 4096`.
+    """
+
+    machine: MachineConfig
+    source: Iterable[tuple[int, bytes]]
+    listeners: list[Listener] = field(default_factory=list)
+    auto_listen: bool = True
+    hosts: HostScan | None = None
+    actions: list[str] = field(default_factory=list)
+    run_action: Callable[[Machine, str], None] | None = None
+    total: int = 0
+    capture: int = 0
+    own: int = 0
+    not_sent: Callable[[], dict[str, int]] | None = None
+    added: Callable[[], int] | None = None
+    notes: list[str] = field(default_factory=list)
+    on_machine: Callable[[Machine], None] | None = None
+    keep_open: bool = False
+
+
+@dataclass
+class HostScan:
+    """The receiving side of a capture: which address and MAC received most, on which ports, from whom."""
+
+    ip: int = 0
+    mac: bytes = b""
+    udp_ports: list[int] = field(default_factory=list)
+    tcp_ports: list[int] = field(default_factory=list)
+    peers: dict[int, bytes] = field(default_factory=dict)
+    received: int = 0
+
+
+MAX_PEERS = 4096
+
+
+def scan(source: Iterable[tuple[int, bytes]], host: int | None = None, *, limit: int = 2_000_000) -> HostScan:
+    """Look through a capture for the host that receives most (or for `host`)."""
+    per_host: Counter[int] = Counter()
+    macs: dict[int, Counter[bytes]] = {}
+    udp: dict[int, Counter[int]] = {}
+    tcp: dict[int, Counter[int]] = {}
+    sources: dict[int, dict[int, bytes]] = {}
+    n = 0
+    for _, f in source:
+        n += 1
+        if n > limit:
+            break
+        o = 12
+        if f[12:14] in (b"\x81\x00", b"\x88\xa8"):
+            o = 16
+        if f[o : o + 2] != b"\x08\x00" or len(f) < o + 22 or f[0] & 1:
+            continue
+        ip = o + 2
+        dst = int.from_bytes(f[ip + 16 : ip + 20], "big")
+        if host is not None and dst != host:
+            continue
+        per_host[dst] += 1
+        macs.setdefault(dst, Counter())[f[:6]] += 1
+        peers = sources.setdefault(dst, {})
+        src = int.from_bytes(f[ip + 12 : ip + 16], "big")
+        if src not in peers and len(peers) < MAX_PEERS:
+            peers[src] = f[6:12]
+        t = ip + (f[ip] & 15) * 4
+        if len(f) >= t + 4 and not (f[ip + 6] & 0x1F or f[ip + 7]):
+            if f[ip + 9] == 17:
+                udp.setdefault(dst, Counter())[f[t + 2] << 8 | f[t + 3]] += 1
+            elif f[ip + 9] == 6:
+                tcp.setdefault(dst, Counter())[f[t + 2] << 8 | f[t + 3]] += 1
+    if not per_host:
+        return HostScan(ip=host or 0)
+    best = min(per_host, key=lambda a: (-per_host[a], a))
+    mac = min(macs[best], key=lambda a: (-macs[best][a], a))
+    return HostScan(
+        best, mac, sorted(udp.get(best, ())), sorted(tcp.get(best, ())), sources[best], per_host[best]
+    )
+
+
+def quantiles(values: list[int]) -> dict[str, int]:
+    """p50, p99, p99.9 (nearest rank), max and count; empty for no values."""
+    if not values:
+        return {}
+    v = sorted(values)
+    n = len(v)
+
+    def rank(num: int, den: int) -> int:
+        return v[min(n - 1, (n * num + den - 1) // den - 1)]
+
+    return {"p50": rank(50, 100), "p99": rank(99, 100), "p99.9": rank(999, 1000), "max": v[-1], "count": n}
+
+
+class ReplayResult:
+    """What came of it; `to_json` is the contract of `--json`."""
+
+    def __init__(self, request: ReplayRequest) -> None:
+        self.request = request
+        self.config: dict[str, Any] = {}
+        self.ledger: dict[str, Any] = {}
+        self.counters: counters.Counters = {}
+        self.latency: dict[str, dict[str, int]] = {}
+        self.cpus: list[dict[str, int]] = []
+        self.virtual_time_ns = 0
+        self.sockets: list[dict[str, Any]] = []
+        self.messages: list[str] = list(request.notes)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "config": self.config,
+            "ledger": self.ledger,
+            "counters": self.counters,
+            "latency_ns": self.latency,
+            "cpus": self.cpus,
+            "virtual_time_ns": self.virtual_time_ns,
+            "sockets": self.sockets,
+            "messages": self.messages,
+        }
+
+
+class ReaderProgram:
+    """A user program: read, spend time, again; with `echo` the datagram goes back."""
+
+    def __init__(self, m: Machine, spec: Listener) -> None:
+        self.machine = m
+        self.spec = spec
+        self.read = 0
+        self.sock = m.socket()
+        if spec.rcvbuf:
+            self.sock.setsockopt(1, 8, spec.rcvbuf)
+        self.sock.bind((ip4_str(spec.address) if spec.address else "", spec.port))
+        for _ in range(max(1, spec.readers)):
+            m.spawn(self.main, cpu=spec.cpu, name="%s:%d" % (spec.proto, spec.port))
+
+    def main(self) -> None:
+        sock = self.sock
+        cpu = self.machine.kernel.cpus[self.spec.cpu]
+        cost = self.spec.cost_ns
+        echo = self.spec.echo
+        while True:
+            data, addr = sock.recvfrom(65535)
+            self.read += 1
+            if cost:
+                cpu.charge(cost)
+            if echo:
+                sock.sendto(data, addr)
+
+
+def counted(
+    source: Iterable[tuple[int, bytes]], tick: Callable[[int], None] | None
+) -> Iterator[tuple[int, bytes]]:
+    """Pass frames on from time zero, telling `tick` how many went by (for progress)."""
+    n = 0
+    base = None
+    for t, f in source:
+        if base is None:
+            base = t
+        n += 1
+        if tick is not None and not n & 0xFFF:
+            tick(n)
+        yield t - base, f
+    if tick is not None:
+        tick(n)
+
+
+def run(request: ReplayRequest, progress: Callable[[int], None] | None = None) -> ReplayResult:
+    """Boot the host, send every frame, let it settle, close it, check the law, and report."""
+    result = ReplayResult(request)
+    m = Machine(request.machine)
+    m.boot()
+    try:
+        _drive(m, request, result, progress)
+    except BaseException:
+        m.closed = True
+        m.kernel.close()
+        raise
+    return result
+
+
+def _drive(
+    m: Machine, request: ReplayRequest, result: ReplayResult, progress: Callable[[int], None] | None
+) -> None:
+    port = m.ports[0]
+    dev = port.dev
+    assert dev is not None
+    hosts = request.hosts
+    if hosts is not None:
+        _teach_peers(m, dev, hosts)
+    for action in request.actions:
+        assert request.run_action is not None
+        request.run_action(m, action)
+    specs = list(request.listeners)
+    if not specs and request.auto_listen and hosts is not None:
+        specs = [Listener("udp", p) for p in hosts.udp_ports[:256]]
+    programs = [ReaderProgram(m, s) for s in specs if s.proto == "udp"]
+    if request.on_machine is not None:
+        request.on_machine(m)
+    m.run(m.now + 1_000_000)
+    before = counters.take(m)
+    start = m.now
+    acct = [list(c.acct) for c in m.kernel.cpus]
+    for c in m.kernel.cpus:
+        c.set_mode(c.mode)
+    acct = [list(c.acct) for c in m.kernel.cpus]
+    m.attach(0, counted(request.source, progress))
+    m.run()
+    end = m.now
+    for c in m.kernel.cpus:
+        c.set_mode(c.mode)
+    result.virtual_time_ns = end - start
+    for c, old in zip(m.kernel.cpus, acct, strict=True):
+        d = [a - b for a, b in zip(c.acct, old, strict=True)]
+        result.cpus.append(
+            {
+                "cpu": c.id,
+                "hardirq_ns": d[4],
+                "softirq_ns": d[3],
+                "ksoftirqd_ns": d[2],
+                "program_ns": d[1] + d[5],
+                "idle_ns": max(0, end - start - d[1] - d[2] - d[3] - d[4] - d[5]),
+            }
+        )
+    _sync_stats(m)
+    after = counters.take(m)
+    result.counters = counters.moved(before, after)
+    in_flight = m.in_flight()
+    led = m.kernel.ledger
+    led.capture = request.capture
+    if request.not_sent is not None:
+        led.not_sent = request.not_sent()
+    if request.added is not None:
+        led.fault_duplicates = request.added()
+    led.check(in_flight)
+    result.ledger = ledger_json(m, in_flight)
+    result.latency = {
+        "wire_to_socket": quantiles(m.socket_latency),
+        "wire_to_program": quantiles(m.program_latency),
+    }
+    result.sockets = [
+        {"proto": p.spec.proto, "port": p.spec.port, "cpu": p.spec.cpu, "read": p.read} for p in programs
+    ]
+    result.config = request.machine.to_dict()
+    if not request.keep_open:
+        m.close()
+
+
+def _sync_stats(m: Machine) -> None:
+    """Let drivers fold their hardware counters in, as reading /proc/net/dev does."""
+    m.files.read("/proc/net/dev")
+
+
+def _teach_peers(m: Machine, dev: NetDevice, hosts: HostScan) -> None:
+    """Neighbours that the capture showed answer no ARP here: their addresses are put in for good."""
+    from rxpath.net.ipv4.arp import neigh_add_permanent
+    from rxpath.net.ipv4.fib import add_default_route
+
+    def teach() -> None:
+        add_default_route(dev, 0)
+        for ip, mac in hosts.peers.items():
+            neigh_add_permanent(dev, ip, mac)
+
+    m.in_task(teach, "ip")
+
+
+def ledger_json(m: Machine, in_flight: int) -> dict[str, Any]:
+    """The ledger as data, with the funnel's stages."""
+    led = m.kernel.ledger
+    dropped = [
+        {"stage": s, "reason": r, "counter": c, "count": n}
+        for (s, r, c), n in sorted(
+            led.dropped.items(),
+            key=lambda kv: (STAGES.index(STAGE_OF.get(kv[0][0], "transport")), -kv[1], kv[0]),
+        )
+        if n
+    ]
+    lost = dict.fromkeys(STAGES, 0)
+    used = dict.fromkeys(STAGES, 0)
+    for (s, _, _), n in led.dropped.items():
+        lost[STAGE_OF.get(s, "transport")] += n
+    for (s, _), n in led.consumed.items():
+        used[STAGE_OF.get(s, "transport")] += n
+    stages = []
+    n = led.wire
+    for s in STAGES:
+        out = n - lost[s] - used[s]
+        stages.append({"stage": s, "in": n, "dropped": lost[s], "consumed": used[s], "out": out})
+        n = out
+    return {
+        "capture": led.capture,
+        "fault_duplicates": led.fault_duplicates,
+        "not_sent": [{"reason": r, "count": c} for r, c in sorted(led.not_sent.items()) if c],
+        "wire": led.wire,
+        "delivered": led.delivered,
+        "consumed": led.total_consumed(),
+        "consumed_by": [
+            {"stage": s, "reason": r, "count": c} for (s, r), c in sorted(led.consumed.items()) if c
+        ],
+        "dropped": dropped,
+        "in_flight": in_flight,
+        "stages": stages,
+        "own": {
+            "generated": led.own_generated,
+            "sent": led.own_sent,
+            "looped": led.own_looped,
+            "dropped": sum(led.own_dropped.values()),
+        },
+    }
+
+
+__all__ = [
+    "HostScan",
+    "Listener",
+    "Port",
+    "ReplayRequest",
+    "ReplayResult",
+    "ledger_json",
+    "quantiles",
+    "run",
+    "scan",
+]
