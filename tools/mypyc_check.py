@@ -79,8 +79,14 @@ def check(scratch: Path, packages: list[str], tests: list[str], opt: str) -> int
     env.pop("RXPATH_PURE", None)
     began = time.monotonic()
     build = subprocess.run(
-        [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], cwd=src, env=env, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
+        [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"],
+        cwd=src,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
     if build.returncode != 0:
         print(build.stdout)

@@ -12,8 +12,14 @@ from rxpath import units
 from rxpath.units import UnitError
 
 PARSERS = [
-    units.parse_count, units.parse_rate, units.parse_bits, units.parse_time, units.parse_size,
-    units.parse_factor, units.parse_ppm, units.parse_cpu_list,
+    units.parse_count,
+    units.parse_rate,
+    units.parse_bits,
+    units.parse_time,
+    units.parse_size,
+    units.parse_factor,
+    units.parse_ppm,
+    units.parse_cpu_list,
 ]
 
 
@@ -126,8 +132,17 @@ def test_decimals_are_exact(whole, milli):
 
 @pytest.mark.parametrize(
     ("ns", "text"),
-    [(0, "0 ns"), (999, "999 ns"), (1000, "1.00 us"), (1234, "1.23 us"), (45_600_000, "45.6 ms"),
-     (999_999, "1.00 ms"), (12_000_000_000, "12.0 s"), (123_456, "123 us"), (99_950, "100 us")],
+    [
+        (0, "0 ns"),
+        (999, "999 ns"),
+        (1000, "1.00 us"),
+        (1234, "1.23 us"),
+        (45_600_000, "45.6 ms"),
+        (999_999, "1.00 ms"),
+        (12_000_000_000, "12.0 s"),
+        (123_456, "123 us"),
+        (99_950, "100 us"),
+    ],
 )
 def test_human_time(ns, text):
     assert units.human_time(ns) == text
