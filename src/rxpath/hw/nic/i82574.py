@@ -1120,7 +1120,8 @@ class I82574(NicModel):
 
     def _fault(self, tag: Tag | None) -> None:
         self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
-        self.bus.frame_dropped(tag, "dma fault", "none")
+        if tag is not None:
+            self.bus.frame_dropped(tag, "dma fault", "none")
 
     def _dma_plain(self, q: RxQueue, view: memoryview, data: bytes, tag: Tag | None, mrq: int, word: int, status: int,
                    vlan: int, csum: int, free: int) -> int:
@@ -1177,7 +1178,8 @@ class I82574(NicModel):
             # no page buffers at all: the rest has nowhere to go
             count = 1
             n = first
-            rest = 0
+            if not n and tag is not None:
+                self.bus.frame_dropped(tag, "no buffer size set", "none")
         if 2 * count > free:
             return 0
         header_status = (r.RXDPS_HDRSTAT_HDRSP | p.payload & 0x3FF) if split else 0

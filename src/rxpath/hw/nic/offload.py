@@ -27,6 +27,10 @@ _IP6: Final = struct.Struct(">IHB")
 _U16: Final = struct.Struct(">H")
 _U32: Final = struct.Struct(">I")
 
+_LOW5888: Final = (1 << 5888) - 1
+_LOW2944: Final = (1 << 2944) - 1
+_LOW1472: Final = (1 << 1472) - 1
+
 _EXT_HEADERS: Final = (0, 43, 60)       # hop-by-hop, routing, destination options
 
 
@@ -152,7 +156,7 @@ class RxPacket:
             self.payload = l4 + 8
             if l4_csum:
                 ulen = frame[l4 + 4] << 8 | frame[l4 + 5]
-                if frame[l4 + 6] == 0 and frame[l4 + 7] == 0 or ulen < 8 or l4 + ulen > end:
+                if (frame[l4 + 6] == 0 and frame[l4 + 7] == 0) or ulen < 8 or l4 + ulen > end:
                     l4_csum = False
                 else:
                     end = l4 + ulen
@@ -162,6 +166,11 @@ class RxPacket:
             seg = int.from_bytes(frame[l4:end], "big")
             if (end - l4) & 1:
                 seg <<= 8
+            if end - l4 > 512:
+                # 2**16 is 1 modulo 0xffff: adding halves is cheaper than one long division
+                seg = (seg >> 5888) + (seg & _LOW5888)
+                seg = (seg >> 2944) + (seg & _LOW2944)
+                seg = (seg >> 1472) + (seg & _LOW1472)
             if self.l3 == 4:
                 seg += int.from_bytes(frame[pseudo_from:pseudo_from + 8], "big") + proto + end - l4
             else:
