@@ -2,14 +2,15 @@
 
     PYTHONPATH=src python captures/make_demo.py [FILE]
 
-The capture is as a host's own tcpdump would have it: its answers are in it, marked outbound, and one TCP record is what
-GRO had merged. The same bytes come out every time. Addresses and ports:
+The capture is as a host's own tcpdump would have it: its answers are in it, marked outbound, and one TCP
+record is what GRO had merged. The same bytes come out every time. Addresses and ports:
 
     10.0.0.1    02:00:00:00:00:01   the host; listens on UDP 5000 and 5001
     10.0.0.2-5  02:00:00:00:00:02-5 its neighbours
     UDP 9999    nobody listens there; the host says so
 
-At 0.4 s comes a burst of 8000 datagrams of 18 bytes, back to back at line rate (672 ns apart, 1.49 million a second).
+At 0.4 s comes a burst of 8000 datagrams of 18 bytes, back to back at line rate (672 ns apart, 1.49 million
+a second).
 """
 
 from __future__ import annotations
@@ -139,7 +140,8 @@ def odd() -> list[Item]:
 
 
 def tcp() -> list[Item]:
-    """A connection to port 80: handshake, a request, five segments that GRO merged into one record, the end."""
+    """A connection to port 80: handshake, a request, five segments that GRO merged into one record, the
+    end."""
     peer, mac = neighbour(3)
     options = TcpOptions(mss=1460, wscale=7, sack_ok=True, tsval=1000, tsecr=0)
     stamp = TcpOptions(tsval=1010, tsecr=500)
@@ -194,8 +196,8 @@ def burst() -> list[Item]:
     """Small datagrams at line rate, longer than any ring and FIFO of the default size can bridge."""
     peer, mac = neighbour(5)
     load = LoadGenerator(
-        count=BURST, pps=1, burst=BURST, link_bps=LINK_BPS, sizes=18, flows=4, src=peer, src_mac=mac, dst=HOST,
-        dst_mac=HOST_MAC, sport=44000, dport=5000, stamp=True, seed=3, start_ns=400 * MS,
+        count=BURST, pps=1, burst=BURST, link_bps=LINK_BPS, sizes=18, flows=4, src=peer, src_mac=mac,
+        dst=HOST, dst_mac=HOST_MAC, sport=44000, dport=5000, stamp=True, seed=3, start_ns=400 * MS,
     )  # fmt: skip
     return [(t, frame, DIR_INBOUND) for t, frame in load]
 

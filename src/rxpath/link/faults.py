@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from rxpath.link.source import FAULT_DROPS, FAULT_DUPLICATES, BadFcsFrame, Frame, Source, purpose_rng
+from rxpath.units import parse_time
 
 
 class Fault(Source):
@@ -210,25 +211,17 @@ class Delay(Fault):
 
 FAULTS = ("drop", "duplicate", "corrupt", "corrupt-bits", "reorder", "delay")
 
-_TIME = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s)")
-_TIME_NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+_NUMBER = re.compile(r"[0-9]{0,9}\.?[0-9]{1,12}(e-[0-9]{1,2})?", re.ASCII)
 
 
 def _probability(text: str) -> Fraction:
-    try:
-        value = Fraction(text[:-1]) / 100 if text.endswith("%") else Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"not a probability: {text!r} (write 1% or 0.01)") from None
+    number = text.removesuffix("%")
+    if not _NUMBER.fullmatch(number):
+        raise ValueError(f"not a probability: {text[:40]!r} (write 1% or 0.01)")
+    value = Fraction(number) / (100 if text.endswith("%") else 1)
     if not 0 <= value <= 1:
         raise ValueError(f"a probability must be from 0 to 1, not {text}")
     return value
-
-
-def _duration(text: str) -> int:
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise ValueError(f"not a duration: {text!r} (write 50us)")
-    return int(Fraction(match[1]) * _TIME_NS[match[2]])
 
 
 def apply_faults(source: Source, text: str, seed: int = 0) -> Source:
@@ -251,8 +244,8 @@ def apply_faults(source: Source, text: str, seed: int = 0) -> Source:
                 raise ValueError(f"not a reordering depth: {rest[0]!r}")
             source = Reorder(source, probability, own, depth=int(rest[0]) if rest else 3)
         elif name == "delay" and 1 <= len(rest) <= 2:
-            jitter = _duration(rest[1]) if len(rest) == 2 else 0
-            source = Delay(source, probability, own, delay_ns=_duration(rest[0]), jitter_ns=jitter)
+            jitter = parse_time(rest[1]) if len(rest) == 2 else 0
+            source = Delay(source, probability, own, delay_ns=parse_time(rest[0]), jitter_ns=jitter)
         elif name == "delay":
             raise ValueError(f"a delay needs a time: {item.strip()!r} (write delay=1%:50us)")
         elif rest:
