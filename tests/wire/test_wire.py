@@ -1,4 +1,6 @@
-"""Wire formats: checksums against the plain definition, builders against readers, packets known from elsewhere."""
+"""Wire formats: checksums against the plain definition, builders against readers, packets known from
+elsewhere.
+"""
 
 from __future__ import annotations
 

@@ -115,6 +115,22 @@ class _Gunzip(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def _salvage(self, inflate: zlib._Decompress) -> bytes:
+        """What the failed input held before its damage: fed again in small bites, then bytes."""
+        out: list[bytes] = []
+        rest = self._input
+        for step in (512, 1):
+            while rest:
+                before = inflate.copy()
+                try:
+                    out.append(inflate.decompress(rest[:step]))
+                except zlib.error:
+                    inflate = before
+                    rest = rest[:step]
+                    break
+                rest = rest[step:]
+        return b"".join(out)
+
     def chunk(self, want: int) -> bytes:
         """At most `want` bytes, b"" at the end; `broken` says why when the end is not a proper one."""
         while not self.broken:
@@ -131,11 +147,12 @@ class _Gunzip(io.RawIOBase):
             elif not self._input:
                 self.broken = "the gzip stream ends early"
                 return self._inflate.flush()
+            before = self._inflate.copy()
             try:
                 out = self._inflate.decompress(self._input, want)
             except zlib.error as err:
                 self.broken = f"damaged gzip stream ({str(err).split(': ')[-1]})"
-                return b""
+                return self._salvage(before)
             self._input = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
             if out:
                 return out

@@ -8,7 +8,7 @@ import gzip
 import os
 import sys
 from struct import Struct
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
 from rxpath.link.linktypes import LINKTYPE_ETHERNET
 
@@ -77,7 +77,7 @@ class CaptureWriter:
                 self._below.close()
             self._close = False
 
-    def __enter__(self) -> CaptureWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -126,7 +126,8 @@ class PcapWriter(CaptureWriter):
 
 
 class PcapngWriter(CaptureWriter):
-    """A pcapng file of one section. Without an interface of your own, the first `write` adds an Ethernet
+    """A pcapng file of one section; ValueError for a time below 0 or beyond 64 bits. Without an interface of
+    your own, the first `write` adds an Ethernet
     one in ns.
     """
 
@@ -200,10 +201,10 @@ class PcapngWriter(CaptureWriter):
         pad = b"\0" * (-size & 3)
         options = self._option(2, self._word.pack(direction)) + b"\0\0\0\0" if direction else b""
         stamp = time_ns if ticks == 1_000_000_000 else time_ns * ticks // 1_000_000_000
+        if stamp >> 64:
+            raise ValueError(f"a time of {time_ns} ns does not fit a resolution of {ticks} a second")
         length = 32 + size + len(pad) + len(options)
-        head = self._block.pack(
-            6, length, interface, stamp >> 32 & 0xFFFFFFFF, stamp & 0xFFFFFFFF, size, orig
-        )
+        head = self._block.pack(6, length, interface, stamp >> 32, stamp & 0xFFFFFFFF, size, orig)
         self.records += 1
         self._put(head, frame, pad, options, self._word.pack(length))
 
