@@ -1,4 +1,6 @@
-"""A host for one device in unit tests: flat memory with mapped ranges, a calendar, and a record of all it was told."""
+"""A host for one device in unit tests: flat memory with mapped ranges, a calendar, and a record of all it was
+told.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ class HostBus(DeviceBus):
         self.due: list[tuple[int, int, Callable[[], None]]] = []
         self.gone: set[int] = set()
         self.count = 0
-        self.sent: list[tuple[int, int, int]] = []      # (time, address, data)
-        self.lines: list[tuple[int, int, bool]] = []    # (time, pin, level)
+        self.sent: list[tuple[int, int, int]] = []  # (time, address, data)
+        self.lines: list[tuple[int, int, bool]] = []  # (time, pin, level)
         self.writes: list[tuple[int, int, Tag | None]] = []
         self.dropped: list[tuple[Tag | None, str, str]] = []
 
@@ -30,16 +32,16 @@ class HostBus(DeviceBus):
 
     def dma_read(self, addr: int, n: int) -> bytes:
         self._check(addr, n)
-        return bytes(self.view[addr:addr + n])
+        return bytes(self.view[addr : addr + n])
 
     def dma_write(self, addr: int, data: bytes | memoryview, tag: Tag | None = None) -> None:
         self._check(addr, len(data))
-        self.mem[addr:addr + len(data)] = data
+        self.mem[addr : addr + len(data)] = data
         self.writes.append((addr, len(data), tag))
 
     def dma_view(self, addr: int, n: int) -> memoryview:
         self._check(addr, n)
-        return self.view[addr:addr + n]
+        return self.view[addr : addr + n]
 
     def msi(self, addr: int, data: int, size: int = 4) -> None:
         self.sent.append((self.now, addr, data))

@@ -30,11 +30,14 @@ def ip(a: str) -> bytes:
 
 
 # The published check vectors of receive side scaling, for the default key.
-@pytest.mark.parametrize(("src", "sport", "dst", "dport", "two", "four"), [
-    ("66.9.149.187", 2794, "161.142.100.80", 1766, 0x323E8FC2, 0x51CCC178),
-    ("199.92.111.2", 14230, "65.69.140.83", 4739, 0xD718262A, 0xC626B0EA),
-    ("24.19.198.95", 12898, "12.22.207.184", 38024, 0xD2D0A5DE, 0x5C2B394A),
-])
+@pytest.mark.parametrize(
+    ("src", "sport", "dst", "dport", "two", "four"),
+    [
+        ("66.9.149.187", 2794, "161.142.100.80", 1766, 0x323E8FC2, 0x51CCC178),
+        ("199.92.111.2", 14230, "65.69.140.83", 4739, 0xD718262A, 0xC626B0EA),
+        ("24.19.198.95", 12898, "12.22.207.184", 38024, 0xD2D0A5DE, 0x5C2B394A),
+    ],
+)
 def test_toeplitz_vectors(src: str, sport: int, dst: str, dport: int, two: int, four: int) -> None:
     t = Toeplitz(KEY)
     assert t.hash(ip(src) + ip(dst)) == two
@@ -66,7 +69,7 @@ def test_udp_checksum_verdicts(n: int, l3: int) -> None:
     bad = bytearray(good)
     bad[-1] ^= 0x40
     p.parse(bytes(bad), 14, kind, True, True)
-    assert p.l4_csum == (CSUM_BAD if n else CSUM_BAD)
+    assert p.l4_csum == CSUM_BAD
     p.parse(udp(b"x" * n, 0, l3), 14, kind, True, True)
     assert p.l4_csum == CSUM_NONE
     assert p.ip_csum == (CSUM_OK if l3 == 4 else CSUM_NONE)
@@ -83,7 +86,7 @@ def test_ip_header_verdicts() -> None:
     p.parse(bytes(f), 14, ETH_P_IP, True, True)
     assert (p.ip_csum, p.l3) == (CSUM_BAD, 0)
     f = bytearray(udp(b"hello"))
-    f[20] = 0x20                                        # more fragments
+    f[20] = 0x20  # more fragments
     p.parse(bytes(f), 14, ETH_P_IP, True, True)
     assert p.fragment and p.l4 == 0 and p.l4_csum == CSUM_NONE
 
@@ -121,5 +124,5 @@ def test_segments_carry_valid_checksums(n: int, mss: int, v4: bool) -> None:
         assert p.l4_csum == CSUM_OK and p.ip_csum == (CSUM_OK if v4 else CSUM_NONE)
         assert struct.unpack_from(">I", s, l4 + 4)[0] == (0xFFFFFF00 + i * mss) & 0xFFFFFFFF
         assert s[l4 + 13] == (0x19 if i == len(segs) - 1 else 0x10)
-        got += bytes(s[len(head):])
+        got += bytes(s[len(head) :])
     assert got == data and len(segs) == -(-n // mss)

@@ -58,7 +58,7 @@ def test_sizing() -> None:
     assert c.read(0x18, 4) == 0xFFFFFFE1
     assert c.read(0x20, 8) == 0xFFFFFFFE0000000C
     assert c.read(0x30, 4) == 0xFFFC0001
-    assert c.read(0x14, 4) == 0                         # not there
+    assert c.read(0x14, 4) == 0  # not there
     c.write(0x20, 8, 0x1234567800000000)
     assert c.bar_address(4) == 0x1234567800000000
     c.write(0x18, 4, 0xC001)
@@ -96,12 +96,12 @@ def test_power_state_gates_decode_and_resets() -> None:
     d.attach(RecordingBus())
     d.config_write(4, 2, 7)
     assert d.config.decode_mem and d.config.bus_master
-    d.config_write(0xCC, 2, 1)                          # D1 is not offered
+    d.config_write(0xCC, 2, 1)  # D1 is not offered
     assert d.config_read(0xCC, 2) & 3 == 0
     d.config_write(0xCC, 2, 3)
     assert not d.config.decode_mem and not d.config.bus_master and d.resets == 0
     d.config_write(0xCC, 2, 0)
-    assert d.resets == 1 and d.config_read(4, 2) == 0   # No_Soft_Reset is clear: configuration is lost
+    assert d.resets == 1 and d.config_read(4, 2) == 0  # No_Soft_Reset is clear: configuration is lost
 
 
 def test_function_level_reset() -> None:
@@ -127,23 +127,23 @@ def test_msix_rules() -> None:
     d, bus, t = msix_device()
     d.config_write(4, 2, 7)
     t.fire(1)
-    assert bus.sent == [] and t.pending == 0            # MSI-X is off
+    assert bus.sent == [] and t.pending == 0  # MSI-X is off
     d.config_write(0xA2, 2, 0xC000)
     t.fire(1)
     t.fire(1)
-    assert bus.sent == [] and t.pba_read(0, 4) == 2     # function mask
+    assert bus.sent == [] and t.pba_read(0, 4) == 2  # function mask
     d.config_write(0xA2, 2, 0x8000)
     assert bus.sent == [(0xFEE01000, 0x41, 4)] and t.pba_read(0, 4) == 0
     t.write(16 * 2 + 12, 4, 1)
     t.fire(2)
     t.fire(9)
     assert len(bus.sent) == 1
-    t.write(16 * 2, 4, 0xFEE09000)                      # affinity change while masked
+    t.write(16 * 2, 4, 0xFEE09000)  # affinity change while masked
     t.write(16 * 2 + 12, 4, 0)
     assert bus.sent[1:] == [(0xFEE09000, 0x42, 4)]
     d.config_write(4, 2, 3)
     t.fire(0)
-    assert len(bus.sent) == 2                           # not a bus master
+    assert len(bus.sent) == 2  # not a bus master
     d.config_write(4, 2, 7)
     assert bus.sent[2:] == [(0xFEE00000, 0x40, 4)]
 
@@ -155,7 +155,7 @@ def test_msi_rules() -> None:
     d.config_write(0xDC, 2, 0x4050)
     d.fire_msi(0)
     assert bus.sent == []
-    d.config_write(0xD2, 2, 0x21)                       # enable, 4 vectors
+    d.config_write(0xD2, 2, 0x21)  # enable, 4 vectors
     d.fire_msi(3)
     assert bus.sent == [(0xFEE0F000, 0x4053, 2)]
     d.config_write(0xE0, 4, 0x2)
@@ -179,10 +179,11 @@ def test_intx_line() -> None:
     assert len(bus.lines) == 4 and not d.config_read(6, 2) & 8
 
 
-
-
-@given(st.lists(st.tuples(st.integers(0, 4200), st.sampled_from((1, 2, 4, 8)), st.integers(0, 2**64 - 1)),
-                max_size=40))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4200), st.sampled_from((1, 2, 4, 8)), st.integers(0, 2**64 - 1)), max_size=40
+    )
+)
 def test_random_writes_never_raise_and_keep_identity(writes: list[tuple[int, int, int]]) -> None:
     d, _bus, _t = msix_device()
     for off, size, value in writes:

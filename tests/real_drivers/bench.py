@@ -1,8 +1,8 @@
 """The adapter that puts a device model under the real Linux driver, in a User Mode Linux guest.
 
-The transport, the guest's clock and the guest itself live outside this repository (docs/real-drivers.md): the folder
-is named by RXPATH_REAL_DRIVERS, the kernel by UML_KERNEL. Here: the translation of the bus, and small conveniences
-for scenarios (addresses, datagrams, counters).
+The transport, the guest's clock and the guest itself live outside this repository (docs/real-drivers.md):
+the folder is named by RXPATH_REAL_DRIVERS, the kernel by UML_KERNEL. Here: the translation of the bus, and
+small conveniences for scenarios (addresses, datagrams, counters).
 """
 
 from __future__ import annotations
@@ -139,9 +139,18 @@ class Device:
         self.model.mmio_write(bar, off, size, value)
 
 
-def udp(payload: bytes, sport: int = 5000, dport: int = 7777, *, dst: bytes = b"\x52\x54\x00\x12\x34\x56",
-        src_ip: bytes = HOST_IP, dst_ip: bytes = GUEST_IP, vlan: int | None = None, bad_l4: bool = False,
-        bad_ip: bool = False) -> bytes:
+def udp(
+    payload: bytes,
+    sport: int = 5000,
+    dport: int = 7777,
+    *,
+    dst: bytes = b"\x52\x54\x00\x12\x34\x56",
+    src_ip: bytes = HOST_IP,
+    dst_ip: bytes = GUEST_IP,
+    vlan: int | None = None,
+    bad_l4: bool = False,
+    bad_ip: bool = False,
+) -> bytes:
     """An Ethernet frame with a UDP datagram, without FCS, padded to 60 bytes."""
     n = 8 + len(payload)
     head = sport.to_bytes(2, "big") + dport.to_bytes(2, "big") + n.to_bytes(2, "big") + b"\0\0"
@@ -149,7 +158,7 @@ def udp(payload: bytes, sport: int = 5000, dport: int = 7777, *, dst: bytes = b"
     c = fold(ones_sum(pseudo + head + payload)) or 0xFFFF
     if bad_l4:
         c = (c ^ 0x5555) or 0x1234
-    ip = (b"\x45\0" + (20 + n).to_bytes(2, "big") + b"\0\x07\0\0\x40\x11\0\0" + src_ip + dst_ip)
+    ip = b"\x45\0" + (20 + n).to_bytes(2, "big") + b"\0\x07\0\0\x40\x11\0\0" + src_ip + dst_ip
     s = fold(ones_sum(ip)) ^ (0x0F0F if bad_ip else 0)
     ip = ip[:10] + s.to_bytes(2, "big") + ip[12:]
     tag = b"" if vlan is None else b"\x81\x00" + vlan.to_bytes(2, "big")
@@ -172,8 +181,16 @@ while True:
 class Bench:
     """One guest with one device under it, in virtual time unless told otherwise."""
 
-    def __init__(self, model: NicModel, *, real_time: bool = False, cmdline: tuple[str, ...] = (), mem: str = "128M",
-                 firmware: Callable[[str], None] | None = None, trace: Any = None) -> None:
+    def __init__(
+        self,
+        model: NicModel,
+        *,
+        real_time: bool = False,
+        cmdline: tuple[str, ...] = (),
+        mem: str = "128M",
+        firmware: Callable[[str], None] | None = None,
+        trace: Any = None,
+    ) -> None:
         self.model = model
         self.device = Device(model)
         self.folder = tempfile.mkdtemp(prefix="rxpath-bench-")
@@ -194,8 +211,9 @@ class Bench:
         self.real_time = real_time
         assert self.device.bus is not None
         self.bus = self.device.bus
-        self.guest = load("uml_guest").Guest(os.environ["UML_KERNEL"], self.backend, workdir=self.folder, mem=mem,
-                                             cmdline=args)
+        self.guest = load("uml_guest").Guest(
+            os.environ["UML_KERNEL"], self.backend, workdir=self.folder, mem=mem, cmdline=args
+        )
         model.tx_sink = self._transmitted
         model.reset()
         model.link_change(True)
@@ -227,8 +245,10 @@ class Bench:
         """Configure eth0 and wait for the carrier."""
         self.sh(f"ip link set eth0 mtu {mtu}; ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up")
         self.carrier()
-        self.sh("ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent; sysctl -qw"
-                " net.core.rmem_max=8388608 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0")
+        self.sh(
+            "ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent; sysctl -qw"
+            " net.core.rmem_max=8388608 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0"
+        )
 
     def carrier(self, want: str = "1") -> None:
         for _ in range(60):
@@ -251,7 +271,9 @@ class Bench:
 
     def stats(self) -> dict[str, int]:
         """ethtool -S eth0."""
-        return {k: int(v) for k, v in re.findall(r"^\s*(\S[^:\n]*): (\d+)$", self.sh("ethtool -S eth0"), re.M)}
+        return {
+            k: int(v) for k, v in re.findall(r"^\s*(\S[^:\n]*): (\d+)$", self.sh("ethtool -S eth0"), re.M)
+        }
 
     def snmp(self, proto: str) -> dict[str, int]:
         """A line pair of /proc/net/snmp."""
@@ -270,7 +292,9 @@ class Bench:
     def _transmitted(self, frame: bytes) -> None:
         if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\x01" and frame[38:42] == HOST_IP:
             self.arp += 1
-            reply = (frame[6:12] + HOST_MAC + frame[12:20] + b"\0\x02" + HOST_MAC + HOST_IP + frame[22:32]).ljust(60, b"\0")
+            reply = (
+                frame[6:12] + HOST_MAC + frame[12:20] + b"\0\x02" + HOST_MAC + HOST_IP + frame[22:32]
+            ).ljust(60, b"\0")
             self.bus.at_ns(self.bus.now_ns() + 1000, lambda: self._deliver(reply))
             return
         self.sent.append(frame)
@@ -279,7 +303,9 @@ class Bench:
         self.model.receive(frame, None, fcs_ok)
 
     def burst(self, frames: list[bytes], gap_ns: int = 20_000, settle: float = 0.05) -> None:
-        """Let frames arrive `gap_ns` apart (0: at one instant), then let the guest work for `settle` seconds."""
+        """Let frames arrive `gap_ns` apart (0: at one instant), then let the guest work for `settle`
+        seconds.
+        """
         if self.real_time:
             for f in frames:
                 self._deliver(f)
@@ -299,6 +325,6 @@ class Bench:
             if f[12:14] == b"\x81\x00":
                 f = f[:12] + f[16:]
             if f[12:14] == b"\x08\x00" and f[23] == 17 and f[34:36] == b"\x1e\x61":
-                out.append(f[42:34 + int.from_bytes(f[38:40], "big")])
+                out.append(f[42 : 34 + int.from_bytes(f[38:40], "big")])
         self.sent.clear()
         return out

@@ -1,4 +1,5 @@
-"""The chips that the real drivers judge. One entry a chip; the scenarios of test_scenarios.py run for each."""
+"""The chips that the real drivers judge. One entry a chip; the scenarios of test_scenarios.py run for each.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +14,10 @@ from rxpath.hw.nic.base import NicModel
 class Chip:
     """How to make one, and what its driver is expected to say.
 
-    `modes`: interrupt kinds to force, by name: (kernel arguments, words that must be in /proc/interrupts' lines).
-    `stat`: ethtool -S names by role; a role that is absent is not tested. `ring`: (set, read back) for ethtool -G rx.
-    `vlan_filter`: the driver leaves the VLAN filter on (e1000e writes its receive control over it).
+    `modes`: interrupt kinds to force, by name: (kernel arguments, words that must be in /proc/interrupts'
+    lines). `stat`: ethtool -S names by role; a role that is absent is not tested. `ring`: (set, read back)
+    for ethtool -G rx. `vlan_filter`: the driver leaves the VLAN filter on (e1000e writes its receive
+    control over it).
     """
 
     name: str
@@ -47,19 +49,36 @@ class Chip:
 
 CHIPS = {
     "82574L": Chip(
-        name="82574L", module="rxpath.hw.nic.i82574", cls="I82574", driver="e1000e",
-        marketing="Intel(R) PRO/1000 Network Connection", speed="1000Mb/s", mtu=9000,
+        name="82574L",
+        module="rxpath.hw.nic.i82574",
+        cls="I82574",
+        driver="e1000e",
+        marketing="Intel(R) PRO/1000 Network Connection",
+        speed="1000Mb/s",
+        mtu=9000,
         stat={
-            "rx": "rx_packets", "tx": "tx_packets", "bytes": "rx_bytes", "csum_bad": "rx_csum_offload_errors",
-            "csum_good": "rx_csum_offload_good", "no_buffer": "rx_no_buffer_count", "missed": "rx_missed_errors",
-            "crc": "rx_crc_errors", "long": "rx_long_length_errors", "short": "rx_short_length_errors",
-            "split": "rx_header_split", "multicast": "rx_multicast", "broadcast": "rx_broadcast",
+            "rx": "rx_packets",
+            "tx": "tx_packets",
+            "bytes": "rx_bytes",
+            "csum_bad": "rx_csum_offload_errors",
+            "csum_good": "rx_csum_offload_good",
+            "no_buffer": "rx_no_buffer_count",
+            "missed": "rx_missed_errors",
+            "crc": "rx_crc_errors",
+            "long": "rx_long_length_errors",
+            "short": "rx_short_length_errors",
+            "split": "rx_header_split",
+            "multicast": "rx_multicast",
+            "broadcast": "rx_broadcast",
         },
         modes={
             "INTx": (("e1000e.IntMode=0",), "eth0"),
             "MSI": (("e1000e.IntMode=1",), "eth0"),
             "MSI-X": (("e1000e.IntMode=2",), "eth0-rx-0"),
         },
-        ring=(1000, 1000), small_ring=64, fifo_frames=22, vlan_filter=False,
+        ring=(1000, 1000),
+        small_ring=64,
+        fifo_frames=22,
+        vlan_filter=False,
     ),
 }

@@ -1,13 +1,16 @@
 """The bus as a device model sees it: DMA, interrupts, time.
 
-What belongs here: the interface that a host side implements for a device (`DeviceBus`), the fault that a bad DMA
-access raises, and the shadow tag's type. Neither address decoding nor memory nor an interrupt controller.
+What belongs here: the interface that a host side implements for a device (`DeviceBus`), the fault that a
+bad DMA access raises, and the shadow tag's type. Neither address decoding nor memory nor an interrupt
+controller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final, TypeAlias
+
+from rxpath.hw import mypyc_attr
 
 Tag: TypeAlias = int | tuple[int, ...]
 """Shadow identity of wire frames: one token, or a tuple of tokens when the device merged several frames."""
@@ -21,8 +24,8 @@ INTD: Final = 4
 class DmaFault(Exception):
     """A bus master access that no mapping allows (a master abort on a real bus).
 
-    `addr` is the bus address, `size` the length in bytes, `reason` why it was refused. A device model must catch
-    it and go on: a real device sees discarded writes, all ones on reads, and sets a status bit.
+    `addr` is the bus address, `size` the length in bytes, `reason` why it was refused. A device model must
+    catch it and go on: a real device sees discarded writes, all ones on reads, and sets a status bit.
     """
 
     def __init__(self, addr: int, size: int, reason: str = "not mapped") -> None:
@@ -32,10 +35,12 @@ class DmaFault(Exception):
         self.reason = reason
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class DeviceBus:
     """What `NicModel.attach` receives. Addresses are bus addresses, times integer nanoseconds.
 
-    Every method runs inline on the caller's stack and must not block. Subclass it and implement all of them.
+    Every method runs inline on the caller's stack and must not block. Subclass it and implement all of
+    them.
     """
 
     __slots__ = ()
@@ -81,12 +86,13 @@ class DeviceBus:
     def frame_dropped(self, tag: Tag | None, reason: str, counter: str) -> None:
         """The device lost this wire frame.
 
-        `reason`: plain words ("mac filter", "rx fifo full", "crc error"). `counter`: the statistics register or
-        ethtool name that moved, or "none".
+        `reason`: plain words ("mac filter", "rx fifo full", "crc error"). `counter`: the statistics
+        register or ethtool name that moved, or "none".
         """
         raise NotImplementedError
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class DetachedBus(DeviceBus):
     """The bus of a model that is not plugged in: nothing is mapped, messages go nowhere, time stands at 0."""
 

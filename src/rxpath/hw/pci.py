@@ -1,8 +1,8 @@
 """Device side of PCI: the configuration space of one function and its MSI-X table.
 
-What belongs here: header type 0, BAR sizing, capability chains, MSI and MSI-X message rules, as a device implements
-them (PCI Local Bus 3.0, PCI Express Base 2.0). Not here: enumeration, address decoding, interrupt controllers, which
-are the host's side.
+What belongs here: header type 0, BAR sizing, capability chains, MSI and MSI-X message rules, as a device
+implements them (PCI Local Bus 3.0, PCI Express Base 2.0). Not here: enumeration, address decoding,
+interrupt controllers, which are the host's side.
 """
 
 from __future__ import annotations
@@ -78,20 +78,24 @@ _ENTRY: Final = struct.Struct("<IIII")
 class PciConfig:
     """Configuration space of one PCI Express function, header type 0, 4096 bytes.
 
-    A write changes only bits in the write mask; bits in the W1C mask clear when written as one. BAR sizing follows
-    from the masks. The state that a hot path asks for (`decode_mem`, `bus_master`, `msi_on`, ...) is kept in
-    attributes that every write refreshes.
+    A write changes only bits in the write mask; bits in the W1C mask clear when written as one. BAR sizing
+    follows from the masks. The state that a hot path asks for (`decode_mem`, `bus_master`, `msi_on`, ...)
+    is kept in attributes that every write refreshes.
     """
 
     __slots__ = (
-        "_ext_last", "_last_ptr", "bars", "bus_master", "d_state", "decode_io", "decode_mem", "exp_at", "flr_requested",
-        "init", "intx_disabled", "intx_pin", "mask", "mem", "msi_at", "msi_on", "msix_at", "msix_masked", "msix_on",
+        "_ext_last", "_last_ptr", "bars", "bus_master", "d_state", "decode_io", "decode_mem", "exp_at",
+        "flr_requested",
+        "init", "intx_disabled", "intx_pin", "mask", "mem", "msi_at", "msi_on", "msix_at", "msix_masked",
+        "msix_on",
         "pm_at", "rom_size", "soft_reset_requested", "w1c",
     )
 
     def __init__(self, vendor: int, device: int, *, revision: int = 0, class_code: int = 0x020000,
-                 sub_vendor: int = 0, sub_device: int = 0, intx_pin: int = 1, multifunction: bool = False) -> None:
-        """`intx_pin` 1..4 is INTA..INTD, 0 none. `class_code` is 24 bits: base class, sub class, interface."""
+                 sub_vendor: int = 0, sub_device: int = 0, intx_pin: int = 1,
+                 multifunction: bool = False) -> None:
+        """`intx_pin` 1..4 is INTA..INTD, 0 none. `class_code` is 24 bits: base class, sub class, interface.
+        """
         self.mem: bytearray = bytearray(CFG_SIZE)
         self.init: bytearray = bytearray(CFG_SIZE)
         self.mask: bytearray = bytearray(CFG_SIZE)
@@ -118,7 +122,8 @@ class PciConfig:
         self.soft_reset_requested: bool = False
         self.put(PCI_VENDOR_ID, 2, vendor)
         self.put(PCI_DEVICE_ID, 2, device)
-        self.put(PCI_COMMAND, 2, 0, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY
+        self.put(PCI_COMMAND, 2, 0,
+                 PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY
                  | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
         self.put(PCI_STATUS, 2, PCI_STATUS_CAP_LIST)
         self.w1c[PCI_STATUS + 1] = 0xF9
@@ -150,7 +155,9 @@ class PciConfig:
         return int.from_bytes(self.mem[off:off + size], "little")
 
     def add_bar(self, number: int, size: int, kind: int = BAR_MEM32, prefetch: bool = False) -> None:
-        """Add BAR `number` of `size` bytes (a power of two; >= 16 memory, >= 4 I/O). A 64-bit one takes two slots."""
+        """Add BAR `number` of `size` bytes (a power of two; >= 16 memory, >= 4 I/O). A 64-bit one takes two
+        slots.
+        """
         least = 4 if kind == BAR_IO else 16
         if size < least or size & (size - 1):
             raise ValueError(f"BAR{number}: size {size} is not a power of two of at least {least}")
@@ -224,7 +231,8 @@ class PciConfig:
 
     def add_msi(self, at: int, vectors_log2: int = 0, wide: bool = True, maskable: bool = False) -> int:
         """MSI: 2**vectors_log2 vectors, 64-bit addresses if `wide`, per-vector masks if `maskable`."""
-        flags = vectors_log2 << 1 | (PCI_MSI_FLAGS_64BIT if wide else 0) | (PCI_MSI_FLAGS_MASKBIT if maskable else 0)
+        flags = vectors_log2 << 1 | (PCI_MSI_FLAGS_64BIT if wide else 0)
+        flags |= PCI_MSI_FLAGS_MASKBIT if maskable else 0
         body = [(2, 2, flags, 0x0071), (4, 4, 0, 0xFFFFFFFC)]
         at_data = 8
         if wide:
@@ -237,8 +245,11 @@ class PciConfig:
         self.msi_at = self.add_cap(at, PCI_CAP_ID_MSI, body)
         return at
 
-    def add_msix(self, at: int, vectors: int, table_bar: int, table_off: int, pba_bar: int, pba_off: int) -> int:
-        """MSI-X: `vectors` entries (1..2048); table and pending bits at an offset (multiple of 8) of a BAR each."""
+    def add_msix(self, at: int, vectors: int, table_bar: int, table_off: int, pba_bar: int,
+                 pba_off: int) -> int:
+        """MSI-X: `vectors` entries (1..2048); table and pending bits at an offset (multiple of 8) of a BAR
+        each.
+        """
         self.msix_at = self.add_cap(at, PCI_CAP_ID_MSIX, [
             (2, 2, vectors - 1, PCI_MSIX_FLAGS_MASKALL | PCI_MSIX_FLAGS_ENABLE),
             (4, 4, table_off | table_bar, 0), (8, 4, pba_off | pba_bar, 0)])
@@ -246,12 +257,16 @@ class PciConfig:
 
     def add_pcie(self, at: int, version: int = 2, devcap: int = 0x8000, speed: int = 1, width: int = 1,
                  lnkcap: int = 0x400, lnksta: int = 0, devctl: int = 0, msi_number: int = 0) -> int:
-        """PCI Express endpoint. `speed` 1 = 2.5 GT/s, 2 = 5, 3 = 8; `lnkcap`/`lnksta`: bits besides speed, width."""
+        """PCI Express endpoint. `speed` 1 = 2.5 GT/s, 2 = 5, 3 = 8; `lnkcap`/`lnksta`: bits besides speed,
+        width.
+        """
         link = speed | width << 4
-        body = [(2, 2, version | msi_number << 9, 0), (4, 4, devcap, 0), (8, 2, devctl, 0x7FFF), (10, 2, 0, 0),
+        body = [(2, 2, version | msi_number << 9, 0), (4, 4, devcap, 0), (8, 2, devctl, 0x7FFF), (10, 2, 0,
+                                                                                                  0),
                 (12, 4, link | lnkcap, 0), (16, 2, 0, 0x01FF), (18, 2, link | lnksta, 0)]
         if version >= 2:
-            body += [(36, 4, 0x1F, 0), (40, 2, 0, 0x041F), (44, 4, 0, 0), (48, 2, speed, 0x000F), (50, 2, 0, 0)]
+            body += [(36, 4, 0x1F, 0), (40, 2, 0, 0x041F), (44, 4, 0, 0), (48, 2, speed, 0x000F), (50, 2, 0,
+                                                                                                   0)]
         self.exp_at = self.add_cap(at, PCI_CAP_ID_EXP, body)
         self.w1c[at + 10] = 0x0F
         return at
@@ -280,7 +295,9 @@ class PciConfig:
         return int.from_bytes(self.mem[off:off + size], "little")
 
     def write(self, off: int, size: int, value: int) -> None:
-        """A write of 1, 2, 4 or 8 bytes; ignored outside the space. Sets `flr_requested`/`soft_reset_requested`."""
+        """A write of 1, 2, 4 or 8 bytes; ignored outside the space. Sets
+        `flr_requested`/`soft_reset_requested`.
+        """
         if off < 0 or off + size > CFG_SIZE:
             return
         mem = self.mem
@@ -359,9 +376,9 @@ class PciConfig:
 class MsixTable:
     """MSI-X table and pending bits of one function (PCI 3.0, 6.8.2).
 
-    A message leaves only when MSI-X is enabled, the function mask and the entry's mask are clear and bus mastering is
-    on; else the pending bit is set and the message leaves once at the unmask. The model routes accesses of the table's
-    BAR to `read`/`write` and of the pending bits to `pba_read`.
+    A message leaves only when MSI-X is enabled, the function mask and the entry's mask are clear and bus
+    mastering is on; else the pending bit is set and the message leaves once at the unmask. The model routes
+    accesses of the table's BAR to `read`/`write` and of the pending bits to `pba_read`.
     """
 
     __slots__ = ("addr", "bus", "config", "data", "masked", "n", "pending", "table")
@@ -428,7 +445,9 @@ class MsixTable:
         self.pending &= ~(1 << vector)
 
     def recheck(self) -> None:
-        """After a change of a mask or of the capability: send what became free, forget all when MSI-X is off."""
+        """After a change of a mask or of the capability: send what became free, forget all when MSI-X is
+        off.
+        """
         if not self.pending:
             return
         config = self.config

@@ -1,4 +1,5 @@
-"""What every network device model has in common: a configuration space, interrupts in three kinds, a place on the bus.
+"""What every network device model has in common: a configuration space, interrupts in three kinds, a place
+on the bus.
 
 What belongs here: `NicModel`. Nothing that knows a chip's registers.
 """
@@ -7,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rxpath.hw import mypyc_attr
 from rxpath.hw.bus import DetachedBus, DeviceBus, Tag
 from rxpath.hw.pci import PCI_STATUS, PCI_STATUS_INTERRUPT, MsixTable, PciConfig
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class NicModel:
     """A PCI network device, driven by register accesses, DMA and interrupts alone.
 
-    A subclass builds `config` (and `msix` when it has MSI-X), implements `mmio_read`, `mmio_write`, `receive`,
-    `in_flight` and `device_reset`, and may override `link_change`, `config_changed`, `config_read`, `config_write`.
-    No method blocks; none raises because of what a driver or the wire sent.
+    A subclass builds `config` (and `msix` when it has MSI-X), implements `mmio_read`, `mmio_write`,
+    `receive`, `in_flight` and `device_reset`, and may override `link_change`, `config_changed`,
+    `config_read`, `config_write`. No method blocks; none raises because of what a driver or the wire sent.
     """
 
     __slots__ = ("bus", "config", "intx_level", "intx_line", "link_up", "mac", "msix", "tx_sink")
@@ -33,7 +36,9 @@ class NicModel:
         """Called with each transmitted frame, without FCS."""
         self.link_up: bool = False
         self.intx_level: bool = False
-        """Whether the device asks for its INTx line (the line itself also needs INTx enabled, MSI and MSI-X off)."""
+        """Whether the device asks for its INTx line (the line itself also needs INTx enabled, MSI and MSI-X
+        off).
+        """
         self.intx_line: bool = False
         """Whether the line is driven now."""
 
@@ -49,7 +54,9 @@ class NicModel:
         return self.config.read(off, size)
 
     def config_write(self, off: int, size: int, value: int) -> None:
-        """A configuration write; masks, sizing, W1C, function level reset and D3hot to D0 reset are done here."""
+        """A configuration write; masks, sizing, W1C, function level reset and D3hot to D0 reset are done
+        here.
+        """
         config = self.config
         config.write(off, size, value)
         if config.flr_requested or config.soft_reset_requested:
@@ -61,7 +68,9 @@ class NicModel:
         """Called after a configuration write of `size` bytes at `off` took effect."""
 
     def mmio_read(self, bar: int, off: int, size: int) -> int:
-        """A read of BAR `bar` at byte offset `off`, 1, 2, 4 or 8 bytes. All ones while the BAR does not decode."""
+        """A read of BAR `bar` at byte offset `off`, 1, 2, 4 or 8 bytes. All ones while the BAR does not
+        decode.
+        """
         raise NotImplementedError
 
     def mmio_write(self, bar: int, off: int, size: int, value: int) -> None:
@@ -72,7 +81,8 @@ class NicModel:
     def receive(self, frame: bytes, tag: Tag | None = None, fcs_ok: bool = True) -> bool:
         """A frame arrives, as on the wire without its FCS; `fcs_ok` False when the FCS was wrong.
 
-        True: the device took it (stored or written to memory). False: lost, and `bus.frame_dropped` was called.
+        True: the device took it (stored or written to memory). False: lost, and `bus.frame_dropped` was
+        called.
         """
         raise NotImplementedError
 
@@ -94,7 +104,9 @@ class NicModel:
         self._refresh_interrupts()
 
     def device_reset(self) -> None:
-        """Bring everything but the PCI side to its power-on state. Frames inside are lost and must be reported."""
+        """Bring everything but the PCI side to its power-on state. Frames inside are lost and must be
+        reported.
+        """
         raise NotImplementedError
 
     # ------------------------------------------------------------------ interrupts
@@ -115,7 +127,9 @@ class NicModel:
             self.bus.intx(config.intx_pin, line)
 
     def fire_msi(self, vector: int = 0) -> None:
-        """Send an MSI message, or set its pending bit while masked. Nothing when MSI is off or not bus master."""
+        """Send an MSI message, or set its pending bit while masked. Nothing when MSI is off or not bus
+        master.
+        """
         config = self.config
         if not config.msi_on or not config.bus_master:
             return

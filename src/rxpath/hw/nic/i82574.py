@@ -1,8 +1,8 @@
 """Intel 82574L, at the level of its registers.
 
-What belongs here: everything between a frame on the wire and bytes, write-backs and interrupt messages on the bus, as
-the 82574 does it. Facts: the e1000e driver's expectations (Linux 6.1) and the chip's published description.
-Not modelled: wake-up, manageability, hardware time stamps of frames, the flash's contents.
+What belongs here: everything between a frame on the wire and bytes, write-backs and interrupt messages on
+the bus, as the 82574 does it. Facts: the e1000e driver's expectations (Linux 6.1) and the chip's published
+description. Not modelled: wake-up, manageability, hardware time stamps of frames, the flash's contents.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from typing import Final
 from rxpath.hw.bus import DmaFault, Tag
 from rxpath.hw.nic.base import NicModel
 from rxpath.hw.nic.mii import PHY_CHANGED, PHY_RESTART, MiiPhy, Nvm
-from rxpath.hw.nic.offload import CSUM_BAD, CSUM_NONE, IPPROTO_TCP, RxPacket, Toeplitz, insert_checksum, segment
+from rxpath.hw.nic.offload import (
+    CSUM_BAD,
+    CSUM_NONE,
+    IPPROTO_TCP,
+    RxPacket,
+    Toeplitz,
+    insert_checksum,
+    segment,
+)
 from rxpath.hw.pci import BAR_IO, PCI_STATUS_REC_MASTER_ABORT, MsixTable, PciConfig
 from rxpath.hw.regs import i82574 as r
 
@@ -61,10 +69,7 @@ class RxQueue:
 class TxQueue:
     """A transmit ring and the frame that is being put together from its descriptors."""
 
-    __slots__ = (
-        "base", "context", "entries", "head", "ipcse", "ipcso", "ipcss", "is_ip4", "is_tcp", "parts", "popts", "tail",
-        "tse", "tso", "tucse", "tucso", "tucss", "view",
-    )
+    __slots__ = ("base", "context", "entries", "head", "parts", "popts", "tail", "tse", "tso", "view")
 
     def __init__(self) -> None:
         self.base: int = 0
@@ -82,27 +87,29 @@ class TxQueue:
 class I82574(NicModel):
     """An 82574L: 2 receive and 2 transmit queues, 5 MSI-X vectors, 40 KiB packet buffer.
 
-    `receive` runs to the end of the frame's DMA when a descriptor is free; else the frame waits in the packet buffer,
-    and is lost when that is full. Transmission takes no time. The link comes up `autoneg_ns` after cable and PHY are
-    ready. `pause_sink`, if set, is called with the pause quanta (0 = go on) that the chip sends when flow control is on
-    and its packet buffer crosses the thresholds.
+    `receive` runs to the end of the frame's DMA when a descriptor is free; else the frame waits in the
+    packet buffer, and is lost when that is full. Transmission takes no time. The link comes up `autoneg_ns`
+    after cable and PHY are ready. `pause_sink`, if set, is called with the pause quanta (0 = go on) that
+    the chip sends when flow control is on and its packet buffer crosses the thresholds.
     """
 
     __slots__ = (
-        "_sized_for_ps", "autoneg_ns", "autoneg_timer", "bsize", "cc_ims", "ctrl", "ctrl_ext", "eiac", "fifo",
-        "fifo_bytes", "fifo_size", "iam", "icr", "ims", "interval", "io_addr", "irq_next", "irq_timer", "ivar",
-        "l4_on", "link_lu", "loop", "max_size", "mrqc", "mta", "mta_any", "nvm", "paused", "pause_sink", "pba", "phy",
-        "ps_sizes", "ps_tail_sizes", "pkt", "radv_ns", "rar", "rctl", "rdtr_ns", "regs", "rfctl", "rsrpd", "rss",
-        "rss_multi", "rx", "rx_abs_due", "rx_causes", "rx_due", "rx_mode", "rx_on", "rx_timer", "rx_timer_at", "rxcsum", "sent_xoff",
-        "signalled", "stat_latch", "stats", "strip_crc", "systim_base", "systim_t0", "tctl", "toeplitz", "tx",
-        "tx_abs_due", "tx_causes", "tx_due", "tx_resume", "tx_running", "tx_timer", "tx_timer_at", "vet", "vfta", "vme", "vec_of",
+        "autoneg_ns", "autoneg_timer", "bsize", "ctrl", "ctrl_ext", "eiac", "fifo", "fifo_bytes",
+        "fifo_size", "iam", "icr", "ims", "interval", "io_addr", "irq_next", "irq_timer", "ivar", "l4_on",
+        "link_lu", "loop", "max_size", "mrqc", "mta", "mta_any", "nvm", "pause_sink", "paused", "pba",
+        "phy", "pkt", "ps_sizes", "radv_ns", "rar", "rctl", "rdtr_ns", "regs", "rfctl", "rsrpd", "rss",
+        "rss_multi", "rx", "rx_abs_due", "rx_causes", "rx_due", "rx_mode", "rx_on", "rx_timer",
+        "rx_timer_at", "rxcsum", "sent_xoff", "signalled", "stats", "strip_crc",
+        "systim_base", "systim_t0", "tctl", "toeplitz", "tx", "tx_abs_due", "tx_causes", "tx_due",
+        "tx_resume", "tx_running", "tx_timer", "tx_timer_at", "vec_of", "vet", "vfta", "vme",
     )
 
     MODE_LEGACY: Final = 0
     MODE_EXT: Final = 1
     MODE_PS: Final = 2
 
-    def __init__(self, mac: bytes = b"\x52\x54\x00\x12\x34\x56", *, autoneg_ns: int = 0, sub_vendor: int = 0x8086,
+    def __init__(self, mac: bytes = b"\x52\x54\x00\x12\x34\x56", *, autoneg_ns: int = 0,
+                 sub_vendor: int = 0x8086,
                  sub_device: int = 0) -> None:
         """`mac`: permanent address, 6 bytes, also in the NVM. `autoneg_ns`: time autonegotiation takes."""
         config = PciConfig(r.VENDOR_ID, r.DEVICE_ID, sub_vendor=sub_vendor, sub_device=sub_device)
@@ -120,7 +127,8 @@ class I82574(NicModel):
         super().__init__(config, mac, MsixTable(config, r.MSIX_VECTORS))
         words = [0xFFFF] * r.NVM_WORDS
         words[0:16] = [
-            mac[0] | mac[1] << 8, mac[2] | mac[3] << 8, mac[4] | mac[5] << 8, 0x0420, 0xF746, 0x2010, 0xFFFF, 0xFFFF,
+            mac[0] | mac[1] << 8, mac[2] | mac[3] << 8, mac[4] | mac[5] << 8, 0x0420, 0xF746, 0x2010, 0xFFFF,
+            0xFFFF,
             0x0000, 0x0000, 0x026B, sub_device, sub_vendor, r.DEVICE_ID, 0x0000, 0x8058]
         words[0x12] = 0x7E7C
         words[0x14] = 0x0000
@@ -134,7 +142,6 @@ class I82574(NicModel):
         self.pause_sink: Callable[[int], None] | None = None
         self.regs: dict[int, int] = {}
         self.stats: list[int] = [0] * ((r.STATS_END - r.STATS_BASE) >> 2)
-        self.stat_latch: int = 0
         self.rx: list[RxQueue] = [RxQueue(), RxQueue()]
         self.tx: list[TxQueue] = [TxQueue(), TxQueue()]
         self.fifo: deque[tuple[bytes, Tag | None, bool]] = deque()
@@ -309,7 +316,8 @@ class I82574(NicModel):
         else:
             self.rx_mode = self.MODE_LEGACY
         ps = self.regs.get(r.PSRCTL, 0)
-        self.ps_sizes = ((ps & 0x7F) << 7, (ps >> 8 & 0x3F) << 10, (ps >> 16 & 0x3F) << 10, (ps >> 24 & 0x3F) << 10)
+        self.ps_sizes = ((ps & 0x7F) << 7, (ps >> 8 & 0x3F) << 10, (ps >> 16 & 0x3F) << 10,
+                         (ps >> 24 & 0x3F) << 10)
         self.rss = self.mrqc & 0x003F0000
         self.rss_multi = self.mrqc & 3 == 1
         self.l4_on = bool(self.rxcsum & r.RXCSUM_TUOFL)
@@ -516,7 +524,8 @@ class I82574(NicModel):
         elif off == r.EERD:
             addr = value >> r.EERD_ADDR_SHIFT & 0x3FFF
             if value & r.EERD_START:
-                self.regs[off] = self.nvm.read(addr) << r.EERD_DATA_SHIFT | addr << r.EERD_ADDR_SHIFT | r.EERD_DONE
+                word = self.nvm.read(addr) << r.EERD_DATA_SHIFT
+                self.regs[off] = word | addr << r.EERD_ADDR_SHIFT | r.EERD_DONE
             else:
                 self.regs[off] = value & ~r.EERD_DONE
         elif off == r.EEWR:
@@ -663,7 +672,9 @@ class I82574(NicModel):
             self._evaluate()
 
     def _read_icr(self) -> int:
-        """Read ICR: clears it when everything is masked or an interrupt is asserted; masks by IAM in the latter case."""
+        """Read ICR: clears it when everything is masked or an interrupt is asserted; masks by IAM in the
+        latter case.
+        """
         v = self.icr
         config = self.config
         if not config.msix_on:
@@ -680,7 +691,9 @@ class I82574(NicModel):
         return v
 
     def _evaluate(self) -> None:
-        """Send what is due: messages for causes that are set, unmasked and not yet announced, or the INTx line."""
+        """Send what is due: messages for causes that are set, unmasked and not yet announced, or the INTx
+        line.
+        """
         active = self.icr & self.ims
         self.signalled &= active
         config = self.config
@@ -954,7 +967,9 @@ class I82574(NicModel):
                     self.pause_sink(0)
 
     def _store(self, frame: bytes, tag: Tag | None, fcs_ok: bool) -> bool:
-        """Write one frame to host memory with its descriptor(s) and interrupt. False: no descriptor is free."""
+        """Write one frame to host memory with its descriptor(s) and interrupt. False: no descriptor is
+        free.
+        """
         q = self.rx[0]
         if q.head == q.tail and not self.rss_multi:
             return False
@@ -1006,7 +1021,8 @@ class I82574(NicModel):
                     word = self.toeplitz.hash(data[src:src + 8])
             elif p.l3 == 6:
                 src = p.l3_off + 8
-                if p.l4 == IPPROTO_TCP and self.rss & (r.MRQC_RSS_FIELD_IPV6_TCP | r.MRQC_RSS_FIELD_IPV6_TCP_EX):
+                if p.l4 == IPPROTO_TCP and self.rss & (r.MRQC_RSS_FIELD_IPV6_TCP |
+                r.MRQC_RSS_FIELD_IPV6_TCP_EX):
                     mrq = r.RSS_TYPE_IPV6_TCP
                     word = self.toeplitz.hash(data[src:src + 32] + data[l4:l4 + 4])
                 elif self.rss & r.MRQC_RSS_FIELD_IPV6:
@@ -1087,7 +1103,9 @@ class I82574(NicModel):
         return True
 
     def _rx_timer_expired(self) -> None:
-        """The delay timers: one event stands for both, and is put off when later packets moved the packet timer."""
+        """The delay timers: one event stands for both, and is put off when later packets moved the packet
+        timer.
+        """
         self.rx_timer = None
         if not self.rx_causes:
             return
@@ -1107,7 +1125,9 @@ class I82574(NicModel):
         self._raise(causes)
 
     def _packet_checksum(self, data: bytes) -> int:
-        """One's complement sum from RXCSUM.PCSS to the end, as the write-back has it (low byte first in memory)."""
+        """One's complement sum from RXCSUM.PCSS to the end, as the write-back has it (low byte first in
+        memory).
+        """
         start = self.rxcsum & 0xFF
         tail = data[start:]
         n = int.from_bytes(tail, "big")
@@ -1123,7 +1143,8 @@ class I82574(NicModel):
         if tag is not None:
             self.bus.frame_dropped(tag, "dma fault", "none")
 
-    def _dma_plain(self, q: RxQueue, view: memoryview, data: bytes, tag: Tag | None, mrq: int, word: int, status: int,
+    def _dma_plain(self, q: RxQueue, view: memoryview, data: bytes, tag: Tag | None, mrq: int, word: int,
+                   status: int,
                    vlan: int, csum: int, free: int) -> int:
         """Legacy and extended descriptors. Returns how many were used, 0 when too few are free."""
         n = len(data)
@@ -1155,7 +1176,8 @@ class I82574(NicModel):
             if self.rx_mode == self.MODE_EXT:
                 _WB_EXT.pack_into(view, head << 4, mrq, word, st, len(part), vlan if last else 0)
             else:
-                _WB_LEGACY.pack_into(view, (head << 4) + 8, len(part), csum if last else 0, st & 0xFF, st >> 24,
+                _WB_LEGACY.pack_into(view, (head << 4) + 8, len(part), csum if last else 0, st & 0xFF,
+                                     st >> 24,
                                      vlan if last else 0)
             head += 1
             if head >= q.entries:
@@ -1163,9 +1185,12 @@ class I82574(NicModel):
             q.head = head
         return count
 
-    def _dma_split(self, q: RxQueue, view: memoryview, data: bytes, tag: Tag | None, mrq: int, word: int, status: int,
+    def _dma_split(self, q: RxQueue, view: memoryview, data: bytes, tag: Tag | None, mrq: int, word: int,
+                   status: int,
                    vlan: int, free: int) -> int:
-        """Packet split descriptors, two 16-byte units each. Headers that are understood and fit go to buffer 0."""
+        """Packet split descriptors, two 16-byte units each. Headers that are understood and fit go to
+        buffer 0.
+        """
         n = len(data)
         b0, b1, b2, b3 = self.ps_sizes
         p = self.pkt
@@ -1205,7 +1230,8 @@ class I82574(NicModel):
                 lens[k] = take
                 pos += take
             last = i == count - 1
-            _WB_PS.pack_into(view, at, mrq, word, status if last else r.RXD_STAT_DD, lens[0], vlan if last else 0,
+            _WB_PS.pack_into(view, at, mrq, word, status if last else r.RXD_STAT_DD, lens[0],
+                             vlan if last else 0,
                              header_status if not i else 0, lens[1], lens[2], lens[3], 0)
             head += 2
             if head >= q.entries:

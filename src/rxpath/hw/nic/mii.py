@@ -1,7 +1,7 @@
 """A gigabit copper PHY behind a management interface (IEEE 802.3 clause 22 and 40), and a word-wise NVM.
 
-What belongs here: PHY registers, pages, autonegotiation with a partner that offers everything, NVM words and their
-checksum. Which chip register leads here is the chip model's business.
+What belongs here: PHY registers, pages, autonegotiation with a partner that offers everything, NVM words
+and their checksum. Which chip register leads here is the chip model's business.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ PHY_RESTART: Final = 2
 class MiiPhy:
     """Registers of a PHY whose registers 16 and up are paged by `page_reg` (0: not paged).
 
-    `cable` is set by the device model. `write` tells what the model must do: nothing, look at the link again, or run
-    autonegotiation (the link drops; call `complete` when it is over).
+    `cable` is set by the device model. `write` tells what the model must do: nothing, look at the link
+    again, or run autonegotiation (the link drops; call `complete` when it is over).
     """
 
     __slots__ = ("cable", "done", "id1", "id2", "latched_down", "page", "page_reg", "regs")

@@ -1,7 +1,7 @@
 """What checksum, hash and segmentation engines of network chips have in common.
 
-What belongs here: finding headers in a frame, verifying and inserting Internet checksums, the Toeplitz hash, cutting
-a large TCP send into segments. Nothing that knows a register or a descriptor.
+What belongs here: finding headers in a frame, verifying and inserting Internet checksums, the Toeplitz
+hash, cutting a large TCP send into segments. Nothing that knows a register or a descriptor.
 """
 
 from __future__ import annotations
@@ -35,12 +35,15 @@ _EXT_HEADERS: Final = (0, 43, 60)       # hop-by-hop, routing, destination optio
 
 
 def sums_to_zero(data: bytes | memoryview) -> bool:
-    """Whether the 16-bit one's complement sum of `data` (even length) is 0xffff, i.e. a checksum in it is right."""
+    """Whether the 16-bit one's complement sum of `data` (even length) is 0xffff, i.e. a checksum in it is
+    right.
+    """
     return int.from_bytes(data, "big") % 0xFFFF == 0
 
 
 def fold(total: int) -> int:
-    """A one's complement sum, given as any integer congruent to it modulo 0xffff, as the checksum to store."""
+    """A one's complement sum, given as any integer congruent to it modulo 0xffff, as the checksum to store.
+    """
     return ~(total % 0xFFFF) & 0xFFFF
 
 
@@ -53,13 +56,16 @@ def ones_sum(data: bytes | memoryview) -> int:
 
 
 class RxPacket:
-    """Where the headers of a received frame are, and whether its checksums hold. One instance is used over and over.
+    """Where the headers of a received frame are, and whether its checksums hold. One instance is used over
+    and over.
 
-    `l3` 0, 4 or 6; `l4` protocol number or 0 (also 0 when the frame is too short for that header); `fragment` any part
-    of a fragmented datagram (its ports, if it has any, must not be used); `end` where the IP datagram ends in the frame.
+    `l3` 0, 4 or 6; `l4` protocol number or 0 (also 0 when the frame is too short for that header);
+    `fragment` any part of a fragmented datagram (its ports, if it has any, must not be used); `end` where
+    the IP datagram ends in the frame.
     """
 
-    __slots__ = ("ack_only", "end", "fragment", "ip_csum", "ip_id", "l3", "l3_off", "l4", "l4_csum", "l4_off", "payload")
+    __slots__ = ("ack_only", "end", "fragment", "ip_csum", "ip_id", "l3", "l3_off", "l4", "l4_csum",
+                 "l4_off", "payload")
 
     def __init__(self) -> None:
         self.l3: int = 0
@@ -77,8 +83,8 @@ class RxPacket:
     def parse(self, frame: bytes, off: int, ethertype: int, ip_csum: bool, l4_csum: bool) -> None:
         """Fill the fields from `frame`, whose layer 3 header starts at `off` and has `ethertype`.
 
-        `ip_csum`, `l4_csum`: whether to verify; results CSUM_NONE, CSUM_OK or CSUM_BAD in the fields of these names.
-        Any bytes are taken; nothing is raised.
+        `ip_csum`, `l4_csum`: whether to verify; results CSUM_NONE, CSUM_OK or CSUM_BAD in the fields of
+        these names. Any bytes are taken; nothing is raised.
         """
         self.l3 = 0
         self.l4 = 0
@@ -128,7 +134,8 @@ class RxPacket:
                 if l4 + 8 > end:
                     return
                 if proto == 43 and frame[l4 + 3]:
-                    return                          # segments left: the final destination is not in the header
+                    # segments left: the final destination is not in the header
+                    return
                 proto = frame[l4]
                 l4 += (frame[l4 + 1] + 1) * 8
             if proto == 44:
@@ -234,7 +241,8 @@ class Toeplitz:
 
 
 def insert_checksum(buf: bytearray, start: int, at: int, end: int, zero_is_none: bool) -> None:
-    """Sum `buf[start:end]` (whatever stands at `at` included, as drivers leave a pseudo header's sum there), store at `at`.
+    """Sum `buf[start:end]` (whatever stands at `at` included, as drivers leave a pseudo header's sum
+    there), store at `at`.
 
     `zero_is_none`: a result of 0 is stored as 0xffff (UDP). Out of range arguments do nothing.
     """
@@ -249,13 +257,15 @@ def insert_checksum(buf: bytearray, start: int, at: int, end: int, zero_is_none:
     _U16.pack_into(buf, at, c)
 
 
-def segment(frame: bytes, hdr_len: int, mss: int, ip_start: int, ip4: bool, l4_start: int, tcp: bool) -> list[bytearray]:
-    """Cut a large send into frames of at most `mss` payload bytes, headers adjusted, checksums not yet inserted.
+def segment(frame: bytes, hdr_len: int, mss: int, ip_start: int, ip4: bool, l4_start: int,
+            tcp: bool) -> list[bytearray]:
+    """Cut a large send into frames of at most `mss` payload bytes, headers adjusted, checksums not yet
+    inserted.
 
-    `frame`: headers (`hdr_len` bytes) and all the data. IPv4 length and id, or IPv6 payload length, TCP sequence and
-    flags (FIN, PSH only on the last; CWR only on the first) or UDP length follow each segment, and the payload length
-    is added to the pseudo header's sum that the driver left in the layer 4 checksum field. Arguments that make no
-    sense give the frame as it is.
+    `frame`: headers (`hdr_len` bytes) and all the data. IPv4 length and id, or IPv6 payload length, TCP
+    sequence and flags (FIN, PSH only on the last; CWR only on the first) or UDP length follow each segment,
+    and the payload length is added to the pseudo header's sum that the driver left in the layer 4 checksum
+    field. Arguments that make no sense give the frame as it is.
     """
     total = len(frame) - hdr_len
     l4_min = 20 if tcp else 8

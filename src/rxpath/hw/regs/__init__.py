@@ -1,1 +1,3 @@
-"""Register names, offsets and bits of the chips, as data. Device models and drivers import these; nothing else belongs here."""
+"""Register names, offsets and bits of the chips, as data. Device models and drivers import these; nothing
+else belongs here.
+"""

@@ -1,7 +1,7 @@
 """Registers of the Intel 82574L: offsets, bits, masks, power-on values, descriptors.
 
-Names are Linux's (e1000e) without the E1000_ prefix, bits are REGISTER_BIT. Data only: the device model and the
-driver import it.
+Names are Linux's (e1000e) without the E1000_ prefix, bits are REGISTER_BIT. Data only: the device model and
+the driver import it.
 """
 
 from __future__ import annotations
@@ -421,7 +421,8 @@ STATS: Final[tuple[tuple[str, int], ...]] = (
     ("TNCRS", 0x4034), ("SEC", 0x4038), ("CEXTERR", 0x403C), ("RLEC", 0x4040), ("XONRXC", 0x4048),
     ("XONTXC", 0x404C), ("XOFFRXC", 0x4050), ("XOFFTXC", 0x4054), ("FCRUC", 0x4058), ("PRC64", 0x405C),
     ("PRC127", 0x4060), ("PRC255", 0x4064), ("PRC511", 0x4068), ("PRC1023", 0x406C), ("PRC1522", 0x4070),
-    ("GPRC", 0x4074), ("BPRC", 0x4078), ("MPRC", 0x407C), ("GPTC", 0x4080), ("GORCL", 0x4088), ("GORCH", 0x408C),
+    ("GPRC", 0x4074), ("BPRC", 0x4078), ("MPRC", 0x407C), ("GPTC", 0x4080), ("GORCL", 0x4088), ("GORCH",
+                                                                                                0x408C),
     ("GOTCL", 0x4090), ("GOTCH", 0x4094), ("RNBC", 0x40A0), ("RUC", 0x40A4), ("RFC", 0x40A8), ("ROC", 0x40AC),
     ("RJC", 0x40B0), ("MGTPRC", 0x40B4), ("MGTPDC", 0x40B8), ("MGTPTC", 0x40BC), ("TORL", 0x40C0),
     ("TORH", 0x40C4), ("TOTL", 0x40C8), ("TOTH", 0x40CC), ("TPR", 0x40D0), ("TPT", 0x40D4), ("PTC64", 0x40D8),
@@ -430,7 +431,9 @@ STATS: Final[tuple[tuple[str, int], ...]] = (
     ("ICRXPTC", 0x4104), ("ICRXATC", 0x4108), ("ICTXPTC", 0x410C), ("ICTXATC", 0x4110), ("ICTXQEC", 0x4118),
     ("ICTXQMTC", 0x411C), ("ICRXDMTC", 0x4120), ("ICRXOC", 0x4124),
 )
-"""Counters, all 32 bits, clear on read; the pairs L/H are one 64-bit counter that the read of L latches and clears."""
+"""Counters, all 32 bits, clear on read; the pairs L/H are one 64-bit counter that the read of L latches and
+clears.
+"""
 
 STATS_BASE: Final = 0x4000
 STATS_END: Final = 0x4128
@@ -537,11 +540,16 @@ PBA_DEFAULT: Final = 0x14
 
 NAMES: Final[dict[int, str]] = {
     **{globals()[_n]: _n for _n in (
-        "CTRL", "STATUS", "EECD", "EERD", "CTRL_EXT", "FLA", "MDIC", "SCTL", "FCAL", "FCAH", "FCT", "VET", "ICR", "ITR",
-        "ICS", "IMS", "IMC", "EIAC", "IAM", "IVAR", "RCTL", "FCTTV", "TXCW", "RXCW", "TCTL", "TCTL_EXT", "TIPG", "AIT",
-        "LEDCTL", "EXTCNF_CTRL", "EXTCNF_SIZE", "PHY_CTRL", "PBA", "PBS", "EEMNGCTL", "EEWR", "ERT", "FCRTL", "FCRTH",
-        "PSRCTL", "RDTR", "RADV", "RSRPD", "TIDV", "TADV", "RXCSUM", "RFCTL", "WUC", "WUFC", "WUS", "MRQC", "MANC",
-        "MANC2H", "GCR", "FACTPS", "SWSM", "FWSM", "SWSM2", "GCR2", "SYSTIML", "SYSTIMH", "TIMINCA", "TSYNCTXCTL",
+        "CTRL", "STATUS", "EECD", "EERD", "CTRL_EXT", "FLA", "MDIC", "SCTL", "FCAL", "FCAH", "FCT", "VET",
+        "ICR", "ITR",
+        "ICS", "IMS", "IMC", "EIAC", "IAM", "IVAR", "RCTL", "FCTTV", "TXCW", "RXCW", "TCTL", "TCTL_EXT",
+        "TIPG", "AIT",
+        "LEDCTL", "EXTCNF_CTRL", "EXTCNF_SIZE", "PHY_CTRL", "PBA", "PBS", "EEMNGCTL", "EEWR", "ERT", "FCRTL",
+        "FCRTH",
+        "PSRCTL", "RDTR", "RADV", "RSRPD", "TIDV", "TADV", "RXCSUM", "RFCTL", "WUC", "WUFC", "WUS", "MRQC",
+        "MANC",
+        "MANC2H", "GCR", "FACTPS", "SWSM", "FWSM", "SWSM2", "GCR2", "SYSTIML", "SYSTIMH", "TIMINCA",
+        "TSYNCTXCTL",
         "TSYNCRXCTL")},
     **{EITR(_i): f"EITR{_i}" for _i in range(MSIX_VECTORS)},
     **{_f(_q): f"{_f.__name__}{_q}" for _q in range(2) for _f in (
