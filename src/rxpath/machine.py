@@ -312,7 +312,7 @@ class Machine:
         return t.result
 
     def spawn(self, program: Callable[[], Any], *, cpu: int = 0, name: str = "program") -> Task:
-        """Start `program()` as a user program on `cpu`; it blocks in plain Python on this machine's sockets."""
+        """Start `program()` as a user program on `cpu`; it blocks in Python on this machine's sockets."""
         t = self.kernel.sched.create(name, self.kernel.cpus[cpu], program)
         self.kernel.sched.wake_up_process(t)
         return t

@@ -99,7 +99,7 @@ class Memory:
         self.coherent_starts.remove(b.addr)
 
     def map(self, b: Buffer, offset: int, size: int, direction: int) -> int:
-        """Map `size` bytes of `b` from `offset`; returns the bus address.  Mapping it twice is a driver bug."""
+        """Map `size` bytes of `b` from `offset`; returns the bus address.  Never twice."""
         addr = b.addr + offset
         if addr in self.streaming:
             raise DmaFault(addr, size, "mapped twice")

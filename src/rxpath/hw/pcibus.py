@@ -78,7 +78,7 @@ class HostBus(DeviceBus):
 
 
 class PciSlot:
-    """A device in its slot: bus number 1, device `slot`, function 0.  `bars` are bus addresses by BAR number."""
+    """A device in its slot: bus number 1, device `slot`, function 0.  `bars`: bus addresses by number."""
 
     __slots__ = ("slot", "model", "bus", "bars")
 

@@ -45,12 +45,12 @@ class CallSingle:
 
 def skb_allocator(variant: str) -> NetdevAlloc:
     if variant == "v3_13":
-        return NetdevAlloc313()
+        return NetdevAlloc313(True)
     if variant == "v5_15":
-        return NetdevAlloc515()
+        return NetdevAlloc515(False)
     if variant == "v6_1":
-        return NetdevAlloc61()
-    return NetdevAlloc618()
+        return NetdevAlloc61(True)
+    return NetdevAlloc618(True)
 
 
 class Kernel:

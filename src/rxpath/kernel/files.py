@@ -114,7 +114,7 @@ class FileTree:
         return p in self.files or p in self.dirs
 
     def read(self, path: str) -> str:
-        """The text of a file.  Raises OSError with Linux's errno (ENOENT, EISDIR, EACCES, or the file's own)."""
+        """The text of a file.  Raises OSError with Linux's errno (ENOENT, EISDIR, EACCES, its own)."""
         f = self._get(path)
         if f.read is None:
             raise linux_error(EACCES, path)

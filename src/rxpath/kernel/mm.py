@@ -67,10 +67,13 @@ def page_frag_truesize(size: int) -> int:
 
 class NetdevAlloc:
     """`__netdev_alloc_skb`: truesize of an skb for `length` data bytes.  `sleepable`: GFP_KERNEL, not
-    GFP_ATOMIC.
+    GFP_ATOMIC.  `napi_frag`: whether small NAPI skbs have a page fragment as head (GRO may take it over).
     """
 
-    __slots__ = ()
+    __slots__ = ("napi_frag",)
+
+    def __init__(self, napi_frag: bool) -> None:
+        self.napi_frag = napi_frag
 
     def netdev(self, length: int, sleepable: bool) -> int:
         raise NotImplementedError

@@ -32,7 +32,7 @@ _SOFTIRQ_NOW_MASK: Final = (1 << HI_SOFTIRQ) | (1 << TASKLET_SOFTIRQ)
 
 
 class SoftirqAction:
-    """What a vector does: subclass and implement `action` (runs on `cpu`, interrupts on, bottom halves off)."""
+    """Subclass and implement `action` (runs on `cpu`, interrupts on, bottom halves off)."""
 
     __slots__ = ()
 

@@ -10,7 +10,7 @@ NSEC_PER_SEC = 1_000_000_000
 
 
 class Clock:
-    """A source of nanoseconds since the machine was made.  Virtual: stands still until the engine moves it."""
+    """A source since the machine was made.  Virtual: stands still until the engine moves it."""
 
     __slots__ = ("is_virtual",)
 

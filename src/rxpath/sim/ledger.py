@@ -76,7 +76,7 @@ class Ledger:
         self.not_sent: dict[str, int] = {}
         self.wire = 0
         self.delivered = 0
-        self.consumed: dict[str, int] = {}
+        self.consumed: dict[tuple[str, str], int] = {}
         self.dropped: dict[tuple[str, str, str], int] = {}
         # frames that the machine itself makes: generated = sent + looped + dropped + in flight
         self.own_generated = 0
@@ -89,7 +89,8 @@ class Ledger:
         self.dropped[key] = self.dropped.get(key, 0) + tokens
 
     def book_consumed(self, site: Site, tokens: int) -> None:
-        self.consumed[site.reason] = self.consumed.get(site.reason, 0) + tokens
+        key = (site.stage, site.reason)
+        self.consumed[key] = self.consumed.get(key, 0) + tokens
 
     def book_delivered(self, tokens: int) -> None:
         self.delivered += tokens
@@ -124,7 +125,7 @@ class Ledger:
         return sum(self.dropped.values())
 
     def check(self, in_flight: int) -> None:
-        """Raise LedgerError unless every frame is accounted for, given the walked count of frames in flight."""
+        """Raise LedgerError unless every frame is accounted for; `in_flight` is the walked count."""
         booked = self.delivered + self.total_consumed() + self.total_dropped() + in_flight
         if booked != self.wire:
             raise LedgerError(

@@ -64,8 +64,8 @@ class Listener:
 class ReplayRequest:
     """What to replay on what.
 
-    `source`: frames with times, already as on the wire (link/ made it).  `hosts`: what a scan of the capture found (`scan`).  `actions`:
-    commands run after boot, as `ethtool -G eth0 rx 4096`.
+    `source`: frames with times, already as on the wire (link/ made it).  `hosts`: what a scan of the
+    capture found (`scan`).  `actions`: commands run after boot, as `ethtool -G eth0 rx 4096`.
     """
 
     machine: MachineConfig

@@ -11,6 +11,7 @@ from rxpath.kernel.sysctl import INT_MAX
 from rxpath.net.core.gro import gro_in_flight
 from rxpath.net.core.loopback import loopback_net_init
 from rxpath.net.core.napi import NetRxAction
+from rxpath.net.core.net_sysfs import netdev_kobject_init
 from rxpath.net.core.netdevice import ETH_P_ALL, Net, SoftnetData, dev_get_stats
 from rxpath.net.core.steering import BacklogNapi, backlog_in_flight, rps_trigger_softirq
 from rxpath.net.core.xmit import NetTxAction
@@ -25,7 +26,7 @@ def register_initcalls(k: Kernel, net: Net) -> None:
 
 
 def net_dev_init(net: Net) -> None:
-    """subsys_initcall: files, per-CPU softnet_data with its backlog, loopback first, then the two softirqs."""
+    """subsys_initcall: files, per-CPU softnet_data with its backlog, loopback first, softirqs."""
     k = net.kernel
     f = k.files
     f.add("/proc/net/dev", lambda: net_dev_text(net))
@@ -37,6 +38,7 @@ def net_dev_init(net: Net) -> None:
         sd.trigger = rps_trigger_softirq
         net.softnet.append(sd)
     loopback_net_init(net)
+    netdev_kobject_init(net)
     k.softirq.open_softirq(NET_TX_SOFTIRQ, NetTxAction(net))
     k.softirq.open_softirq(NET_RX_SOFTIRQ, NetRxAction(net))
 

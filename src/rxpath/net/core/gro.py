@@ -165,7 +165,7 @@ def _note_bucket(napi: NapiStruct, bucket: int) -> None:
 
 
 def gro_list_prepare(held: list[SkBuff], skb: SkBuff, list8: bool) -> None:
-    """Which of the held packets may be of the same flow: device, VLAN, Ethernet header (5.15: raw hash too)."""
+    """Which of the held packets may be of the flow: device, VLAN, Ethernet header (5.15: raw hash too)."""
     head = skb.head
     mac = skb.mac_header
     eth = head[mac : mac + 14]

@@ -278,7 +278,7 @@ class NetRxQueue:
         self.rps_map: list[int] | None = None  # CPUs, ascending
         self.rps_mask = 0
         self.rps_flow_cnt = 0
-        self.rps_flow_table: object = None
+        self.rps_flow_table: Any = None  # list of RpsDevFlow
 
 
 class NetdevQueue:
@@ -632,6 +632,8 @@ class Net:
         "loopback",
         "rps_needed",
         "rps_sock_flow_table",
+        "rps_cpu_mask",
+        "rps_flow",
         "rfs_needed",
         "sockets",
         # sysctls of net.core
@@ -694,7 +696,9 @@ class Net:
         self.loopback: NetDevice | None = None
         self.rps_needed = 0
         self.rfs_needed = 0
-        self.rps_sock_flow_table: Any = None
+        self.rps_sock_flow_table: list[int] | None = None
+        self.rps_cpu_mask = (1 << (len(kernel.cpus) - 1).bit_length()) - 1 if len(kernel.cpus) > 1 else 0
+        self.rps_flow: Any = None  # the RFS entry that get_rps_cpu chose by, for enqueue_to_backlog
         self.sockets: list[Sock] = []
         r = kernel.release
         self.netdev_budget = r.netdev_budget
@@ -818,7 +822,7 @@ def unregister_netdev(dev: NetDevice) -> None:
 
 
 def dev_open(dev: NetDevice) -> None:
-    """`ip link set up`: __dev_open, then IFF_UP and the notifiers.  Raises what ndo_open raises, or ENODEV."""
+    """`ip link set up`: __dev_open, then IFF_UP notifiers.  Raises what ndo_open raises, or ENODEV."""
     if dev.flags & IFF_UP:
         return
     if not dev.present:

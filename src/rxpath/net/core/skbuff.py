@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rxpath.hw.bus import Tag
-from rxpath.kernel.mm import SKB_OVERHEAD, SKB_STRUCT, alloc_skb_truesize
+from rxpath.kernel.mm import NET_SKB_PAD, SKB_OVERHEAD, SKB_STRUCT, alloc_skb_truesize, page_frag_truesize
 from rxpath.sim.ledger import CONSUMED, DELIVERED, DROPPED, Fate, Site
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class SkBuff:
         "ooo_okay",
         "head_size",
         "nr_frags",
+        "head_frag",
     )
 
     def __init__(self, net: Net, head: bytes, truesize: int) -> None:
@@ -168,6 +169,7 @@ class SkBuff:
         self.ooo_okay = False
         self.head_size = truesize - SKB_OVERHEAD
         self.nr_frags = 0
+        self.head_frag = False  # the head is a page fragment: GRO may take it over
 
     def linear_len(self) -> int:
         """skb_headlen."""
@@ -188,7 +190,7 @@ class SkBuff:
         self.len -= n
 
     def push_header(self, header: bytes) -> None:
-        """Put `header` in front of the data.  Offsets of headers behind it keep pointing at the same bytes."""
+        """Put `header` in front of the data.  Offsets behind it keep pointing at the same bytes."""
         d = self.data
         n = len(header)
         if d >= n:
@@ -296,6 +298,7 @@ def skb_clone(skb: SkBuff) -> SkBuff:
     c.encapsulation = skb.encapsulation
     c.head_size = skb.head_size
     c.nr_frags = skb.nr_frags
+    c.head_frag = skb.head_frag
     c.cb = skb.cb
     c.nfct = skb.nfct
     c.own = skb.own
@@ -340,7 +343,7 @@ def skb_move_tokens(dst: SkBuff, src: SkBuff) -> None:
 
 
 def skb_condense(skb: SkBuff) -> None:
-    """Give paged data's memory back when it fits into the head; truesize is recomputed (net/core/skbuff.c)."""
+    """Give paged data's memory back when it fits into the head; truesize is recomputed."""
     if skb.data_len:
         if skb.data_len > skb.head_size - skb.tail or skb.cloned:
             return
@@ -449,12 +452,18 @@ def __napi_build_skb(net: Net, truesize: int) -> SkBuff:
 
 def __napi_alloc_skb(net: Net, length: int) -> SkBuff:
     """A small skb for `length` bytes, from NAPI context; truesize by release (mm.py)."""
-    return __napi_build_skb(net, net.kernel.skb_alloc.napi(length))
+    alloc = net.kernel.skb_alloc
+    skb = __napi_build_skb(net, alloc.napi(length))
+    skb.head_frag = alloc.napi_frag
+    return skb
 
 
 def __netdev_alloc_skb(net: Net, length: int, sleepable: bool = False) -> SkBuff:
     """A receive skb for `length` bytes; `sleepable` = GFP_KERNEL."""
-    return SkBuff(net, b"", net.kernel.skb_alloc.netdev(length, sleepable))
+    alloc = net.kernel.skb_alloc
+    skb = SkBuff(net, b"", alloc.netdev(length, sleepable))
+    skb.head_frag = not sleepable and skb.truesize == page_frag_truesize(length + NET_SKB_PAD)
+    return skb
 
 
 def __alloc_skb(net: Net, size: int) -> SkBuff:

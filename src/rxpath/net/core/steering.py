@@ -27,50 +27,183 @@ NET_RX_SUCCESS: Final = 0
 NET_RX_DROP: Final = 1
 
 
+RPS_NO_CPU: Final = 0xFFFF
+
+
+class RpsDevFlow:
+    """`struct rps_dev_flow`: where the packets of a flow (by hash) of one queue go now."""
+
+    __slots__ = ("cpu", "last_qtail")
+
+    def __init__(self) -> None:
+        self.cpu = RPS_NO_CPU
+        self.last_qtail = 0
+
+
+class SdFlowLimit:
+    """`struct sd_flow_limit`: the recent history of flows that one CPU enqueued."""
+
+    __slots__ = ("buckets", "history", "history_head", "num_buckets")
+
+    HISTORY = 128
+
+    def __init__(self, num_buckets: int) -> None:
+        self.num_buckets = num_buckets
+        self.buckets = [0] * num_buckets
+        self.history = [0] * SdFlowLimit.HISTORY
+        self.history_head = 0
+
+
 def get_rps_cpu(net: Net, skb: SkBuff) -> int:
-    """The CPU that should process `skb`, or -1 for no steering."""
+    """The CPU that should process `skb`, or -1 for no steering.
+
+    RFS first (the CPU where the flow's reader last ran, once all earlier packets of the flow have left the
+    old CPU's backlog), then the RPS map of the queue.
+    """
     dev = skb.dev
     assert dev is not None
-    q = dev.rx_queues[skb.queue_mapping if skb.rx_queue_recorded else 0]
-    m = q.rps_map
-    if m is None:
+    k = net.kernel
+    index = 0
+    if skb.rx_queue_recorded:
+        index = skb.queue_mapping
+        if index >= dev.real_num_rx_queues:
+            k.log.warn_once(
+                "rps_queue",
+                "%s received packet on queue %u, but number of RX queues is %u"
+                % (dev.name, index, dev.real_num_rx_queues),
+            )
+            return -1
+    q = dev.rx_queues[index]
+    rps = q.rps_map
+    flows = q.rps_flow_table
+    if rps is None and flows is None:
         return -1
+    if rps is not None and len(rps) == 1 and flows is None and not k.release.rfs_entry_has_hash:
+        return rps[0] if k.cpus[rps[0]].online else -1
     h = skb_get_hash(net, skb)
     if h == 0:
         return -1
-    cpu = m[(h * len(m)) >> 32]
-    return cpu if net.kernel.cpus[cpu].online else -1
+    table = net.rps_sock_flow_table
+    if flows is not None and table is not None:
+        mask_bits = net.rps_cpu_mask
+        ident = table[h & (len(table) - 1)]
+        if not k.release.rfs_entry_has_hash or (ident ^ h) & ~mask_bits & 0xFFFFFFFF == 0:
+            next_cpu = ident & mask_bits if k.release.rfs_entry_has_hash else ident
+            entry = flows[h & (len(flows) - 1)]
+            tcpu = entry.cpu
+            if tcpu != next_cpu and (
+                tcpu >= len(k.cpus)
+                or not k.cpus[tcpu].online
+                or _signed(net.softnet[tcpu].input_queue_head - entry.last_qtail) >= 0
+            ):
+                tcpu = next_cpu
+                entry.cpu = next_cpu if next_cpu < len(k.cpus) else RPS_NO_CPU
+                if next_cpu < len(k.cpus):
+                    entry.last_qtail = net.softnet[next_cpu].input_queue_head
+            if tcpu < len(k.cpus) and k.cpus[tcpu].online:
+                net.rps_flow = entry
+                return int(tcpu)
+    if rps is not None:
+        cpu = rps[(h * len(rps)) >> 32]
+        if k.cpus[cpu].online:
+            return cpu
+    return -1
+
+
+def _signed(v: int) -> int:
+    v &= 0xFFFFFFFF
+    return v - (1 << 32) if v & 0x80000000 else v
+
+
+def sock_rps_record_flow_hash(net: Net, flow_hash: int) -> None:
+    """A reader of this flow runs here (sock_rps_record_flow): remember it in the global table."""
+    table = net.rps_sock_flow_table
+    if table is not None and flow_hash:
+        cpu = net.kernel.cur().id
+        if net.kernel.release.rfs_entry_has_hash:
+            table[flow_hash & (len(table) - 1)] = (flow_hash & ~net.rps_cpu_mask & 0xFFFFFFFF) | cpu
+        else:
+            table[flow_hash & (len(table) - 1)] = cpu
 
 
 def skb_get_hash(net: Net, skb: SkBuff) -> int:
     """The stored hash if it covers ports or is ours, else a software hash of addresses and ports."""
     if not skb.l4_hash and not skb.sw_hash:
-        skb.hash = _software_hash(net, skb)
-        skb.sw_hash = True
+        __skb_get_hash(net, skb)
     return skb.hash
 
 
-def _software_hash(net: Net, skb: SkBuff) -> int:
+def __skb_get_hash(net: Net, skb: SkBuff) -> None:
+    skb.hash = flow_hash(net, skb)
+    skb.sw_hash = True
+
+
+def flow_hash(net: Net, skb: SkBuff) -> int:
+    """A keyed hash of the dissected flow; 0 becomes 1.
+
+    Linux: jhash of three words (3.13) or SipHash with a boot-random key (5.15); the value itself shows in
+    no interface but traces, so any good keyed hash serves.  Dissected: VLAN tags in the payload, IPv4
+    addresses, ports of TCP and UDP but not of fragments.
+    """
     h = skb.head
     o = skb.data
-    if skb.protocol != 0x0800 or skb.tail - o < 20:
-        return 0
+    end = skb.tail
+    proto = skb.protocol
+    while proto in (0x8100, 0x88A8) and end - o >= 4:
+        proto = h[o + 2] << 8 | h[o + 3]
+        o += 4
+    if proto != 0x0800 or end - o < 20 or h[o] >> 4 != 4 or h[o] & 15 < 5:
+        if proto == 0x86DD and end - o >= 40:
+            return _mix(net, int.from_bytes(h[o + 8 : o + 40], "big") ^ h[o + 6])
+        return _mix(net, proto) if net.kernel.release.flow_hash != "jhash3" else 0
     ihl = (h[o] & 15) * 4
     src = int.from_bytes(h[o + 12 : o + 16], "big")
     dst = int.from_bytes(h[o + 16 : o + 20], "big")
+    ip_proto = h[o + 9]
     sport = dport = 0
-    if h[o + 9] in (6, 17) and not (h[o + 6] & 0x3F or h[o + 7]) and skb.tail - o >= ihl + 4:
+    fragment = h[o + 6] & 0x3F or h[o + 7]
+    if ip_proto in (6, 17, 132, 136) and not fragment and end - o >= ihl + 4:
         sport = h[o + ihl] << 8 | h[o + ihl + 1]
         dport = h[o + ihl + 2] << 8 | h[o + ihl + 3]
-    if dst < src:
+    if net.kernel.release.flow_symmetric_independent:
+        if dst < src:
+            src, dst = dst, src
+        if dport < sport:
+            sport, dport = dport, sport
+        return _mix(net, src << 64 | dst << 32 | sport << 16 | dport | ip_proto << 96)
+    if dst < src or (dst == src and dport < sport):
         src, dst = dst, src
-    if dport < sport:
         sport, dport = dport, sport
-    v = (src << 64 | dst << 32 | sport << 16 | dport) ^ (h[o + 9] << 96)
-    v = (v ^ net.hash_secret) * 0x9E3779B97F4A7C15F39CC0605CEDC835 & (1 << 128) - 1
+    return _mix(net, src << 64 | dst << 32 | sport << 16 | dport)
+
+
+def _mix(net: Net, v: int) -> int:
+    """A 128-bit multiply-and-fold of the keyed input to 32 bits."""
+    m = (1 << 128) - 1
+    v = ((v ^ net.hash_secret) * 0x9E3779B97F4A7C15F39CC0605CEDC835) & m
     v ^= v >> 67
-    v = v * 0xD1B54A32D192ED03 & (1 << 128) - 1
-    return (v >> 80 & 0xFFFFFFFF) or 1
+    v = (v * 0xD1B54A32D192ED03) & m
+    return (v >> 80) & 0xFFFFFFFF or 1
+
+
+def skb_flow_limit(net: Net, sd: SoftnetData, skb: SkBuff, qlen: int) -> bool:
+    """Whether the flow of `skb` has more than half of the recent history of a queue that is half full."""
+    if qlen < net.netdev_max_backlog >> 1:
+        return False
+    fl = net.softnet[net.kernel.cur().id].flow_limit
+    if fl is None:
+        return False
+    new = skb_get_hash(net, skb) & (fl.num_buckets - 1)
+    old = fl.history[fl.history_head]
+    fl.history[fl.history_head] = new
+    fl.history_head = (fl.history_head + 1) & (SdFlowLimit.HISTORY - 1)
+    if fl.buckets[old]:
+        fl.buckets[old] -= 1
+    fl.buckets[new] += 1
+    if fl.buckets[new] > SdFlowLimit.HISTORY >> 1:
+        net.softnet[net.kernel.cur().id].flow_limit_count += 1
+        return True
+    return False
 
 
 def enqueue_to_backlog(net: Net, skb: SkBuff, cpu: int) -> int:
@@ -87,8 +220,11 @@ def enqueue_to_backlog(net: Net, skb: SkBuff, cpu: int) -> int:
     cost = k.costs.rps_enqueue
     if cost:
         cur.accrued_or_charge(cost)
+    flow = net.rps_flow
+    net.rps_flow = None
     qlen = len(sd.input_pkt_queue)
-    if qlen <= net.netdev_max_backlog:
+    limited = qlen <= net.netdev_max_backlog and skb_flow_limit(net, sd, skb, qlen)
+    if qlen <= net.netdev_max_backlog and not limited:
         if qlen == 0:
             b = sd.backlog
             assert b is not None
@@ -102,10 +238,12 @@ def enqueue_to_backlog(net: Net, skb: SkBuff, cpu: int) -> int:
                     __raise_softirq_irqoff(cur, NET_RX_SOFTIRQ)
         sd.input_pkt_queue.append(skb)
         sd.input_queue_tail += 1
+        if flow is not None:
+            flow.last_qtail = sd.input_queue_tail
         return NET_RX_SUCCESS
     sd.dropped += 1
     dev.core_rx_dropped += 1
-    kfree_skb_reason(skb, SITE_BACKLOG)
+    kfree_skb_reason(skb, SITE_FLOW_LIMIT if limited else SITE_BACKLOG)
     return NET_RX_DROP
 
 

@@ -1,0 +1,526 @@
+"""GRO of IPv4, TCP and UDP: which packets belong together, and how a merged one is made whole.
+
+Facts: net/ipv4/af_inet.c inet_gro_receive, net/ipv4/tcp_offload.c, net/ipv4/udp_offload.c, net/core/gro.c
+skb_gro_receive (3.13, 5.15, 6.1, 6.12); merged sizes and results recorded on 6.1.
+
+The merge itself keeps bytes where they are: the new segment, pulled to its payload, is chained behind the
+held one.  Whether Linux takes over its pages (MERGED_FREE, at most 17 a head) or chains the skb (MERGED)
+decides only what is charged and what is returned.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from rxpath.kernel.mm import SKB_STRUCT
+from rxpath.net.core.gro import GroCb, gro_cb
+from rxpath.net.core.netdevice import (
+    ETH_P_IP,
+    NETIF_F_GRO_FRAGLIST,
+    NETIF_F_GRO_UDP_FWD,
+    NapiStruct,
+    Net,
+    PacketOffload,
+    dev_add_offload,
+)
+from rxpath.net.core.skbuff import (
+    CHECKSUM_COMPLETE,
+    CHECKSUM_NONE,
+    CHECKSUM_PARTIAL,
+    CHECKSUM_UNNECESSARY,
+    MAX_SKB_FRAGS,
+    SKB_GSO_FRAGLIST,
+    SKB_GSO_TCP_FIXEDID,
+    SKB_GSO_TCPV4,
+    SKB_GSO_UDP_L4,
+    SkBuff,
+    skb_move_tokens,
+)
+
+if TYPE_CHECKING:
+    from rxpath.net.core.sock import Sock
+
+IPPROTO_TCP: Final = 6
+IPPROTO_UDP: Final = 17
+IP_DF: Final = 0x4000
+
+TCP_FIN: Final = 0x01
+TCP_SYN: Final = 0x02
+TCP_RST: Final = 0x04
+TCP_PSH: Final = 0x08
+TCP_URG: Final = 0x20
+TCP_CWR: Final = 0x80
+
+UDP_GRO_CNT_MAX: Final = 64
+_IP = struct.Struct(">BBHHHBBHII")
+_TCP = struct.Struct(">HHIIBBHHH")
+
+
+class NetOffload:
+    """`struct net_offload`: GRO callbacks of an IP protocol.  `skb.data + cb.data_offset` is the transport
+    header.
+    """
+
+    __slots__ = ()
+
+    def gro_receive(self, napi: NapiStruct, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
+        raise NotImplementedError
+
+    def gro_complete(self, skb: SkBuff, thoff: int) -> None:
+        raise NotImplementedError
+
+
+class UdpGroLookup:
+    """Who has asked for UDP GRO: UDP replaces this with a socket lookup once a socket enables it."""
+
+    __slots__ = ("needed",)
+
+    def __init__(self) -> None:
+        self.needed = 0
+
+    def lookup(self, skb: SkBuff, sport: int, dport: int) -> Sock | None:
+        """The socket that would receive this datagram."""
+        return None
+
+    def gro_enabled(self, sk: Sock) -> bool:
+        """Whether that socket has UDP_GRO set."""
+        return False
+
+
+class IpOffload(PacketOffload):
+    """ETH_P_IP: holds the table of protocol offloads (`inet_offloads`)."""
+
+    __slots__ = ("net", "inet_offloads", "fixed_id", "udp_lookup")
+
+    def __init__(self, net: Net) -> None:
+        super().__init__(ETH_P_IP)
+        self.net = net
+        self.inet_offloads: dict[int, NetOffload] = {}
+        self.fixed_id = net.kernel.release.gro_fixed_id
+        self.udp_lookup = UdpGroLookup()
+
+    def gro_receive(self, napi: NapiStruct, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
+        return inet_gro_receive(self, napi, held, skb)
+
+    def gro_complete(self, skb: SkBuff, nhoff: int) -> None:
+        inet_gro_complete(self, skb)
+
+
+def ipv4_offload_init(net: Net) -> None:
+    """fs_initcall: TCP always; UDP where the release has it (3.13 has only its tunnels)."""
+    off = IpOffload(net)
+    off.inet_offloads[IPPROTO_TCP] = TcpOffload(off)
+    if net.kernel.release.udp_gro:
+        off.inet_offloads[IPPROTO_UDP] = UdpOffload(off)
+    dev_add_offload(net, off)
+
+
+# --- IPv4 -----------------------------------------------------------------------------------------------------
+
+
+def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
+    cb = skb.gro
+    assert isinstance(cb, GroCb)
+    head = skb.head
+    o = skb.data
+    ops: NetOffload | None = None
+    if skb.tail - o >= 20 and head[o] == 0x45:
+        ops = off.inet_offloads.get(head[o + 9])
+    # no handler, a fragment, or a bad header checksum: not for us
+    if ops is None or head[o + 6] & 0x3F or head[o + 7] or int.from_bytes(head[o : o + 20], "big") % 0xFFFF:
+        cb.flush = 1
+        return None
+    _, tos, tot_len, ident, frag, ttl, _, _, saddr, daddr = _IP.unpack_from(head, o)
+    flush = 1 if tot_len != skb.len else 0
+    df = frag & IP_DF
+    if held:
+        proto = head[o + 9]
+        for p in held:
+            pcb = p.gro
+            assert isinstance(pcb, GroCb)
+            if not pcb.same_flow:
+                continue
+            _, tos2, _, id2, frag2, ttl2, proto2, _, saddr2, daddr2 = _IP.unpack_from(
+                p.head, p.network_header
+            )
+            if proto != proto2 or saddr != saddr2 or daddr != daddr2:
+                pcb.same_flow = False
+                continue
+            pcb.flush = 1 if ttl != ttl2 or tos != tos2 or (frag2 & IP_DF) != df else 0
+            if flush:
+                pcb.flush = 1
+            if off.fixed_id:
+                fid = (ident - id2) & 0xFFFF
+                if not pcb.is_atomic or not df:
+                    fid ^= pcb.count
+                    fid = 0xFFFF if fid else 0
+                pcb.flush_id = fid
+            else:
+                pcb.flush_id = ((id2 + pcb.count) & 0xFFFF) ^ ident
+    cb.is_atomic = df != 0
+    if flush:
+        cb.flush = 1
+    cb.data_offset = 20
+    skb.transport_header = o + 20
+    cb.csum_cnt = skb.csum_level + 1 if skb.ip_summed == CHECKSUM_UNNECESSARY else 0
+    return ops.gro_receive(napi, held, skb)
+
+
+def inet_gro_complete(off: IpOffload, skb: SkBuff) -> None:
+    """Total length and header checksum of the merged packet, then the transport's part."""
+    o = skb.network_header
+    head = skb.head
+    proto = head[o + 9]
+    hdr = bytearray(head[o : o + 20])
+    hdr[2:4] = (skb.len & 0xFFFF).to_bytes(2, "big")
+    hdr[10:12] = b"\0\0"
+    csum = 0xFFFF - (int.from_bytes(hdr, "big") % 0xFFFF or 0xFFFF)
+    hdr[10:12] = csum.to_bytes(2, "big")
+    skb.replace(o, bytes(hdr))
+    ops = off.inet_offloads.get(proto)
+    if ops is not None:
+        ops.gro_complete(skb, o + 20)
+
+
+# --- checksums ------------------------------------------------------------------------------------------------
+
+
+def _checksum_needed(skb: SkBuff, cb: GroCb) -> bool:
+    return skb.ip_summed != CHECKSUM_PARTIAL and cb.csum_cnt == 0 and not cb.csum_valid
+
+
+def _checksum_valid(skb: SkBuff, cb: GroCb, proto: int) -> bool:
+    """skb_gro_checksum_validate: True when the transport checksum may be trusted from here on."""
+    if skb.ip_summed == CHECKSUM_COMPLETE:
+        return __skb_gro_checksum_complete(skb, cb, proto)
+    if not _checksum_needed(skb, cb):
+        if cb.csum_cnt > 0:
+            cb.csum_cnt -= 1
+        return True
+    if not __skb_gro_checksum_complete(skb, cb, proto):
+        return False
+    # verified here: the transport need not do it again
+    skb.ip_summed = CHECKSUM_UNNECESSARY
+    skb.csum_level = 0
+    return True
+
+
+def __skb_gro_checksum_complete(skb: SkBuff, cb: GroCb, proto: int) -> bool:
+    o = skb.network_header
+    t = skb.data + cb.data_offset
+    length = skb.tail - t
+    pseudo = int.from_bytes(skb.head[o + 12 : o + 20], "big") + proto + length
+    total = skb_checksum(skb, t, length) + pseudo
+    cost = skb.net.kernel.costs.csum_kb
+    if cost:
+        skb.net.kernel.cur().charge(cost * length >> 10)
+    ok = total % 0xFFFF == 0
+    cb.csum_valid = ok
+    return ok
+
+
+def skb_checksum(skb: SkBuff, off: int, length: int) -> int:
+    return __skb_checksum(skb, off, length)
+
+
+def __skb_checksum(skb: SkBuff, off: int, length: int) -> int:
+    return csum_partial(skb.head, off, length)
+
+
+def csum_partial(data: bytes, off: int, length: int) -> int:
+    """A number congruent (mod 0xffff) to the sum of the 16-bit words; an odd last byte counts as its high
+    half.
+    """
+    n = int.from_bytes(data[off : off + length], "big")
+    return (n << 8 if length & 1 else n) % 0xFFFF
+
+
+# --- merging --------------------------------------------------------------------------------------------------
+
+
+def skb_gro_receive(p: SkBuff, skb: SkBuff, hlen: int) -> bool:
+    """Merge `skb`, whose headers are `hlen` bytes from `data`, into `p`.  False when it does not fit."""
+    pcb = gro_cb(p)
+    cb = gro_cb(skb)
+    length = skb.len - hlen
+    dev = p.dev
+    limit = dev.gro_max_size if dev is not None else 65536
+    if p.len + length >= limit or cb.flush:
+        return False
+    last = pcb.last
+    assert last is not None
+    full_truesize = skb.truesize
+    if skb.head_frag and last.nr_frags + 1 <= MAX_SKB_FRAGS and skb.frag_list is None:
+        last.nr_frags += 1
+        cb.free = 1
+        delta = full_truesize - SKB_STRUCT
+        if last is not p:
+            last.truesize += delta
+    else:
+        delta = full_truesize
+        pcb.last = skb
+    skb.data += hlen
+    skb.len = length
+    if p.frag_list is None:
+        p.frag_list = [skb]
+    else:
+        p.frag_list.append(skb)
+    pcb.count += 1
+    p.data_len += length
+    p.truesize += delta
+    p.len += length
+    skb_move_tokens(p, skb)
+    cb.same_flow = True
+    return True
+
+
+# --- TCP ------------------------------------------------------------------------------------------------------
+
+
+class TcpOffload(NetOffload):
+    __slots__ = ("ip",)
+
+    def __init__(self, ip: IpOffload) -> None:
+        self.ip = ip
+
+    def gro_receive(self, napi: NapiStruct, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
+        return tcp4_gro_receive(self, held, skb)
+
+    def gro_complete(self, skb: SkBuff, thoff: int) -> None:
+        tcp4_gro_complete(skb, thoff)
+
+
+def tcp4_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
+    cb = gro_cb(skb)
+    if not cb.flush and not _checksum_valid(skb, cb, IPPROTO_TCP):
+        cb.flush = 1
+        # a bad one ends the flow's packet: order is kept
+        return _flush_same_flow(held, skb, cb)
+    return tcp_gro_receive(off, held, skb)
+
+
+def _flush_same_flow(held: list[SkBuff], skb: SkBuff, cb: GroCb) -> SkBuff | None:
+    return None
+
+
+def tcp_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
+    cb = gro_cb(skb)
+    head = skb.head
+    t = skb.data + cb.data_offset
+    if skb.tail - t < 20:
+        cb.flush = 1
+        return None
+    doff = (head[t + 12] >> 4) * 4
+    if doff < 20 or skb.tail - t < doff:
+        cb.flush = 1
+        return None
+    ports = head[t : t + 4]
+    seq = int.from_bytes(head[t + 4 : t + 8], "big")
+    flags = head[t + 13]
+    hlen = cb.data_offset + doff
+    length = skb.len - hlen
+    found: SkBuff | None = None
+    for p in held:
+        pcb = gro_cb(p)
+        if not pcb.same_flow:
+            continue
+        t2 = p.transport_header
+        if p.head[t2 : t2 + 4] != ports:
+            pcb.same_flow = False
+            continue
+        found = p
+        break
+    mss = 1
+    if found is not None:
+        pcb = gro_cb(found)
+        t2 = found.transport_header
+        h2 = found.head
+        flags2 = h2[t2 + 13]
+        doff2 = (h2[t2 + 12] >> 4) * 4
+        bad = (
+            bool(pcb.flush)
+            or bool(flags & TCP_CWR)
+            or bool((flags ^ flags2) & ~(TCP_CWR | TCP_FIN | TCP_PSH))
+        )
+        if not bad:
+            bad = (
+                head[t + 8 : t + 12] != h2[t2 + 8 : t2 + 12]
+                or doff != doff2
+                or head[t + 20 : t + doff] != h2[t2 + 20 : t2 + doff2]
+            )
+        if off.ip.fixed_id:
+            if pcb.flush_id != 1 or pcb.count != 1 or not pcb.is_atomic:
+                bad = bad or bool(pcb.flush_id)
+            else:
+                pcb.is_atomic = False
+        else:
+            bad = bad or bool(pcb.flush_id)
+        mss = found.gso_size
+        if not bad:
+            seq2 = int.from_bytes(h2[t2 + 4 : t2 + 8], "big")
+            payload2 = found.len - (t2 - found.data) - doff2
+            bad = length == 0 or length > mss or (seq2 + payload2) & 0xFFFFFFFF != seq
+        if bad or not skb_gro_receive(found, skb, hlen):
+            mss = 1
+        else:
+            more = flags & (TCP_FIN | TCP_PSH)
+            if more & ~flags2:
+                found.replace(t2 + 13, bytes((flags2 | more,)))
+            cost = skb.net.kernel.costs.gro_merge
+            if cost:
+                skb.net.kernel.cur().charge(cost)
+    cb.data_offset = hlen
+    final = length < mss or bool(flags & (TCP_URG | TCP_PSH | TCP_RST | TCP_SYN | TCP_FIN))
+    pp: SkBuff | None = None
+    if found is not None and (not cb.same_flow or final):
+        pp = found
+    if final:
+        cb.flush = 1
+    return pp
+
+
+def tcp4_gro_complete(skb: SkBuff, thoff: int) -> None:
+    cb = gro_cb(skb)
+    skb.transport_header = thoff
+    skb.csum_start = thoff
+    skb.csum_offset = 16
+    skb.ip_summed = CHECKSUM_PARTIAL
+    skb.gso_segs = cb.count
+    skb.gso_type = SKB_GSO_TCPV4
+    if cb.is_atomic:
+        skb.gso_type |= SKB_GSO_TCP_FIXEDID
+
+
+# --- UDP ------------------------------------------------------------------------------------------------------
+
+
+class UdpOffload(NetOffload):
+    __slots__ = ("ip",)
+
+    def __init__(self, ip: IpOffload) -> None:
+        self.ip = ip
+
+    def gro_receive(self, napi: NapiStruct, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
+        return udp4_gro_receive(self, held, skb)
+
+    def gro_complete(self, skb: SkBuff, thoff: int) -> None:
+        udp4_gro_complete(skb, thoff)
+
+
+def udp4_gro_receive(off: UdpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
+    cb = skb.gro
+    assert isinstance(cb, GroCb)
+    head = skb.head
+    t = skb.data + 20
+    if skb.tail - t < 8:
+        cb.flush = 1
+        return None
+    if cb.flush:
+        return None
+    # a zero checksum means that the sender computed none: fine, and nothing to convert
+    if (head[t + 6] or head[t + 7]) and not _checksum_valid(skb, cb, IPPROTO_UDP):
+        cb.flush = 1
+        return None
+    sk: Sock | None = None
+    look = off.ip.udp_lookup
+    if look.needed:
+        sk = look.lookup(skb, head[t] << 8 | head[t + 1], head[t + 2] << 8 | head[t + 3])
+    return udp_gro_receive(off, held, skb, sk)
+
+
+def udp_gro_receive(off: UdpOffload, held: list[SkBuff], skb: SkBuff, sk: Sock | None) -> SkBuff | None:
+    """Only for a socket with UDP_GRO, or a device told to merge for forwarding or as a list; else NORMAL."""
+    cb = skb.gro
+    assert isinstance(cb, GroCb)
+    dev = skb.dev
+    assert dev is not None
+    features = dev.features
+    enabled = sk is not None and off.ip.udp_lookup.gro_enabled(sk)
+    cb.is_flist = bool(features & NETIF_F_GRO_FRAGLIST) and (sk is None or not enabled)
+    if (sk is None and features & NETIF_F_GRO_UDP_FWD) or enabled or cb.is_flist:
+        return _udp_gro_receive_segment(held, skb, cb)
+    cb.flush = 1
+    return None
+
+
+def _udp_gro_receive_segment(held: list[SkBuff], skb: SkBuff, cb: GroCb) -> SkBuff | None:
+    head = skb.head
+    t = skb.data + cb.data_offset
+    ulen = head[t + 4] << 8 | head[t + 5]
+    have = skb.len - cb.data_offset
+    if not (head[t + 6] or head[t + 7]) or ulen <= 8 or ulen != have:
+        cb.flush = 1
+        return None
+    ports = head[t : t + 4]
+    hlen = cb.data_offset + 8
+    cb.data_offset = hlen
+    pp: SkBuff | None = None
+    for p in held:
+        pcb = gro_cb(p)
+        if not pcb.same_flow:
+            continue
+        t2 = p.transport_header
+        if p.head[t2 : t2 + 4] != ports:
+            pcb.same_flow = False
+            continue
+        if pcb.is_flist != cb.is_flist:
+            cb.flush = 1
+            return p
+        ulen2 = p.head[t2 + 4] << 8 | p.head[t2 + 5]
+        flush = bool(pcb.flush) or bool(
+            pcb.flush_id if not pcb.is_atomic else pcb.flush_id not in (0, pcb.count)
+        )
+        if ulen > ulen2 or flush:
+            return p
+        if cb.is_flist:
+            if skb.ip_summed != p.ip_summed or skb.csum_level != p.csum_level:
+                cb.flush = 1
+                return None
+            ok = _gro_receive_list(p, skb)
+        else:
+            ok = skb_gro_receive(p, skb, hlen)
+        if not ok or ulen != ulen2 or gro_cb(p).count >= UDP_GRO_CNT_MAX:
+            pp = p
+        return pp
+    return None
+
+
+def _gro_receive_list(p: SkBuff, skb: SkBuff) -> bool:
+    """skb_gro_receive_list: the packet itself, headers and all, hangs on the held one."""
+    cb = gro_cb(skb)
+    pcb = gro_cb(p)
+    if p.len + skb.len >= 65536 or cb.flush:
+        return False
+    skb.data = skb.transport_header + 8
+    length = skb.tail - skb.data
+    skb.len = length
+    if p.frag_list is None:
+        p.frag_list = [skb]
+    else:
+        p.frag_list.append(skb)
+    pcb.count += 1
+    p.data_len += length
+    p.truesize += skb.truesize
+    p.len += length
+    skb_move_tokens(p, skb)
+    cb.same_flow = True
+    return True
+
+
+def udp4_gro_complete(skb: SkBuff, thoff: int) -> None:
+    cb = gro_cb(skb)
+    skb.transport_header = thoff
+    skb.gso_segs = cb.count
+    skb.gso_size = cb.mss - 8 if cb.mss > 8 else cb.mss
+    t2 = skb.head[thoff + 4] << 8 | skb.head[thoff + 5]
+    skb.gso_size = t2 - 8
+    if cb.is_flist:
+        skb.gso_type = SKB_GSO_FRAGLIST | SKB_GSO_UDP_L4
+        skb.ip_summed = CHECKSUM_UNNECESSARY if skb.ip_summed != CHECKSUM_NONE else CHECKSUM_NONE
+        return
+    skb.gso_type = SKB_GSO_UDP_L4
+    skb.replace(thoff + 4, (skb.len - (thoff - skb.data)).to_bytes(2, "big"))
+    skb.csum_start = thoff
+    skb.csum_offset = 6
+    skb.ip_summed = CHECKSUM_PARTIAL
