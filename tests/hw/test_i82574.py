@@ -583,6 +583,52 @@ def test_tso() -> None:
     assert box.stat("TSCTC") == 1
 
 
+def test_unmasking_a_set_cause_interrupts_again() -> None:
+    box = Box()
+    box.w(r.IMS, r.ICR_OTHER | r.IMS_OTHER_MASK)
+    box.nic.link_change(False)
+    box.nic.link_change(True)
+    assert len(box.bus.sent) == 1  # announced, and nobody read ICR
+    box.w(r.IMS, r.ICR_OTHER)
+    assert len(box.bus.sent) == 2
+
+
+def test_transmit_corner_cases() -> None:
+    box = Box()
+    box.w(r.CTRL, box.rd(r.CTRL) | r.CTRL_RFCE)
+    pause = b"\x01\x80\xc2\0\0\1" + PEER + b"\x88\x08\0\1\0\x64" + bytes(42)
+    box.nic.tx_sink = lambda f: (box.out.append(f), box.nic.receive(pause))[0]
+    transmit(box, [udp(b"one"), udp(b"two")])
+    assert box.out == [udp(b"one")] and box.rd(r.TDH(0)) == 1  # paused between two frames
+    box.nic.tx_sink = box.out.append
+    box.bus.advance(1_000_000)
+    assert box.out == [udp(b"one"), udp(b"two")]
+    box.out.clear()
+    transmit(box, [udp(b"own fcs") + b"\1\2\3\4"], cmd=0x09000000)  # no IFCS: the driver brought it
+    assert box.out == [udp(b"own fcs")]
+
+
+def test_transmit_interrupt_on_every_write_back() -> None:
+    box = Box()
+    box.w(r.TIDV, 100)
+    box.w(r.IMS, r.ICR_TXQ0)
+    transmit(box, [udp()], cmd=0x8B000000)
+    assert [d for _t, _a, d in box.bus.sent] == [0x41]
+    box.w(r.IVAR, 0x000A0908)
+    box.w(r.IMS, r.ICR_TXQ0)
+    transmit(box, [udp()], cmd=0x8B000000)
+    assert len(box.bus.sent) == 1
+    box.bus.advance(100 * 1024)
+    assert len(box.bus.sent) == 2
+
+
+def test_too_long_is_never_stored() -> None:
+    box = Box(rctl=r.RCTL_SBP)
+    assert not box.nic.receive(udp(bytes(1600)), 1)
+    assert box.bus.dropped == [(1, "frame too long", "rx_long_length_errors")]
+    assert box.nic.receive(udp()[:40], 2)  # a runt is
+
+
 def test_phy_loopback() -> None:
     box = Box(rctl=r.RCTL_UPE)
     box.nic.link_change(False)

@@ -13,8 +13,11 @@ from bench import MS, Bench, udp
 from chips import CHIPS, Chip
 
 WHY = b.missing()
-pytestmark = [pytest.mark.real_driver, pytest.mark.skipif(bool(WHY), reason=WHY), pytest.mark.xdist_group("real_drivers")]
-FULL = bool(os.environ.get("RXPATH_SOAK"))
+pytestmark = [
+    pytest.mark.real_driver,
+    pytest.mark.skipif(bool(WHY), reason=WHY),
+    pytest.mark.xdist_group("real_drivers"),
+]
 ECHOES = 10_000
 
 
