@@ -28,6 +28,8 @@ from rxpath.wire.ethernet import EthernetView
 
 A, B = mac("02:00:00:00:00:0a"), mac("02:00:00:00:00:0b")
 FRAME = udp_frame(A, B, ip4("10.0.0.2"), ip4("10.0.0.1"), 1, 2, b"hello" * 5)
+# examples, in twenties: a fixed sample in the suite, many more when the full counts are asked for
+FUZZ = 1000 if os.environ.get("RXPATH_SOAK") else 20
 T0 = 1_700_000_000_123_456_789
 
 
@@ -409,7 +411,7 @@ SEEDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=20 * FUZZ)
 @given(st.sampled_from(SEEDS), st.data())
 def test_fuzz_changed_captures(seed: bytes, data: st.DataObject) -> None:
     broken = bytearray(seed)
@@ -420,7 +422,7 @@ def test_fuzz_changed_captures(seed: bytes, data: st.DataObject) -> None:
     consume(bytes(broken[:cut]))
 
 
-@settings(max_examples=200)
+@settings(max_examples=10 * FUZZ)
 @given(
     st.sampled_from([b"", SEEDS[0][:24], SEEDS[1][:24], section() + interface(), b"\x1f\x8b\x08\0"]),
     st.binary(),
@@ -429,7 +431,7 @@ def test_fuzz_random_bytes(head: bytes, tail: bytes) -> None:
     consume(head + tail)
 
 
-@settings(max_examples=150)
+@settings(max_examples=8 * FUZZ)
 @given(st.sampled_from(sorted(linktypes.CONVERTERS)), st.binary(max_size=90), st.integers(0, 3000))
 def test_fuzz_link_types(kind: int, body: bytes, more: int) -> None:
     consume(section() + interface(kind) + packet(0, 0, body, len(body) + more))

@@ -354,15 +354,16 @@ class CaptureReader(Source):
             else:
                 convert = CONVERTERS.get(interface.linktype)
                 if convert is None:
+                    self._no_form += 1
                     if not any(carries_ip(i.linktype) for i in interfaces):
                         raise self._error(f"refused: {linktype_name(interface.linktype)} carries no IP")
-                    self._no_form += 1
                     continue
                 data, orig, told = convert(data, orig)
                 if not data:
                     self._no_form += 1
                     continue
                 direction = direction or told
+                orig = max(orig, len(data))
             delivered += 1
             yield time_ns, data, orig, index, direction
         if self._no_form and not delivered:

@@ -80,6 +80,8 @@ def _ip_macs(packet: bytes, protocol: int) -> tuple[bytes, bytes]:
 
 def _network(data: bytes, off: int, orig: int, protocol: int, direction: int = DIR_UNKNOWN) -> Converted:
     """A synthetic Ethernet header before the packet at `off`."""
+    if off >= len(data):
+        return _NONE
     packet = data[off:]
     dst, src = _ip_macs(packet, protocol)
     return b"".join((dst, src, _U16.pack(protocol), packet)), orig - off + 14, direction
@@ -369,7 +371,7 @@ def _ppi(data: bytes, orig: int) -> Converted:
         return _NONE
     length = data[2] | data[3] << 8
     inner = int.from_bytes(data[4:8], "little")
-    if inner == 192 or length < 8:
+    if inner == 192 or not 8 <= length < len(data):
         return _NONE
     body = data[length:]
     if inner == LINKTYPE_ETHERNET:
