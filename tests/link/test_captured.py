@@ -326,3 +326,24 @@ def test_chain_reports_what_was_spread() -> None:
     assert report is not None
     assert report.spread == 2
     assert "2 frames delayed to fit the link's rate" in report.lines()
+
+
+def test_loopback_beside_another_interface() -> None:
+    lo = udp_frame(
+        bytes(6), bytes(6), HOST, HOST, 1, 2, b"p" * 40, checksum=csum_tcpudp_nofold(HOST, HOST, 48, 17)
+    )
+    source = as_wire(capture([lo, udp_in()]))
+    assert source.own_macs == frozenset()
+    assert len(frames(source)) == 2
+
+
+def test_checksums_that_cannot_be_made_good_are_told() -> None:
+    whole = tcp_frame(PM, HM, PEER, HOST, 1, 2, 3, 4, TCPHDR_ACK, bytes(200))
+    fragment = icmp_echo_frame(PM, HM, PEER, HOST, 1, 2, bytes(100))
+    fragment = fragment[:20] + b"\x20\0" + fragment[22:]
+    source = as_wire(
+        capture([(whole[:45], len(whole), 0), (whole[:20], len(whole), 0), (fragment[:60], 142, 0)])
+    )
+    assert [len(frame) for frame in frames(source)] == [254, 254, 142]
+    assert (source.reconstruction.cut, source.reconstruction.checksum_unknown) == (3, 3)
+    assert source.reconstruction.cut_checksum == 0
