@@ -326,6 +326,9 @@ def common_interrupt(irqs: Irqs, cpu: Cpu, vector: int) -> None:
         n = cpu.accrued
         cpu.accrued = 0
         cpu.advance(n)
+    if cpu.irq_pending:  # what arrived meanwhile is taken at the next charge, in the softirqs if there are any
+        cpu.attention = True
+        k.engine.horizon = 0
     irq_exit_rcu(cpu)
     cpu.depth -= 1
     cpu.set_mode(old)

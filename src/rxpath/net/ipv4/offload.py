@@ -116,7 +116,7 @@ def ipv4_offload_init(net: Net) -> None:
     dev_add_offload(net, off)
 
 
-# --- IPv4 -----------------------------------------------------------------------------------------------------
+# --- IPv4 ---------------------------------------------------------------------------------------------------
 
 
 def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
@@ -183,7 +183,7 @@ def inet_gro_complete(off: IpOffload, skb: SkBuff) -> None:
         ops.gro_complete(skb, o + 20)
 
 
-# --- checksums ------------------------------------------------------------------------------------------------
+# --- checksums ----------------------------------------------------------------------------------------------
 
 
 def _checksum_needed(skb: SkBuff, cb: GroCb) -> bool:
@@ -236,7 +236,7 @@ def csum_partial(data: bytes, off: int, length: int) -> int:
     return (n << 8 if length & 1 else n) % 0xFFFF
 
 
-# --- merging --------------------------------------------------------------------------------------------------
+# --- merging ------------------------------------------------------------------------------------------------
 
 
 def skb_gro_receive(p: SkBuff, skb: SkBuff, hlen: int) -> bool:
@@ -275,7 +275,7 @@ def skb_gro_receive(p: SkBuff, skb: SkBuff, hlen: int) -> bool:
     return True
 
 
-# --- TCP ------------------------------------------------------------------------------------------------------
+# --- TCP ----------------------------------------------------------------------------------------------------
 
 
 class TcpOffload(NetOffload):
@@ -392,7 +392,7 @@ def tcp4_gro_complete(skb: SkBuff, thoff: int) -> None:
         skb.gso_type |= SKB_GSO_TCP_FIXEDID
 
 
-# --- UDP ------------------------------------------------------------------------------------------------------
+# --- UDP ----------------------------------------------------------------------------------------------------
 
 
 class UdpOffload(NetOffload):
