@@ -1860,6 +1860,7 @@ def e1000e_open(netdev: E1000NetDevice) -> None:
         undo.append(lambda: e1000e_release_hw_control(adapter))
         e1000_configure(adapter)
         e1000_request_irq(adapter)
+        undo.append(lambda: e1000_free_irq(adapter))
         if adapter.int_mode != INT_MODE_LEGACY:
             try:
                 e1000_test_msi(adapter)
