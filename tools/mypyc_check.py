@@ -7,6 +7,8 @@ is tried on every change. Exit status: 0 compiled and passed, 1 a test failed, 2
 from __future__ import annotations
 
 import argparse
+import ast
+import builtins
 import os
 import shutil
 import subprocess
@@ -45,6 +47,37 @@ def modules_of(packages: list[str], src: Path) -> list[Path]:
     return found
 
 
+PLAIN_BASES = {"NamedTuple", "Protocol", "TypedDict", "Enum", "IntEnum", "IntFlag", "Flag"}
+# What mypyc lets a compiled class inherit from among the built-in classes.
+COMPILABLE_BUILTINS = {"object", "Exception", "BaseException", "dict"}
+
+
+def open_to_plain_subclasses(path: Path) -> None:
+    """In the scratch copy only: let rooms and tests that stay plain Python subclass this module's classes.
+
+    The classes of the house are written to be subclassed from other rooms (a driver's NAPI, a test's probe).
+    Compiled, they need to be told so; classes that mypyc cannot make native (errors that inherit from a
+    built-in one) are told to stay plain.
+    """
+    text = path.read_text(encoding="utf-8")
+    lines = text.split("\n")
+    found = False
+    for node in sorted(ast.walk(ast.parse(text)), key=lambda n: -getattr(n, "lineno", 0)):
+        if not isinstance(node, ast.ClassDef) or node.decorator_list or node.col_offset:
+            continue
+        bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+        if bases & PLAIN_BASES:
+            continue
+        plain = bases & set(dir(builtins)) - COMPILABLE_BUILTINS
+        how = "native_class=False" if plain else "allow_interpreted_subclasses=True"
+        lines.insert(node.lineno - 1, f"@mypyc_attr({how})")
+        found = True
+    if found:
+        at = lines.index("from __future__ import annotations")
+        lines.insert(at + 1, "from mypy_extensions import mypyc_attr")
+        path.write_text("\n".join(lines), encoding="utf-8")
+
+
 def main() -> int:
     """Returns the exit status: 0 all compiled and passed, 1 a test failed, 2 it did not compile."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -72,6 +105,8 @@ def check(scratch: Path, packages: list[str], tests: list[str], opt: str) -> int
     shutil.copy(REPO / "pyproject.toml", scratch / "pyproject.toml")
     src = scratch / "src"
     modules = modules_of(packages, src)
+    for module in modules:
+        open_to_plain_subclasses(module)
     args = ["--strict", "--follow-imports=silent", *(str(p.relative_to(src)) for p in modules)]
     (src / "setup.py").write_text(SETUP.format(args=args, opt=opt))
 
