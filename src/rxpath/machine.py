@@ -152,10 +152,11 @@ class Port:
     def receive(self, frame: bytes) -> bool:
         """One frame from the wire, now."""
         m = self.machine
-        m.kernel.ledger.wire += 1
-        times = m.wire_times
-        tag: Tag = len(times)
-        times.append(m.kernel.engine.now)
+        ledger = m.kernel.ledger
+        tag: Tag = ledger.wire
+        ledger.wire += 1
+        if m.keep_times:
+            m.wire_times.append(m.kernel.engine.now)
         return self.model.receive(frame, tag, type(frame) is not BadFcsFrame)
 
 
@@ -180,6 +181,7 @@ class Machine:
         )
         self.net = Net(self.kernel)
         self.ports: list[Port] = []
+        self.keep_times = True  # when each frame was on the wire, for latencies
         self.wire_times: list[int] = []
         self.socket_latency: list[int] = []
         self.program_latency: list[int] = []
@@ -237,8 +239,9 @@ class Machine:
             k.sysctl.set(name, str(value))
         self.in_task(self._bring_up, "ifup")
         self.wait_for_link()
-        self.net.on_socket = self._on_socket
-        self.net.on_delivered = self._on_delivered
+        if self.keep_times:
+            self.net.on_socket = self._on_socket
+            self.net.on_delivered = self._on_delivered
         return self
 
     def _register_protocols(self) -> None:

@@ -86,6 +86,7 @@ class Kernel:
         "seed",
         "real_time",
         "closing",
+        "io_poll",
         "skb_alloc",
         "task_errors",
         "boot_jiffies",
@@ -124,6 +125,8 @@ class Kernel:
         self.config = dict(config or {})
         self.seed = seed
         self.closing = False
+        # real time only: looks at the outside while CPUs are busy
+        self.io_poll: Callable[[], None] | None = None
         self.cmdline = ""
         self.task_errors: list[tuple[Task, BaseException]] = []
         self.boot_jiffies = (1 << 32) - 300 * hz  # INITIAL_JIFFIES: five minutes before the 32-bit wrap
@@ -176,6 +179,8 @@ class Kernel:
         if t > eng.now:
             eng.now = t
             eng.run_due()
+        if self.io_poll is not None:
+            self.io_poll()
 
     def cur(self) -> Cpu:
         """The CPU that runs now (smp_processor_id)."""

@@ -22,7 +22,7 @@ ROOMS = ("/rxpath/kernel/", "/rxpath/net/", "/rxpath/drivers/")
 
 INLINE = frozenset(
     """
-common_interrupt note_interrupt current_cpu ksoftirqd_running wakeup_softirqd raise_softirq_irqoff
+__raise_softirq_irqoff common_interrupt note_interrupt current_cpu ksoftirqd_running wakeup_softirqd raise_softirq_irqoff
 ____napi_schedule
 ksoftirqd_should_run smpboot_thread_fn napi_complete gro_cb gro_list_prepare gro_flush_oldest
 napi_gro_complete

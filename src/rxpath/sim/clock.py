@@ -34,3 +34,7 @@ class MonotonicClock(Clock):
 
     def read(self) -> int:
         return time.monotonic_ns() - self._start
+
+    def advance_to(self, ns: int) -> None:
+        """From now on read `ns` and more: continue where a virtual clock stood."""
+        self._start = time.monotonic_ns() - ns
