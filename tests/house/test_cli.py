@@ -142,6 +142,18 @@ def test_the_count_cuts_the_source_and_the_account_still_adds_up(ran):
     assert request.capture + request.added() == 100 + sum(request.not_sent().values())
 
 
+def test_a_filter_leaves_frames_out_and_says_so(ran):
+    assert main.run(["replay", DEMO, "-q"]) == main.OK
+    assert main.run(["replay", "-r", DEMO, "-q"]) == main.OK
+    assert main.run(["replay", DEMO, "-q", "udp", "and", "not", "less", "100"]) == main.OK
+    everything, same, some = ran
+    assert same.frames == everything.frames
+    assert 0 < len(some.frames) < len(everything.frames)
+    assert all(len(frame) > 100 and frame[23] == 17 for _, frame in some.frames)
+    assert some.not_sent()["capture filter"] > 0
+    assert some.capture + some.added() == len(some.frames) + sum(some.not_sent().values())
+
+
 def test_load_options(ran):
     assert main.run(
         "load --rate 1Mpps --size 18:7,1472:1 --count 2k --flows 8 --burst 32 --port 5000"
@@ -161,8 +173,7 @@ def test_load_options(ran):
 def test_machine_file_with_options_over_it(ran, tmp_path):
     file = tmp_path / "machine.toml"
     file.write_text(
-        'release = "3.13"\ncpus = 2\n'
-        '[[nic]]\nmodel = "e1000e"\nparams = { IntMode = 1 }\n[[listen]]\nport = 9\n'
+        'release = "3.13"\ncpus = 2\n[[nic]]\nmodel = "e1000e"\nparams = { IntMode = 1 }\n[[listen]]\nport = 9\n'
     )
     assert main.run(["load", "-m", str(file), "--cpus", "8", "-q"]) == main.OK
     (request,) = ran
@@ -212,9 +223,7 @@ def test_refusals_are_one_line_and_status_2(ran, capsys, args, says):
 def test_bad_captures(ran, capsys, tmp_path, damage):
     data = Path(DEMO).read_bytes()
     file = tmp_path / "bad.pcapng"
-    file.write_bytes(
-        {"truncated": data[: len(data) // 2 + 3], "no capture": b"hello\n" * 99, "empty": b""}[damage]
-    )
+    file.write_bytes({"truncated": data[: len(data) // 2 + 3], "no capture": b"hello\n" * 99, "empty": b""}[damage])
     line = refused(capsys, "replay", str(file))
     assert "bad.pcapng" in line
     assert ran == []
@@ -245,9 +254,7 @@ def test_every_help_ends_with_examples(capsys, command):
     text = capsys.readouterr().out
     assert "Examples:" in text and f"rxpath {command}" in text.split("Examples:")[1]
     # nothing is cut: every option's help stands there in full
-    assert "..." not in text.split("Options:")[1].split("Examples:")[0].replace(",...", "").replace(
-        "[,...]", ""
-    )
+    assert "..." not in text.split("Options:")[1].split("Examples:")[0].replace(",...", "").replace("[,...]", "")
 
 
 def test_help_lists_every_command(capsys):

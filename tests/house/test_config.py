@@ -241,9 +241,7 @@ def test_round_trip(machine):
 
 def _rows(depth: int = 2) -> st.SearchStrategy:
     scalars = st.one_of(st.integers(), st.booleans(), st.floats(), st.text(max_size=8))
-    keys = st.sampled_from(
-        ["release", "hz", "cpus", "nic", "listen", "sysctl", "config", "do", "model", "port", "x"]
-    )
+    keys = st.sampled_from(["release", "hz", "cpus", "nic", "listen", "sysctl", "config", "do", "model", "port", "x"])
     values = st.one_of(scalars, st.lists(scalars, max_size=2))
     if depth:
         values = st.one_of(values, _rows(depth - 1), st.lists(_rows(depth - 1), max_size=2))

@@ -16,8 +16,11 @@ from itertools import islice
 from typing import Any, Final
 
 from rxpath.config import ConfigError, ListenConfig, MachineConfig, NicConfig
+from rxpath.link.capture import CaptureReader
 from rxpath.link.capture_writer import CaptureWriter, open_writer
-from rxpath.link.compose import Chain, capture_chain, load_chain
+from rxpath.link.captured import as_wire
+from rxpath.link.compose import Chain, load_chain, shape
+from rxpath.link.filter import Filtered
 from rxpath.link.generator import LoadGenerator, Sizes
 from rxpath.link.source import Frame, Source
 from rxpath.link.survey import HostSurvey, survey
@@ -69,8 +72,7 @@ class ReplayOptions:
 
 
 class PeerWatch(Source):
-    """Passes frames on and remembers from which MAC each (source, destination) pair of IPv4 addresses came.
-    """
+    """Passes frames on and remembers from which MAC each (source, destination) pair of IPv4 addresses came."""
 
     __slots__ = ("pairs",)
 
@@ -191,8 +193,7 @@ class Recorder:
             self.held = None
 
     def sent(self, now: int, frame: bytes) -> None:
-        """A frame left the NIC at engine time `now`. What left before the first frame came is not recorded.
-        """
+        """A frame left the NIC at engine time `now`. What left before the first frame came is not recorded."""
         if not self.started:
             return
         time = self.base + now - self.start
@@ -278,8 +279,6 @@ def prepare(options: ReplayOptions, run_action: RunAction | None = None) -> Plan
     damaged, OSError for files, and OSError(ENOTSUP) for what is not modelled. `run_action` runs one command
     of `do` on the machine.
     """
-    if options.filter:
-        raise OSError(ENOTSUP, "capture filter")
     if options.write and options.write_at != "wire":
         raise OSError(ENOTSUP, f"writing a capture at {options.write_at}")
     if options.machine.do and run_action is None:
@@ -328,23 +327,13 @@ def _request(options: ReplayOptions, chain: Chain, hosts: HostScan, total: int, 
 
 
 def _prepare_capture(options: ReplayOptions, nic: NicConfig) -> Plan:
-    chain = capture_chain(
-        options.capture,
-        captured_at=options.captured_at,
-        host=options.host or None,
-        mtu=nic.mtu or None,
-        speed_up=options.speed_up,
-        loop=options.loop,
-        faults=nic.faults,
-        seed=options.machine.seed,
-        link_bps=nic.link_rate(),
-        queue=nic.cable_queue,
-    )
+    reader = CaptureReader(options.capture)
     try:
-        assert chain.wire is not None
-        watch = PeerWatch(chain.wire)
+        wire = as_wire(reader, options.captured_at, host=options.host or None, mtu=nic.mtu or None)
+        wanted: Source = Filtered(wire, options.filter) if options.filter else wire
+        watch = PeerWatch(wanted)
         seen = survey(watch)
-        chain.source.reset()
+        wanted.reset()
         host = _wanted(options.host, seen.hosts, seen.host(), options.capture)
         notes: list[str] = []
         if host is None:
@@ -354,13 +343,9 @@ def _prepare_capture(options: ReplayOptions, nic: NicConfig) -> Plan:
             if not nic.mac and host.mac is not None:
                 nic.mac = host.mac.hex(":")
             _address(nic, host.ip)
-            ports = sorted(
-                (p for p in host.udp if p and p not in host.refused), key=lambda p: (-host.udp[p], p)
-            )
+            ports = sorted((p for p in host.udp if p and p not in host.refused), key=lambda p: (-host.udp[p], p))
             if len(ports) > MAX_PORTS and not options.machine.listeners:
-                notes.append(
-                    f"the host receives on {len(ports)} UDP ports; the {MAX_PORTS} busiest are opened"
-                )
+                notes.append(f"the host receives on {len(ports)} UDP ports; the {MAX_PORTS} busiest are opened")
             mac = bytes.fromhex(nic.mac.replace(":", "")) if nic.mac else b""
             hosts = HostScan(
                 ip=host.ip,
@@ -371,9 +356,19 @@ def _prepare_capture(options: ReplayOptions, nic: NicConfig) -> Plan:
                 received=host.frames,
             )
             notes.append(f"host {ip4_str(host.ip)} receives {host.frames:,} of {seen.frames:,} frames")
+        source, cable = shape(
+            wanted,
+            speed_up=options.speed_up,
+            loop=options.loop,
+            faults=nic.faults,
+            seed=options.machine.seed,
+            link_bps=nic.link_rate(),
+            queue=nic.cable_queue,
+        )
+        chain = Chain(source, reader, wire, cable)
         return _request(options, chain, hosts, seen.frames * options.loop, notes)
     except BaseException:
-        chain.close()
+        reader.close()
         raise
 
 
