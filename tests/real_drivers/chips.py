@@ -1,5 +1,4 @@
-"""The chips that the real drivers judge. One entry a chip; the scenarios of test_scenarios.py run for each.
-"""
+"""The chips that the real drivers judge. One entry a chip; the scenarios of test_scenarios.py run for each."""
 
 from __future__ import annotations
 
@@ -17,7 +16,8 @@ class Chip:
     `modes`: interrupt kinds to force, by name: (kernel arguments, words that must be in /proc/interrupts'
     lines). `stat`: ethtool -S names by role; a role that is absent is not tested. `ring`: (set, read back)
     for ethtool -G rx. `vlan_filter`: the driver leaves the VLAN filter on (e1000e writes its receive
-    control over it).
+    control over it). `csum_bad`: how many of ten bad checksums the driver counts (igb leaves frames of 60
+    bytes out).
     """
 
     name: str
@@ -32,6 +32,7 @@ class Chip:
     ring: tuple[int, int] = (512, 512)
     small_ring: int = 64
     fifo_frames: int = 0
+    csum_bad: int = 10
     self_test: bool = True
     vlan_filter: bool = True
     firmware: Callable[[str], None] | None = None
@@ -46,6 +47,20 @@ class Chip:
         """Whether the model exists in this tree."""
         return importlib.util.find_spec(self.module) is not None
 
+
+IGB_STATS = {
+    "rx": "rx_packets",
+    "tx": "tx_packets",
+    "bytes": "rx_bytes",
+    "csum_bad": "rx_queue_0_csum_err",
+    "no_buffer": "rx_no_buffer_count",
+    "missed": "rx_missed_errors",
+    "crc": "rx_crc_errors",
+    "long": "rx_long_length_errors",
+    "short": "rx_short_length_errors",
+    "multicast": "rx_multicast",
+    "broadcast": "rx_broadcast",
+}
 
 CHIPS = {
     "82574L": Chip(
@@ -80,5 +95,35 @@ CHIPS = {
         small_ring=64,
         fifo_frames=22,
         vlan_filter=False,
+    ),
+    "82576": Chip(
+        name="82576",
+        module="rxpath.hw.nic.igb_82576",
+        cls="I82576",
+        driver="igb",
+        marketing="Intel(R) Gigabit Ethernet Network Connection",
+        speed="1000Mb/s",
+        mtu=9000,
+        stat=dict(IGB_STATS),
+        modes={"MSI-X": ((), "eth0-rx-0")},
+        ring=(1000, 1000),
+        small_ring=64,
+        fifo_frames=44,
+        csum_bad=6,
+    ),
+    "I350": Chip(
+        name="I350",
+        module="rxpath.hw.nic.igb_82576",
+        cls="I350",
+        driver="igb",
+        marketing="Intel(R) Gigabit Ethernet Network Connection",
+        speed="1000Mb/s",
+        mtu=9000,
+        stat=dict(IGB_STATS),
+        modes={"MSI-X": ((), "eth0-rx-0")},
+        ring=(1000, 1000),
+        small_ring=64,
+        fifo_frames=25,
+        csum_bad=6,
     ),
 }
