@@ -1,7 +1,7 @@
 """A host that exists only as texts: counters that move as told, printed in Linux's own formats.
 
-Belongs here: making snapshot pairs for tests of the doctor, healthy ones and ones with a fault.  Every text goes through
-the same intake as a real host's.
+Belongs here: making snapshot pairs for tests of the doctor, healthy ones and ones with a fault.  Every
+text goes through the same intake as a real host's.
 """
 
 from __future__ import annotations
@@ -13,22 +13,34 @@ from dataclasses import dataclass, field
 
 from rxpath.formats import line_pairs, net_dev, netstat, snmp, softirqs, softnet_stat
 from rxpath.formats.ethtool import statistics
+from rxpath.formats.inet_sock import SockHead
 from rxpath.formats.interrupts import ArchRow, Interrupts, IrqRow, Layout
 from rxpath.formats.interrupts import render as render_interrupts
 from rxpath.formats.udp import Layout as UdpLayout
 from rxpath.formats.udp import Udp, UdpSock
 from rxpath.formats.udp import render as render_udp
-from rxpath.formats.inet_sock import SockHead
 from rxpath.tune.counters import table
 from rxpath.tune.intake import ns_to_iso
 
 T0 = 1_700_000_000_000_000_000
 IRQ_NAMES: dict[str, str] = {
-    "e1000e": "{dev}-rx-{q}", "igb": "{dev}-TxRx-{q}", "ixgbe": "{dev}-TxRx-{q}", "tg3": "{dev}-{q}", "be2net": "{dev}-q{q}",
-    "bnx2": "{dev}-{q}", "mlx5_core": "mlx5_comp{q}@pci:{bus}", "mlx4_en": "mlx4-{q}@{bus}", "ice": "ice-{dev}-TxRx-{q}",
-    "i40e": "i40e-{dev}-TxRx-{q}", "ena": "{dev}-Tx-Rx-{q}", "virtio_net": "virtio1-input.{q}", "vmxnet3": "{dev}-rxtx-{q}",
-    "bnxt_en": "{dev}-TxRx-{q}", "r8169": "{dev}", "hns3": "hns3-{dev}-TxRx-{q}",
-}  # fmt: skip
+    "e1000e": "{dev}-rx-{q}",
+    "igb": "{dev}-TxRx-{q}",
+    "ixgbe": "{dev}-TxRx-{q}",
+    "tg3": "{dev}-{q}",
+    "be2net": "{dev}-q{q}",
+    "bnx2": "{dev}-{q}",
+    "mlx5_core": "mlx5_comp{q}@pci:{bus}",
+    "mlx4_en": "mlx4-{q}@{bus}",
+    "ice": "ice-{dev}-TxRx-{q}",
+    "i40e": "i40e-{dev}-TxRx-{q}",
+    "ena": "{dev}-Tx-Rx-{q}",
+    "virtio_net": "virtio1-input.{q}",
+    "vmxnet3": "{dev}-rxtx-{q}",
+    "bnxt_en": "{dev}-TxRx-{q}",
+    "r8169": "{dev}",
+    "hns3": "hns3-{dev}-TxRx-{q}",
+}
 SINGLE_QUEUE = ("e1000e", "r8169")
 
 
@@ -101,12 +113,19 @@ class Host:
         self.ext = {"TcpExt": {}, "IpExt": {}}
         self.masks = [f"{1 << (q % self.cpus):x}" for q in range(self.queues)]
         self.sysctls = {
-            "net.core.netdev_max_backlog": "1000", "net.core.netdev_budget": "300", "net.core.dev_weight": "64",
-            "net.core.rmem_default": "212992", "net.core.rmem_max": "212992", "net.core.somaxconn": "4096",
-            "net.core.rps_sock_flow_entries": "0", "net.core.busy_read": "0", "net.core.flow_limit_cpu_bitmap": "00",
-            "net.ipv4.tcp_rmem": "4096\t131072\t6291456", "net.ipv4.udp_mem": "188000\t251000\t376000",
+            "net.core.netdev_max_backlog": "1000",
+            "net.core.netdev_budget": "300",
+            "net.core.dev_weight": "64",
+            "net.core.rmem_default": "212992",
+            "net.core.rmem_max": "212992",
+            "net.core.somaxconn": "4096",
+            "net.core.rps_sock_flow_entries": "0",
+            "net.core.busy_read": "0",
+            "net.core.flow_limit_cpu_bitmap": "00",
+            "net.ipv4.tcp_rmem": "4096\t131072\t6291456",
+            "net.ipv4.udp_mem": "188000\t251000\t376000",
             "vm.min_free_kbytes": "67584",
-        }  # fmt: skip
+        }
         if not self.release.startswith(("3.", "2.")):
             self.sysctls["net.core.netdev_budget_usecs"] = "8000"
         # a long life before the first snapshot
@@ -114,9 +133,16 @@ class Host:
 
     # -- movement
     def tick(
-        self, seconds: int, pps: int = 50000, soft: float = 0.1, busy: float = 0.2, udp: float = 0.3, frame: int = 500,
-        irq_rate: int = 4000, merge: int = 1,
-    ) -> Host:  # fmt: skip
+        self,
+        seconds: int,
+        pps: int = 50000,
+        soft: float = 0.1,
+        busy: float = 0.2,
+        udp: float = 0.3,
+        frame: int = 500,
+        irq_rate: int = 4000,
+        merge: int = 1,
+    ) -> Host:
         """A healthy load: everything spread evenly, nothing lost."""
         n = pps * seconds
         self.now_ns += seconds * 1_000_000_000
@@ -133,9 +159,12 @@ class Host:
         self.devrow["rx_bytes"] += n * frame
         u = int(n * udp)
         for group, counter, value in (
-            ("Ip", "InReceives", n), ("Ip", "InDelivers", n), ("Udp", "InDatagrams", u), ("Tcp", "InSegs", n - u),
+            ("Ip", "InReceives", n),
+            ("Ip", "InDelivers", n),
+            ("Udp", "InDatagrams", u),
+            ("Tcp", "InSegs", n - u),
             ("Tcp", "PassiveOpens", n // 1000 + 1),
-        ):  # fmt: skip
+        ):
             self.add_snmp(group, counter, value)
         self.add_ext("IpExt", "InOctets", n * frame)
         return self
@@ -164,7 +193,8 @@ class Host:
 
     def _is_queue_packets(self, name: str) -> bool:
         return any(
-            a.startswith("~") and re.fullmatch(a[1:], name) for a in table()[self.driver].meanings.get("queue_packets", ())[:1]
+            a.startswith("~") and re.fullmatch(a[1:], name)
+            for a in table()[self.driver].meanings.get("queue_packets", ())[:1]
         )
 
     def queue_counters(self) -> list[str]:
@@ -193,7 +223,14 @@ class Host:
         """name -> (command, text)."""
         rows = tuple(softnet_stat.SoftnetRow(cpu=c, backlog_len=0, **s) for c, s in enumerate(self.soft))
         counts = tuple(
-            IrqRow(40 + q, tuple(n & 0xFFFFFFFF for n in self.irq[q]), "PCI-MSI", 524288 + q, "edge", (self._irq_name(q),))
+            IrqRow(
+                40 + q,
+                tuple(n & 0xFFFFFFFF for n in self.irq[q]),
+                "PCI-MSI",
+                524288 + q,
+                "edge",
+                (self._irq_name(q),),
+            )
             for q in range(self.queues)
         )
         cal = ArchRow("CAL", tuple(0 for _ in range(self.cpus)), "Function call interrupts")
@@ -201,7 +238,8 @@ class Host:
         cpu_lines = "".join(f"cpu{c} {' '.join(map(str, t))} 0 0\n" for c, t in enumerate(self.ticks))
         total = [sum(t[i] for t in self.ticks) for i in range(8)]
         stat = (
-            f"cpu  {' '.join(map(str, total))} 0 0\n{cpu_lines}intr {sum(map(sum, self.irq))} 0\nctxt 1\nbtime {self.boot}\n"
+            f"cpu  {' '.join(map(str, total))} 0 0\n{cpu_lines}intr {sum(map(sum, self.irq))} "
+            f"0\nctxt 1\nbtime {self.boot}\n"
             "processes 1\nprocs_running 1\nprocs_blocked 0\nsoftirq 1 0 0 0 0 0 0 0 0 0 0\n"
         )
         net = net_dev.NetDev(
@@ -213,44 +251,91 @@ class Host:
         )
         udp = Udp(
             tuple(
-                UdpSock(SockHead(i, "0.0.0.0", s["port"], "0.0.0.0", 0, 7, 0, s.get("queued", 0)), 100 + i, 2, 0, s.get("drops", 0))
+                UdpSock(
+                    SockHead(i, "0.0.0.0", s["port"], "0.0.0.0", 0, 7, 0, s.get("queued", 0)),
+                    100 + i,
+                    2,
+                    0,
+                    s.get("drops", 0),
+                )
                 for i, s in enumerate(self.sockets)
             )
         )
         ss = "State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n" + "".join(
-            f'UNCONN 0      0            0.0.0.0:{s["port"]}       0.0.0.0:*    users:(("app",pid={s.get("pid", 900)},fd=3))\n'
-            f"\t skmem:(r{s.get('queued', 0)},rb{s.get('rb', 212992)},t0,tb212992,f0,w0,o0,bl0,d{s.get('drops', 0)})\n"
+            f"UNCONN 0      0            0.0.0.0:{s['port']}       0.0.0.0:*    "
+            f'users:(("app",pid={s.get("pid", 900)},fd=3))\n'
+            f"\t "
+            f"skmem:(r{s.get('queued', 0)},rb{s.get('rb', 212992)},t0,tb212992,f0,w0,o0,bl0,"
+            f"d{s.get('drops', 0)})\n"
             for s in self.sockets
         )
-        soft = softirqs.Softirqs(tuple(range(self.cpus)), {k: (0,) * self.cpus for k in ("HI", "TIMER", "NET_TX", "NET_RX")})
+        soft = softirqs.Softirqs(
+            tuple(range(self.cpus)), dict.fromkeys(("HI", "TIMER", "NET_TX", "NET_RX"), (0,) * self.cpus)
+        )
         old = self.release.startswith(("3.", "2."))
         parts = {
             "uname": ("uname -a", f"Linux {self.name} {self.release} #1 SMP x86_64 GNU/Linux\n"),
             "uptime": ("cat /proc/uptime", f"{self.uptime_cs // 100}.{self.uptime_cs % 100:02d} 100.00\n"),
             "stat": ("cat /proc/stat", stat),
-            "softnet": ("cat /proc/net/softnet_stat", softnet_stat.render(softnet_stat.SoftnetStat(rows), softnet_stat.Layout(self.softnet_columns))),
+            "softnet": (
+                "cat /proc/net/softnet_stat",
+                softnet_stat.render(softnet_stat.SoftnetStat(rows), softnet_stat.Layout(self.softnet_columns)),
+            ),
             "interrupts": ("cat /proc/interrupts", render_interrupts(irqs, Layout())),
             "softirqs": ("cat /proc/softirqs", softirqs.render(soft, softirqs.layout_of(soft))),
             "dev": ("cat /proc/net/dev", net_dev.render(net)),
             "snmp": ("cat /proc/net/snmp", snmp.render(_pairs(self.snmp, ("Ip", "Icmp", "Tcp", "Udp"), old))),
             "netstat": ("cat /proc/net/netstat", netstat.render(_pairs(self.ext, ("TcpExt", "IpExt"), old))),
-            "sockstat": ("cat /proc/net/sockstat", f"sockets: used 100\nTCP: inuse 5 orphan 0 tw 0 alloc 6 mem 1\nUDP: inuse {len(self.sockets)} mem {self.sockstat_udp_mem}\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n"),
+            "sockstat": (
+                "cat /proc/net/sockstat",
+                "sockets: used 100\nTCP: inuse 5 orphan 0 tw 0 alloc 6 mem 1\n"
+                f"UDP: inuse {len(self.sockets)} mem {self.sockstat_udp_mem}\n"
+                "UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
+            ),
             "udp": ("cat /proc/net/udp", render_udp(udp, UdpLayout())),
             "ss": ("ss -uampn", ss),
-            "ethtool-S": (f"ethtool -S {self.dev}", statistics.render(statistics.Statistics(tuple(self.eth.items())))),
-            "ethtool-i": (f"ethtool -i {self.dev}", f"driver: {self.driver}\nversion: {self.release}\nfirmware-version: 1\nexpansion-rom-version: \nbus-info: {self.bus}\nsupports-statistics: yes\n"),
-            "ethtool-g": (f"ethtool -g {self.dev}", f"Ring parameters for {self.dev}:\nPre-set maximums:\nRX:\t\t{self.ring_max}\nRX Mini:\tn/a\nRX Jumbo:\tn/a\nTX:\t\t{self.ring_max}\nCurrent hardware settings:\nRX:\t\t{self.ring}\nRX Mini:\tn/a\nRX Jumbo:\tn/a\nTX:\t\t{self.ring}\n"),
-            "ethtool-l": (f"ethtool -l {self.dev}", f"Channel parameters for {self.dev}:\nPre-set maximums:\nRX:\t\tn/a\nTX:\t\tn/a\nOther:\t\t1\nCombined:\t{self.queues_max}\nCurrent hardware settings:\nRX:\t\tn/a\nTX:\t\tn/a\nOther:\t\t1\nCombined:\t{self.queues}\n"),
-            "ethtool-c": (f"ethtool -c {self.dev}", f"Coalesce parameters for {self.dev}:\nAdaptive RX: {'on' if self.adaptive else 'off'}  TX: off\nrx-usecs: {'n/a' if self.rx_usecs is None else self.rx_usecs}\nrx-frames: n/a\n"),
-            "ethtool-k": (f"ethtool -k {self.dev}", f"Features for {self.dev}:\nrx-checksumming: on\ngeneric-receive-offload: {'on' if self.gro else 'off'}\nrx-udp-gro-forwarding: off\n"),
+            "ethtool-S": (
+                f"ethtool -S {self.dev}",
+                statistics.render(statistics.Statistics(tuple(self.eth.items()))),
+            ),
+            "ethtool-i": (
+                f"ethtool -i {self.dev}",
+                f"driver: {self.driver}\nversion: {self.release}\nfirmware-version: 1\nexpansion-rom-version: \n"
+                f"bus-info: {self.bus}\nsupports-statistics: yes\n",
+            ),
+            "ethtool-g": (
+                f"ethtool -g {self.dev}",
+                f"Ring parameters for {self.dev}:\nPre-set maximums:\n{_ring(self.ring_max)}"
+                f"Current hardware settings:\n{_ring(self.ring)}",
+            ),
+            "ethtool-l": (
+                f"ethtool -l {self.dev}",
+                f"Channel parameters for {self.dev}:\nPre-set maximums:\n{_channels(self.queues_max)}"
+                f"Current hardware settings:\n{_channels(self.queues)}",
+            ),
+            "ethtool-c": (
+                f"ethtool -c {self.dev}",
+                f"Coalesce parameters for {self.dev}:\nAdaptive RX: {'on' if self.adaptive else 'off'}  TX: off\n"
+                f"rx-usecs: {'n/a' if self.rx_usecs is None else self.rx_usecs}\nrx-frames: n/a\n",
+            ),
+            "ethtool-k": (
+                f"ethtool -k {self.dev}",
+                f"Features for {self.dev}:\nrx-checksumming: on\n"
+                f"generic-receive-offload: {'on' if self.gro else 'off'}\nrx-udp-gro-forwarding: off\n",
+            ),
             "sysctl": ("sysctl -a", "".join(f"{k} = {v}\n" for k, v in self.sysctls.items())),
             "paths": ("grep -H . /sys /proc/irq", "".join(f"{k} = {v}\n" for k, v in self._paths().items())),
-        }  # fmt: skip
+        }
         if self.threads:
             parts["threads"] = (
                 "cat /proc/[0-9]*/task/[0-9]*/stat",
-                "".join(f"{tid} ({n}) R 1 1 1 0 -1 4194304 0 0 0 0 {t} 0 0 0 20 0 1 0 5 0 0 " + "0 " * 14 + f"{c} 0 0 0 0 0 0 0 0 0 0 0 0 0\n" for tid, n, t, c in self.threads),
-            )  # fmt: skip
+                "".join(
+                    f"{tid} ({n}) R 1 1 1 0 -1 4194304 0 0 0 0 {t} 0 0 0 20 0 1 0 5 0 0 "
+                    + "0 " * 14
+                    + f"{c} 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+                    for tid, n, t, c in self.threads
+                ),
+            )
         return {k: v for k, v in parts.items() if k not in self.without}
 
     def text(self) -> str:
@@ -273,8 +358,14 @@ class Host:
             out[f"/sys/class/net/{self.dev}/queues/rx-{q}/rps_cpus"] = self.rps
             out[f"/sys/class/net/{self.dev}/device/msi_irqs/{40 + q}"] = "msix"
         base = f"/sys/class/net/{self.dev}"
-        out |= {f"{base}/address": "52:54:00:aa:bb:cc", f"{base}/mtu": "1500", f"{base}/speed": str(self.speed),
-                f"{base}/device/numa_node": str(self.numa_node), f"{base}/napi_defer_hard_irqs": "0", f"{base}/gro_flush_timeout": "0"}  # fmt: skip
+        out |= {
+            f"{base}/address": "52:54:00:aa:bb:cc",
+            f"{base}/mtu": "1500",
+            f"{base}/speed": str(self.speed),
+            f"{base}/device/numa_node": str(self.numa_node),
+            f"{base}/napi_defer_hard_irqs": "0",
+            f"{base}/gro_flush_timeout": "0",
+        }
         cores = self.cpus // self.threads_per_core
         for c in range(self.cpus):
             own = sorted({c % cores, c % cores + cores}) if self.threads_per_core == 2 else [c]
@@ -285,18 +376,43 @@ class Host:
         return out | self.paths
 
 
+def _ring(n: int) -> str:
+    return f"RX:\t\t{n}\nRX Mini:\tn/a\nRX Jumbo:\tn/a\nTX:\t\t{n}\n"
+
+
+def _channels(n: int) -> str:
+    return f"RX:\t\tn/a\nTX:\t\tn/a\nOther:\t\t1\nCombined:\t{n}\n"
+
+
 def _pairs(counters: dict[str, dict[str, int]], groups: tuple[str, ...], old: bool) -> line_pairs.LinePairs:
     """Groups with the names that the doctor reads (and what was counted)."""
     names = {
         "Ip": ("Forwarding", "DefaultTTL", "InReceives", "InDelivers", "ForwDatagrams"),
         "Icmp": ("InMsgs",),
         "Tcp": ("RtoAlgorithm", "PassiveOpens", "InSegs", "InErrs", "InCsumErrors"),
-        "Udp": ("InDatagrams", "NoPorts", "InErrors", "OutDatagrams", "RcvbufErrors", "SndbufErrors", "InCsumErrors",
-                *(() if old else ("IgnoredMulti", "MemErrors"))),
-        "TcpExt": ("SyncookiesSent", "PruneCalled", "RcvPruned", "OfoPruned", "ListenOverflows", "ListenDrops", "TCPRcvCollapsed",
-                   "TCPBacklogDrop", "TCPRcvQDrop"),
+        "Udp": (
+            "InDatagrams",
+            "NoPorts",
+            "InErrors",
+            "OutDatagrams",
+            "RcvbufErrors",
+            "SndbufErrors",
+            "InCsumErrors",
+            *(() if old else ("IgnoredMulti", "MemErrors")),
+        ),
+        "TcpExt": (
+            "SyncookiesSent",
+            "PruneCalled",
+            "RcvPruned",
+            "OfoPruned",
+            "ListenOverflows",
+            "ListenDrops",
+            "TCPRcvCollapsed",
+            "TCPBacklogDrop",
+            "TCPRcvQDrop",
+        ),
         "IpExt": ("InNoRoutes", "InOctets"),
-    }  # fmt: skip
+    }
     return line_pairs.LinePairs(
         tuple(line_pairs.Group(g, names[g], tuple(counters.get(g, {}).get(n, 0) for n in names[g])) for g in groups)
     )
@@ -312,10 +428,20 @@ def pair(host: Host, fault: Callable[[Host], None] | None = None, seconds: int =
 
 
 RELEASES = (
-    "3.13.0-170-generic", "3.10.0-1160.el7.x86_64", "4.4.0-210-generic", "4.18.0-513.5.1.el8_9.x86_64", "5.4.0-1103-aws",
-    "5.14.0-427.13.1.el9_4.x86_64", "5.15.0-91-generic", "5.14.21-150500.55.28-default", "6.1.0-18-amd64", "6.8.0-31-generic",
-    "6.1.66-91.160.amzn2023.x86_64", "6.12.0", "6.18.2",
-)  # fmt: skip
+    "3.13.0-170-generic",
+    "3.10.0-1160.el7.x86_64",
+    "4.4.0-210-generic",
+    "4.18.0-513.5.1.el8_9.x86_64",
+    "5.4.0-1103-aws",
+    "5.14.0-427.13.1.el9_4.x86_64",
+    "5.15.0-91-generic",
+    "5.14.21-150500.55.28-default",
+    "6.1.0-18-amd64",
+    "6.8.0-31-generic",
+    "6.1.66-91.160.amzn2023.x86_64",
+    "6.12.0",
+    "6.18.2",
+)
 
 
 def healthy(seed: int) -> str:
@@ -327,11 +453,19 @@ def healthy(seed: int) -> str:
     release = r.choice(RELEASES)
     old = release.startswith("3.")
     h = Host(
-        driver=driver, cpus=cpus, queues=queues, release=release, name=f"host{seed}", ring=r.choice((256, 512, 1024, 2048)),
-        softnet_columns=11 if old else r.choice((13, 15)), nodes=1 if cpus < 8 else r.choice((1, 2)),
-        threads_per_core=2 if cpus >= 4 and r.random() < 0.5 else 1, adaptive=True, rx_usecs=r.choice((1, 8, 30, 50)),
+        driver=driver,
+        cpus=cpus,
+        queues=queues,
+        release=release,
+        name=f"host{seed}",
+        ring=r.choice((256, 512, 1024, 2048)),
+        softnet_columns=11 if old else r.choice((13, 15)),
+        nodes=1 if cpus < 8 else r.choice((1, 2)),
+        threads_per_core=2 if cpus >= 4 and r.random() < 0.5 else 1,
+        adaptive=True,
+        rx_usecs=r.choice((1, 8, 30, 50)),
         numa_node=0 if cpus >= 8 else -1,
-    )  # fmt: skip
+    )
     if h.nodes == 2:
         # the driver of a careful engineer: queues on the card's own node only
         h.numa_node = 0
@@ -353,8 +487,16 @@ def healthy(seed: int) -> str:
     first = h.mark()
     busy = r.random()
     pps = int(100 + busy * 60000 * h.queues)
-    h.tick(10, pps=pps, soft=busy * 0.7, busy=r.random() * 0.25, udp=r.random(), frame=r.choice((80, 300, 800, 1400)),
-           irq_rate=min(r.randrange(10, 30000), pps // h.queues // 2), merge=r.choice((1, 1, 3, 20)))  # fmt: skip
+    h.tick(
+        10,
+        pps=pps,
+        soft=busy * 0.7,
+        busy=r.random() * 0.25,
+        udp=r.random(),
+        frame=r.choice((80, 300, 800, 1400)),
+        irq_rate=min(r.randrange(10, 30000), pps // h.queues // 2),
+        merge=r.choice((1, 1, 3, 20)),
+    )
     if h.nodes == 2:
         for q in range(h.queues):
             moved = sum(h.irq[q])

@@ -1,7 +1,7 @@
 """For every rule a pair of snapshots that makes it fire and one near it that must not.
 
-`SCENARIOS[id]` is a function of one flag; True gives the text that fires, False the near one.  They differ in the one fact
-that the rule turns on.
+`SCENARIOS[id]` is a function of one flag; True gives the text that fires, False the near one.  They differ
+in the one fact that the rule turns on.
 """
 
 from __future__ import annotations
@@ -167,7 +167,13 @@ def one_queue_has_all(fire: bool) -> str:
 
 @scenario("R16")
 def too_many_queues(fire: bool) -> str:
-    return pair(Host(cpus=32, queues=16, queues_max=32), pps=180_000, irq_rate=10_000 if fire else 3000, soft=0.05, busy=0.02)
+    return pair(
+        Host(cpus=32, queues=16, queues_max=32),
+        pps=180_000,
+        irq_rate=10_000 if fire else 3000,
+        soft=0.05,
+        busy=0.02,
+    )
 
 
 @scenario("R17")
@@ -184,7 +190,12 @@ def moderation_is_latency(fire: bool) -> str:
 
 @scenario("R19")
 def gap_fills_ring(fire: bool) -> str:
-    return pair(Host(driver="i40e", adaptive=False, rx_usecs=500 if fire else 50), pps=800_000, irq_rate=2000, soft=0.4)
+    return pair(
+        Host(driver="i40e", adaptive=False, rx_usecs=500 if fire else 50),
+        pps=800_000,
+        irq_rate=2000,
+        soft=0.4,
+    )
 
 
 @scenario("R20")
@@ -251,7 +262,11 @@ def full_cpu(fire: bool) -> str:
 
 @scenario("R26")
 def no_steering(fire: bool) -> str:
-    return pair(Host(driver="r8169", release="6.1.0-18-amd64", rps="0" if fire else "fe"), lambda h: h.set_cpu(0, 10, 0.97), irq_rate=9000)
+    return pair(
+        Host(driver="r8169", release="6.1.0-18-amd64", rps="0" if fire else "fe"),
+        lambda h: h.set_cpu(0, 10, 0.97),
+        irq_rate=9000,
+    )
 
 
 @scenario("R27")
@@ -466,7 +481,9 @@ def conntrack(fire: bool) -> str:
 @scenario("R51")
 def srso(fire: bool) -> str:
     h = Host()
-    h.paths["/sys/devices/system/cpu/vulnerabilities/spec_rstack_overflow"] = "Mitigation: Safe RET" if fire else "Not affected"
+    h.paths["/sys/devices/system/cpu/vulnerabilities/spec_rstack_overflow"] = (
+        "Mitigation: Safe RET" if fire else "Not affected"
+    )
     return pair(h, lambda x: x.set_cpu(0, 10, 0.93))
 
 

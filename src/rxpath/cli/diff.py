@@ -6,23 +6,27 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = """Examples:
+EXAMPLES = """\b
+Examples:
+  rxpath diff before.txt after.txt
+  rxpath snapshot --interval 5 | rxpath diff -
+  rxpath diff before.txt after.txt --grep drop
 
-rxpath diff before.txt after.txt
-
-rxpath snapshot --interval 5 | rxpath diff -
-
-rxpath diff before.txt after.txt --grep drop
-
-Exit status: 0 nothing moved, 1 something moved, 2 usage or unreadable input, 3 cannot be compared."""
+\b
+Exit status: 0 nothing moved, 1 something moved, 2 usage or unreadable
+input, 3 cannot be compared."""
 
 
 def diff(
-    files: Annotated[list[str] | None, typer.Argument(metavar="A [B]", help="Two snapshots, or one file that holds both.")] = None,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="A [B]", help="Two snapshots, or one file that holds both.")
+    ] = None,
     grep: Annotated[str, typer.Option(help="Only counters whose file or name has this text.", metavar="TEXT")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name both moments and the interval's source.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Name both moments and the interval's source.")
+    ] = False,
 ) -> None:
     """List every counter that moved between two snapshots, with its rate, in the manner of nstat."""
     from ..tune import delta
@@ -57,7 +61,14 @@ def diff(
         status = max(status, 1 if moved else 0)
         if json:
             listing += [
-                {"file": m.file, "counter": m.counter, "delta": m.delta, "per_second": m.per_second, "why": m.why, "seconds": seconds}
+                {
+                    "file": m.file,
+                    "counter": m.counter,
+                    "delta": m.delta,
+                    "per_second": m.per_second,
+                    "why": m.why,
+                    "seconds": seconds,
+                }
                 for m in moved
             ]
         else:

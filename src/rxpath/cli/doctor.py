@@ -1,4 +1,5 @@
-"""`rxpath doctor`: from files of a host to findings.  Options and output only; the judgement is tune/engine.py."""
+"""`rxpath doctor`: from files of a host to findings.  Options and output only; the judgement is
+tune/engine.py."""
 
 from __future__ import annotations
 
@@ -6,35 +7,43 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = """Examples:
+EXAMPLES = """\b
+Examples:
+  rxpath doctor before.txt after.txt
+  cat /proc/net/softnet_stat | rxpath doctor -
+  ethtool -S eth0 | rxpath doctor -
+  rxpath snapshot --interval 10 | rxpath doctor -
+  rxpath doctor sosreport-web1.tar.xz --as-script > cure.sh
 
-rxpath doctor before.txt after.txt
-
-cat /proc/net/softnet_stat | rxpath doctor -
-
-ethtool -S eth0 | rxpath doctor -
-
-rxpath snapshot --interval 10 | rxpath doctor -
-
-rxpath doctor sosreport-web1.tar.xz --as-script > cure.sh
-
-Exit status: 0 nothing found, 1 something found, 2 usage or unreadable input, 3 undecided, 130 interrupted."""
+\b
+Exit status: 0 nothing found, 1 something found, 2 usage or unreadable
+input, 3 undecided, 130 interrupted."""
 
 
 def doctor(
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE|DIR|ARCHIVE|-]...", help="Texts of a host in any order; - is standard input."),
+        typer.Argument(metavar="FILE|DIR|ARCHIVE|-", help="Texts of a host in any order; - is standard input."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-    as_script: Annotated[bool, typer.Option("--as-script", help="Print the cures as a shell script that does nothing unasked.")] = False,
+    as_script: Annotated[
+        bool, typer.Option("--as-script", help="Print the cures as a shell script that does nothing unasked.")
+    ] = False,
     release: Annotated[str, typer.Option(help="The host's uname -r, where the texts lack it.", metavar="RELEASE")] = "",
     goal: Annotated[str, typer.Option(help="What the host is for: latency or throughput.", metavar="GOAL")] = "",
-    p50_us: Annotated[float | None, typer.Option(help="Median latency that you measured, in microseconds.", metavar="US")] = None,
-    p99_us: Annotated[float | None, typer.Option(help="99th percentile latency that you measured.", metavar="US")] = None,
-    cache_miss_pct: Annotated[float | None, typer.Option(help="Cache misses in per cent of references (perf stat).", metavar="PCT")] = None,
+    p50_us: Annotated[
+        float | None, typer.Option(help="Median latency that you measured, in microseconds.", metavar="US")
+    ] = None,
+    p99_us: Annotated[
+        float | None, typer.Option(help="99th percentile latency that you measured.", metavar="US")
+    ] = None,
+    cache_miss_pct: Annotated[
+        float | None, typer.Option(help="Cache misses in per cent of references (perf stat).", metavar="PCT")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line a finding.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say also what was read and how the kernel differs.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say also what was read and how the kernel differs.")
+    ] = False,
 ) -> None:
     """Say from a host's files where packets are lost, why, and which knob helps (or that none does)."""
     from ..tune import engine, report

@@ -7,20 +7,23 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = """Examples:
+EXAMPLES = """\b
+Examples:
+  rxpath lint /etc/sysctl.d/*.conf
+  rxpath lint /etc/sysctl.conf --release 5.15.0-91-generic
+  rxpath lint web1-snapshot.txt
 
-rxpath lint /etc/sysctl.d/*.conf
-
-rxpath lint /etc/sysctl.conf --release 5.15.0-91-generic
-
-rxpath lint web1-snapshot.txt
-
+\b
 Exit status: 0 nothing to remark, 1 remarks, 2 usage or unreadable input."""
 
 
 def lint(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="sysctl files, snapshots, or - for standard input.")],
-    release: Annotated[str, typer.Option(help="uname -r of the host; a snapshot knows its own.", metavar="RELEASE")] = "",
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="sysctl files, snapshots, or - for standard input.")
+    ],
+    release: Annotated[
+        str, typer.Option(help="uname -r of the host; a snapshot knows its own.", metavar="RELEASE")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line when there is nothing to remark.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name the release that is judged by.")] = False,
@@ -69,11 +72,19 @@ def lint(
     if json:
         tune_io.out_json(
             [
-                {"file": r.where, "line": r.line, "name": r.name, "value": r.value, "class": r.kind, "reason": r.reason,
-                 "releases": r.releases, "certain": r.certain}
+                {
+                    "file": r.where,
+                    "line": r.line,
+                    "name": r.name,
+                    "value": r.value,
+                    "class": r.kind,
+                    "reason": r.reason,
+                    "releases": r.releases,
+                    "certain": r.certain,
+                }
                 for r in remarks
             ]
-        )  # fmt: skip
+        )
     else:
         tune_io.out("".join(r.text() + "\n" for r in remarks))
         if not remarks and not bad and not quiet:

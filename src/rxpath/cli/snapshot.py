@@ -1,4 +1,5 @@
-"""`rxpath snapshot`: take from this host everything that tells of receiving.  Options only; tune/collect.py takes."""
+"""`rxpath snapshot`: take from this host everything that tells of receiving.  Options only;
+tune/collect.py takes."""
 
 from __future__ import annotations
 
@@ -8,24 +9,33 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = """Examples:
+EXAMPLES = """\b
+Examples:
+  rxpath snapshot -o web1.txt
+  rxpath snapshot --interval 10 -o web1.txt.gz
+  rxpath snapshot --interval 10 | rxpath doctor -
 
-rxpath snapshot -o web1.txt
-
-rxpath snapshot --interval 10 -o web1.txt.gz
-
-rxpath snapshot --interval 10 | rxpath doctor -
-
-The file is plain text that you may read, cut and paste; addresses of sockets and names of threads stand in it."""
+\b
+The file is plain text that you may read, cut and paste; addresses of
+sockets and names of threads stand in it."""
 
 
 def snapshot(
-    output: Annotated[str, typer.Option("--output", "-o", help="Write to FILE (gzip when it ends in .gz), else standard output.", metavar="FILE")] = "",
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write to FILE (gzip when it ends in .gz), else standard output.",
+            metavar="FILE",
+        ),
+    ] = "",
     interval: Annotated[float, typer.Option(help="Take two moments, so many seconds apart.", metavar="SECONDS")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what was left out.")] = False,
 ) -> None:
-    """Write this host's receive counters, queues, interrupts and settings to one readable text.  Changes nothing."""
+    """Write this host's receive counters, queues, interrupts and settings to one readable text.  Changes
+    nothing."""
     from ..tune import collect
     from . import tune_io
 

@@ -1,11 +1,10 @@
 """What the commands about snapshots share: reading their arguments and writing their results.
 
-Belongs here: standard streams, colour, exit on wrong usage.  Not: any judgement.
+Belongs here: what was given as arguments, exit on wrong usage.  Not: any judgement; writing is terminal.py.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import NoReturn
 
@@ -13,6 +12,9 @@ import typer
 
 from ..tune.intake import Intake, read_inputs
 from ..tune.snapshot import Piece
+from .terminal import colour, out, out_json
+
+__all__ = ["colour", "out", "out_json", "say", "take", "usage"]
 
 
 def say(line: str) -> None:
@@ -24,27 +26,6 @@ def usage(line: str) -> NoReturn:
     """Wrong usage or input: one line, status 2."""
     say(line)
     raise typer.Exit(2)
-
-
-def colour() -> bool:
-    """Colour only on a terminal and when nobody set NO_COLOR."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def out(text: str) -> None:
-    """Data: standard output.  A reader that left early is no error."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def out_json(value: object) -> None:
-    """JSON, indented, keys in the order given."""
-    import json
-
-    out(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def take(files: list[str] | None, release: str = "") -> Intake:

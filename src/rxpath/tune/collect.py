@@ -1,7 +1,8 @@
 """Taking a snapshot of the host that this runs on: one readable text, sections with the command and the time.
 
-Belongs here: which files and commands tell of receiving, and writing them down unchanged.  Nothing is interpreted and
-nothing on the host is changed.  Root is not needed; what a plain user may not read is left out and said.
+Belongs here: which files and commands tell of receiving, and writing them down unchanged.  Nothing is
+interpreted and nothing on the host is changed.  Root is not needed; what a plain user may not read is left
+out and said.
 """
 
 from __future__ import annotations
@@ -18,24 +19,47 @@ from .intake import START, ns_to_iso
 LIMIT = 4 << 20  # of one file: a table of a million connections tells nothing more
 
 MOVING = (
-    "/proc/uptime", "/proc/stat", "/proc/net/softnet_stat", "/proc/interrupts", "/proc/softirqs", "/proc/net/dev",
-    "/proc/net/snmp", "/proc/net/netstat", "/proc/net/sockstat", "/proc/net/udp", "/proc/net/udp6", "/proc/net/tcp",
-)  # fmt: skip
+    "/proc/uptime",
+    "/proc/stat",
+    "/proc/net/softnet_stat",
+    "/proc/interrupts",
+    "/proc/softirqs",
+    "/proc/net/dev",
+    "/proc/net/snmp",
+    "/proc/net/netstat",
+    "/proc/net/sockstat",
+    "/proc/net/udp",
+    "/proc/net/udp6",
+    "/proc/net/tcp",
+)
 ETHTOOL = ("-i", "-g", "-l", "-c", "-k", "-x", "-a", "")
-DEVICE_FILES = ("address", "mtu", "speed", "operstate", "gro_flush_timeout", "napi_defer_hard_irqs", "threaded", "tx_queue_len",
-                "device/numa_node")  # fmt: skip
+DEVICE_FILES = (
+    "address",
+    "mtu",
+    "speed",
+    "operstate",
+    "gro_flush_timeout",
+    "napi_defer_hard_irqs",
+    "threaded",
+    "tx_queue_len",
+    "device/numa_node",
+)
 
 Progress = Callable[[str], None]
 
 
 class Taker:
-    """Takes moments.  `root` is "/" but for tests, which give a directory that looks like one; `run` runs a command and
-    gives its output (and what it said on its error stream when it failed), None when it is not installed."""
+    """Takes moments.  `root` is "/" but for tests, which give a directory that looks like one; `run` runs
+    a command and gives its output (and what it said on its error stream when it failed), None when it is
+    not installed."""
 
     def __init__(
-        self, say: Progress, root: str = "/", run: Callable[[list[str]], str | None] | None = None,
+        self,
+        say: Progress,
+        root: str = "/",
+        run: Callable[[list[str]], str | None] | None = None,
         now_ns: Callable[[], int] = time.time_ns,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.say = say
         self.root = Path(root)
         self.run = run if run is not None else run_command
@@ -105,7 +129,10 @@ class Taker:
                 command = ["ethtool", *([flag] if flag else []), d]
                 yield self._section(" ".join(command), self._command(command))
         yield self._section("sysctl net.core net.ipv4 net.netfilter vm.min_free_kbytes", self._sysctls())
-        yield self._section("grep -H . /proc/irq/*/smp_affinity ... /sys/class/net/*/... /sys/devices/system/...", self._values(devices))
+        yield self._section(
+            "grep -H . /proc/irq/*/smp_affinity ... /sys/class/net/*/... /sys/devices/system/...",
+            self._values(devices),
+        )
         info = self._read("/proc/cpuinfo")
         if info:
             yield self._section("head -40 /proc/cpuinfo", info.split("\n\n")[0] + "\n")
@@ -131,7 +158,7 @@ class Taker:
         out: list[str] = []
         base = self._path("/proc")
         try:
-            pids = sorted((int(p.name) for p in base.iterdir() if p.name.isdigit()))
+            pids = sorted(int(p.name) for p in base.iterdir() if p.name.isdigit())
         except OSError:
             return ""
         for pid in pids[:4000]:
@@ -152,9 +179,13 @@ class Taker:
     def _sysctls(self) -> str:
         out: list[str] = []
         base = self._path("/proc/sys")
-        wanted = [*sorted((base / "net/core").glob("*")), *sorted((base / "net/ipv4").glob("*")),
-                  *(base / "net/netfilter" / n for n in ("nf_conntrack_count", "nf_conntrack_max")),
-                  base / "vm/min_free_kbytes", base / "kernel/osrelease"]  # fmt: skip
+        wanted = [
+            *sorted((base / "net/core").glob("*")),
+            *sorted((base / "net/ipv4").glob("*")),
+            *(base / "net/netfilter" / n for n in ("nf_conntrack_count", "nf_conntrack_max")),
+            base / "vm/min_free_kbytes",
+            base / "kernel/osrelease",
+        ]
         for p in wanted:
             if not p.is_file() or p.name == "netdev_rss_key":  # the key of the hash is a secret of the host
                 continue
@@ -169,13 +200,23 @@ class Taker:
     def _values(self, devices: list[str]) -> str:
         patterns: list[str] = []
         for irq in sorted(self._irqs()):
-            patterns += [f"/proc/irq/{irq}/{n}" for n in ("smp_affinity", "smp_affinity_list", "effective_affinity_list", "node")]
+            patterns += [
+                f"/proc/irq/{irq}/{n}" for n in ("smp_affinity", "smp_affinity_list", "effective_affinity_list", "node")
+            ]
         for d in devices:
             patterns += [f"/sys/class/net/{d}/{n}" for n in DEVICE_FILES]
-            patterns += [f"/sys/class/net/{d}/queues/rx-*/rps_cpus", f"/sys/class/net/{d}/queues/rx-*/rps_flow_cnt",
-                         f"/sys/class/net/{d}/statistics/rx_*", f"/sys/class/net/{d}/device/msi_irqs/*"]  # fmt: skip
-        patterns += ["/sys/devices/system/cpu/online", "/sys/devices/system/cpu/cpu*/topology/thread_siblings_list",
-                     "/sys/devices/system/node/node*/cpulist", "/sys/devices/system/cpu/vulnerabilities/spec_rstack_overflow"]  # fmt: skip
+            patterns += [
+                f"/sys/class/net/{d}/queues/rx-*/rps_cpus",
+                f"/sys/class/net/{d}/queues/rx-*/rps_flow_cnt",
+                f"/sys/class/net/{d}/statistics/rx_*",
+                f"/sys/class/net/{d}/device/msi_irqs/*",
+            ]
+        patterns += [
+            "/sys/devices/system/cpu/online",
+            "/sys/devices/system/cpu/cpu*/topology/thread_siblings_list",
+            "/sys/devices/system/node/node*/cpulist",
+            "/sys/devices/system/cpu/vulnerabilities/spec_rstack_overflow",
+        ]
         out: list[str] = []
         for pattern in patterns:
             for p in sorted(self.root.glob(pattern.lstrip("/")), key=lambda q: _natural(str(q))):

@@ -1,7 +1,7 @@
 """What a name in `ethtool -S` means, by driver: the table of data/counters.toml, typed.
 
-Belongs here: finding meanings in a list of statistics and telling the driver from its names.  Not: differences between
-two moments (delta.py) nor any judgement.
+Belongs here: finding meanings in a list of statistics and telling the driver from its names.  Not:
+differences between two moments (delta.py) nor any judgement.
 """
 
 from __future__ import annotations
@@ -14,11 +14,27 @@ from functools import cache
 from importlib import resources
 
 MEANINGS = (
-    "missed", "no_buffer", "ring_empty", "port_discards", "crc", "frame", "length", "alloc", "policed",
-    "pause_rx", "pause_tx", "csum", "filtered", "xdp", "rx_packets", "queue_packets", "queue_drops",
-)  # fmt: skip
+    "missed",
+    "no_buffer",
+    "ring_empty",
+    "port_discards",
+    "crc",
+    "frame",
+    "length",
+    "alloc",
+    "policed",
+    "pause_rx",
+    "pause_tx",
+    "csum",
+    "filtered",
+    "xdp",
+    "rx_packets",
+    "queue_packets",
+    "queue_drops",
+)
 
-# the names of struct rtnl_link_stats64, as many drivers copy them into ethtool -S: for drivers that the table lacks
+# the names of struct rtnl_link_stats64, as many drivers copy them into ethtool -S: for drivers that the
+# table lacks
 GENERIC: dict[str, tuple[str, ...]] = {
     "missed": ("rx_missed_errors", "rx_fifo_errors"),
     "no_buffer": ("rx_no_buffer_count",),
@@ -31,7 +47,8 @@ GENERIC: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class DriverNames:
-    """One driver's row of the table.  `meanings`: meaning -> alternatives, best first (see data/counters.toml)."""
+    """One driver's row of the table.  `meanings`: meaning -> alternatives, best first (see
+    data/counters.toml)."""
 
     driver: str
     meanings: Mapping[str, tuple[str, ...]]
@@ -77,8 +94,16 @@ def table() -> Mapping[str, DriverNames]:
     return out
 
 
-ALIASES = {"mlx5": "mlx5_core", "mlx4_core": "mlx4_en", "mlx4": "mlx4_en", "bnxt": "bnxt_en", "virtio": "virtio_net",
-           "r8168": "r8169", "r8125": "r8169", "e1000": "e1000e"}  # fmt: skip
+ALIASES = {
+    "mlx5": "mlx5_core",
+    "mlx4_core": "mlx4_en",
+    "mlx4": "mlx4_en",
+    "bnxt": "bnxt_en",
+    "virtio": "virtio_net",
+    "r8168": "r8169",
+    "r8125": "r8169",
+    "e1000": "e1000e",
+}
 
 
 def names_of(driver: str | None) -> DriverNames:

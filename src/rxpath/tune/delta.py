@@ -1,11 +1,12 @@
 """Two moments of one host: which belong together, how much time lies between, how far each counter moved.
 
-Belongs here: wraps, resets, reboots, CPUs that come and go, texts of two hosts.  A movement that cannot be known is None
-with a reason, never a guess.  Rates are integers a second where the interval is known.
+Belongs here: wraps, resets, reboots, CPUs that come and go, texts of two hosts.  A movement that cannot be
+known is None with a reason, never a guess.  Rates are integers a second where the interval is known.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,8 @@ MAX_RATE = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """How far one counter moved.  `delta` None = not known, `why` says so; `since_boot` = the total, no baseline."""
+    """How far one counter moved.  `delta` None = not known, `why` says so; `since_boot` = the total, no
+    baseline."""
 
     before: int
     after: int
@@ -29,7 +31,8 @@ class Move:
 
 
 def move(before: int, after: int, bits: int, interval_ns: int | None) -> Move:
-    """The movement of a counter of that width.  A fall is a wrap only where the width and the time allow it."""
+    """The movement of a counter of that width.  A fall is a wrap only where the width and the time allow
+    it."""
     if after >= before:
         return Move(before, after, after - before)
     if bits >= 64:
@@ -50,7 +53,8 @@ class Pair:
     """What the doctor judges: `after` against `before` (an empty moment at boot when `single`).
 
     `interval_ns` None = not known: no rates.  `lines` are clear words about what could not be compared.
-    `unusable` = nothing may be concluded from movements (reset, order, two hosts): `single` judgements do not apply.
+    `unusable` = nothing may be concluded from movements (reset, order, two hosts): `single` judgements do
+    not apply.
     """
 
     before: Snapshot
@@ -71,7 +75,8 @@ def _mac_addresses(s: Snapshot) -> dict[str, str]:
     for path, value in s.paths.items():
         parts = path.split("/")
         if len(parts) == 6 and path.startswith("/sys/class/net/") and parts[5] == "address":
-            out[parts[4]] = value
+            if re.fullmatch(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}", value):
+                out[parts[4]] = value
     return out
 
 
@@ -106,14 +111,24 @@ def _monotonic(a: Snapshot, b: Snapshot) -> tuple[int, int, list[str]]:
     pairs: list[tuple[str, int, int]] = []
     sa, sb = a.snmp(), b.snmp()
     if sa is not None and sb is not None:
-        for group, name in (("Ip", "InReceives"), ("Ip", "InDelivers"), ("Tcp", "InSegs"), ("Udp", "InDatagrams")):
+        for group, name in (
+            ("Ip", "InReceives"),
+            ("Ip", "InDelivers"),
+            ("Tcp", "InSegs"),
+            ("Udp", "InDatagrams"),
+        ):
             pairs.append((f"{group}.{name}", sa.get(group, name), sb.get(group, name)))
     ca, cb = a.cpu_times(), b.cpu_times()
     if ca is not None and cb is not None:
         pairs.append(("/proc/stat intr", ca.intr_total, cb.intr_total))
         both = ca.cpus.keys() & cb.cpus.keys()
-        pairs.append(("/proc/stat user+system", sum(ca.cpus[c][0] + ca.cpus[c][2] for c in both),
-                      sum(cb.cpus[c][0] + cb.cpus[c][2] for c in both)))  # fmt: skip
+        pairs.append(
+            (
+                "/proc/stat user+system",
+                sum(ca.cpus[c][0] + ca.cpus[c][2] for c in both),
+                sum(cb.cpus[c][0] + cb.cpus[c][2] for c in both),
+            )
+        )
     na, nb = a.netstat(), b.netstat()
     if na is not None and nb is not None:
         pairs.append(("IpExt.InOctets", na.get("IpExt", "InOctets"), nb.get("IpExt", "InOctets")))
@@ -132,9 +147,7 @@ def _interval(a: Snapshot, b: Snapshot) -> tuple[int | None, str]:
             return b.time_ns - a.time_ns, "the times in the files"
     ca, cb = a.cpu_times(), b.cpu_times()
     if ca is not None and cb is not None:
-        spans = sorted(
-            sum(cb.cpus[c][:8]) - sum(ca.cpus[c][:8]) for c in ca.cpus.keys() & cb.cpus.keys()
-        )
+        spans = sorted(sum(cb.cpus[c][:8]) - sum(ca.cpus[c][:8]) for c in ca.cpus.keys() & cb.cpus.keys())
         if spans and spans[-1] > 0:
             # every CPU sees the same time; an idle tickless one may lag, so the largest is nearest
             return spans[-1] * 10_000_000, "the times in /proc/stat"
@@ -153,7 +166,8 @@ def _single(s: Snapshot, line: str = "") -> Pair:
 
 
 def make_pairs(snapshots: Sequence[Snapshot]) -> list[Pair]:
-    """What can be judged: one pair a host from its first to its last moment, or a lone moment against boot."""
+    """What can be judged: one pair a host from its first to its last moment, or a lone moment against
+    boot."""
     groups: list[list[Snapshot]] = []
     words: list[str] = []
     for s in snapshots:
@@ -178,7 +192,10 @@ def make_pairs(snapshots: Sequence[Snapshot]) -> list[Pair]:
 def _of_series(g: list[Snapshot]) -> Pair:
     """First against last; after a reset the part of the series that follows it."""
     lines: list[str] = []
-    if all(s.uptime_cs() is not None for s in g) and len({(t.btime if (t := s.cpu_times()) else 0) // 10 for s in g}) <= 2:
+    if (
+        all(s.uptime_cs() is not None for s in g)
+        and len({(t.btime if (t := s.cpu_times()) else 0) // 10 for s in g}) <= 2
+    ):
         boots = [t.btime for s in g if (t := s.cpu_times()) is not None and t.btime]
         if not boots or max(boots) - min(boots) <= 5:
             g = sorted(g, key=lambda s: s.uptime_cs() or 0)
@@ -199,7 +216,10 @@ def _of_series(g: list[Snapshot]) -> Pair:
     interval, source = _interval(before, after)
     pair = Pair(before, after, False, interval, source, lines)
     if interval is None:
-        pair.lines.append("the time between the two is not known: movements, but no rates (add the output of `date` or /proc/uptime to each)")
+        pair.lines.append(
+            "the time between the two is not known: movements, but no rates (add the output of "
+            "`date` or /proc/uptime to each)"
+        )
     if len(part) > 2:
         pair.lines.append(f"{len(part)} moments: compared are the first and the last")
     _check_rows(pair)
@@ -219,7 +239,9 @@ def _restarted(a: Snapshot, b: Snapshot) -> str:
     if fell and fell >= rose:
         if ua is None or ub is None:
             if not known:
-                return f"its counters are smaller ({', '.join(which[:3])}): given in the wrong order, or reset in between"
+                return (
+                    f"its counters are smaller ({', '.join(which[:3])}): given in the wrong order, or reset in between"
+                )
         return f"its counters were reset between the snapshots ({', '.join(which[:3])})"
     if fell:
         return f"some counters fell ({', '.join(which[:3])}): reset in between, or another host or network namespace"
@@ -247,13 +269,31 @@ def _check_rows(pair: Pair) -> None:
         if fell:
             pair.reset_devices.add(device)
             pair.lines.append(
-                f"{device}: ethtool -S counters fell ({', '.join(fell[:3])}): the driver restarted in between; "
+                f"{device}: ethtool -S counters fell ({', '.join(fell[:3])}): the driver restarted "
+                f"in between; "
                 "its counters are not compared"
             )
 
 
-_GAUGES = ("temperature", "alarm", "_link", "usage", "_level", "fdir_sb_status", "atr_status", "cur_", "_cur", "free",
-           "interface_", "napi_id", "_util", "sensor", "power", "_state", "status")  # fmt: skip
+_GAUGES = (
+    "temperature",
+    "alarm",
+    "_link",
+    "usage",
+    "_level",
+    "fdir_sb_status",
+    "atr_status",
+    "cur_",
+    "_cur",
+    "free",
+    "interface_",
+    "napi_id",
+    "_util",
+    "sensor",
+    "power",
+    "_state",
+    "status",
+)
 
 
 def _gauge(name: str) -> bool:

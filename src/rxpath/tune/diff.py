@@ -28,7 +28,14 @@ def _counters(s: Snapshot) -> Iterable[tuple[str, str, int, int]]:
     soft = s.softnet()
     if soft is not None:
         for r in soft.rows:
-            for name in ("processed", "dropped", "time_squeeze", "cpu_collision", "received_rps", "flow_limit_count"):
+            for name in (
+                "processed",
+                "dropped",
+                "time_squeeze",
+                "cpu_collision",
+                "received_rps",
+                "flow_limit_count",
+            ):
                 yield "softnet_stat", f"cpu{r.cpu}.{name}", getattr(r, name), 32
     irqs = s.interrupts()
     if irqs is not None:
@@ -47,10 +54,29 @@ def _counters(s: Snapshot) -> Iterable[tuple[str, str, int, int]]:
     dev = s.net_dev()
     if dev is not None:
         for row_ in dev.rows:
-            for name in ("rx_bytes", "rx_packets", "rx_errs", "rx_drop", "rx_fifo", "rx_frame", "rx_multicast", "tx_bytes", "tx_packets",
-                         "tx_errs", "tx_drop"):  # fmt: skip
+            for name in (
+                "rx_bytes",
+                "rx_packets",
+                "rx_errs",
+                "rx_drop",
+                "rx_fifo",
+                "rx_frame",
+                "rx_multicast",
+                "tx_bytes",
+                "tx_packets",
+                "tx_errs",
+                "tx_drop",
+            ):
                 yield "net/dev", f"{row_.name}.{name}", getattr(row_, name), 64
-    gauges = {"IpForwarding", "IpDefaultTTL", "TcpRtoAlgorithm", "TcpRtoMin", "TcpRtoMax", "TcpMaxConn", "TcpCurrEstab"}
+    gauges = {
+        "IpForwarding",
+        "IpDefaultTTL",
+        "TcpRtoAlgorithm",
+        "TcpRtoMin",
+        "TcpRtoMax",
+        "TcpMaxConn",
+        "TcpCurrEstab",
+    }
     for file, pairs in (("snmp", s.snmp()), ("netstat", s.netstat())):
         if pairs is not None:
             for group in pairs.groups:
@@ -69,7 +95,8 @@ def _counters(s: Snapshot) -> Iterable[tuple[str, str, int, int]]:
 
 
 def differences(pair: Pair) -> list[Moved]:
-    """Every counter that moved, in the order of the texts.  Names that appear twice in one text are matched in order."""
+    """Every counter that moved, in the order of the texts.  Names that appear twice in one text are
+    matched in order."""
     old: dict[tuple[str, str], list[int]] = {}
     for file, counter, value, _ in _counters(pair.before):
         old.setdefault((file, counter), []).append(value)

@@ -1,7 +1,7 @@
 """The doctor: rules run over a pair of snapshots, giving findings with evidence and cure.
 
-Belongs here: which rule speaks for which subject, how certain it is, what is undecided and what would decide it.  Not:
-printing (report.py), thresholds (data/rules.toml).
+Belongs here: which rule speaks for which subject, how certain it is, what is undecided and what would
+decide it.  Not: printing (report.py), thresholds (data/rules.toml).
 """
 
 from __future__ import annotations
@@ -17,13 +17,37 @@ from .rules import CERTAINTIES, PLACE, Cure, Rule, rules
 from .snapshot import UNNAMED, Piece, Snapshot
 
 FOUND, NOTHING, USAGE, UNDECIDED = 1, 0, 2, 3
-STAGES = ("wire", "hypervisor", "NIC memory", "NIC", "ring", "refill", "irq", "rss", "napi", "softirq", "steering", "backlog", "gro",
-          "netfilter", "core", "transport", "udp", "tcp", "socket", "application", "CPU", "wake-up", "host")  # fmt: skip
+STAGES = (
+    "wire",
+    "hypervisor",
+    "NIC memory",
+    "NIC",
+    "ring",
+    "refill",
+    "irq",
+    "rss",
+    "napi",
+    "softirq",
+    "steering",
+    "backlog",
+    "gro",
+    "netfilter",
+    "core",
+    "transport",
+    "udp",
+    "tcp",
+    "socket",
+    "application",
+    "CPU",
+    "wake-up",
+    "host",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a cure, filled in.  `missing`: commands to take first, because a line lacks a value (shown as <name>)."""
+    """One step of a cure, filled in.  `missing`: commands to take first, because a line lacks a value
+    (shown as <name>)."""
 
     apply: str = ""
     verify: str = ""
@@ -36,7 +60,8 @@ class Step:
 
 @dataclass(slots=True)
 class Finding:
-    """One verdict.  `candidates`: when the cause is undecided, the rules between which `needs` would decide."""
+    """One verdict.  `candidates`: when the cause is undecided, the rules between which `needs` would
+    decide."""
 
     rule: str
     title: str
@@ -121,7 +146,8 @@ _WANTED: tuple[tuple[str, str, str], ...] = (
 
 
 def diagnose(intake: Intake, notes: dict[str, str] | None = None) -> Report:
-    """Judge everything that was taken in.  `notes`: what the engineer says (goal, p50_us, p99_us, cache_miss_pct)."""
+    """Judge everything that was taken in.  `notes`: what the engineer says (goal, p50_us, p99_us,
+    cache_miss_pct)."""
     for s in intake.snapshots:
         adopt_unnamed(s)
         if notes:
@@ -134,7 +160,8 @@ def diagnose(intake: Intake, notes: dict[str, str] | None = None) -> Report:
 
 
 def adopt_unnamed(s: Snapshot) -> None:
-    """An ethtool text without the name of its device belongs to the only device that the snapshot knows, if it is one."""
+    """An ethtool text without the name of its device belongs to the only device that the snapshot knows,
+    if it is one."""
     unnamed = [key for key in s.pieces if key[1] == UNNAMED]
     if not unnamed:
         return
@@ -152,9 +179,19 @@ def diagnose_pair(pair: Pair) -> Diagnosis:
     host = View(pair)
     kernel = after.kernel()
     d = Diagnosis(
-        after.host(), kernel.line() if kernel is not None else "", kernel.differs if kernel is not None else (), pair.single,
-        pair.seconds(), pair.interval_from, list(pair.lines), [], [], _seen(after), (), pair.unusable,
-    )  # fmt: skip
+        after.host(),
+        kernel.line() if kernel is not None else "",
+        kernel.differs if kernel is not None else (),
+        pair.single,
+        pair.seconds(),
+        pair.interval_from,
+        list(pair.lines),
+        [],
+        [],
+        _seen(after),
+        (),
+        pair.unusable,
+    )
     if pair.unusable:
         d.missing = ("rxpath snapshot --interval 10 -o FILE   (both moments in one file, in order)",)
         return d
@@ -208,7 +245,9 @@ def _seen(s: Snapshot) -> tuple[str, ...]:
 
 def _judge(rule: Rule, view: View) -> tuple[Result, Result] | None:
     """(symptom, when), or None where the rule does not speak of this driver, release or subject."""
-    if rule.scope == "device" and not rule.for_driver(view.b.names(view.device).driver if view.b.driver(view.device) else None):
+    if rule.scope == "device" and not rule.for_driver(
+        view.b.names(view.device).driver if view.b.driver(view.device) else None
+    ):
         return None
     in_range = rule.for_release(view.b.kernel())
     if in_range is False and not _proven(rule, view):
@@ -229,7 +268,8 @@ def _proven(rule: Rule, view: View) -> bool:
 
 
 def _same_subject(a: View, b: View) -> bool:
-    """Whether two findings speak of the same thing: same device, same CPU, or the CPU that serves the device."""
+    """Whether two findings speak of the same thing: same device, same CPU, or the CPU that serves the
+    device."""
     if a.device and b.device:
         return a.device == b.device
     if a.cpu >= 0 and b.cpu >= 0:
@@ -257,10 +297,22 @@ def _finding(rule: Rule, view: View, when: Result) -> Finding:
     for name in when.assumed:
         needs += ["uname -r"] if name == "release" else list(view.get(name).need)
     return Finding(
-        rule.id, rule.title, rule.kind, rule.stage, view.subject(), _down(rule.certainty, steps_down), fill(rule.cause, view)[0],
-        fill(rule.explanation, view)[0], evidence, tuple(s for c in rule.cure if (s := _step(c, view)) is not None),
-        _warning(rule, view), rule.risk, rule.source, tuple(dict.fromkeys(needs)), since_boot=view.pair.single,
-    )  # fmt: skip
+        rule.id,
+        rule.title,
+        rule.kind,
+        rule.stage,
+        view.subject(),
+        _down(rule.certainty, steps_down),
+        fill(rule.cause, view)[0],
+        fill(rule.explanation, view)[0],
+        evidence,
+        tuple(s for c in rule.cure if (s := _step(c, view)) is not None),
+        _warning(rule, view),
+        rule.risk,
+        rule.source,
+        tuple(dict.fromkeys(needs)),
+        since_boot=view.pair.single,
+    )
 
 
 def _warning(rule: Rule, view: View) -> str:
@@ -285,12 +337,23 @@ def _evidence(rule: Rule, view: View) -> tuple[Evidence, ...]:
         out.extend(moved[:4])
         if len(moved) > 4:
             rest = sum(e.delta or 0 for e in moved[4:])
-            out.append(Evidence(moved[0].file, f"and {len(moved) - 4} more", None, rest, rest, view.per_second(rest), view.pair.single))
+            out.append(
+                Evidence(
+                    moved[0].file,
+                    f"and {len(moved) - 4} more",
+                    None,
+                    rest,
+                    rest,
+                    view.per_second(rest),
+                    view.pair.single,
+                )
+            )
     return tuple(out)
 
 
 def fill(template: str, view: View) -> tuple[str, tuple[str, ...]]:
-    """A template with facts put in; unknown ones stay as <name>, and the commands that would tell come second."""
+    """A template with facts put in; unknown ones stay as <name>, and the commands that would tell come
+    second."""
     missing: list[str] = []
     unknown = False
     out: list[str] = []
@@ -344,7 +407,8 @@ def _step(cure: Cure, view: View) -> Step | None:
     if cure.link:
         device = str(view.value("dev"))
         permanent = [
-            f"printf '[Match]\\nOriginalName={device}\\n[Link]\\nNamePolicy=keep kernel database onboard slot path\\n{put(cure.link)}\\n'"
+            f"printf '[Match]\\nOriginalName={device}\\n[Link]\\nNamePolicy=keep kernel database "
+            f"onboard slot path\\n{put(cure.link)}\\n'"
             f" > /etc/systemd/network/10-rxpath-{device}.link",
             "udevadm control --reload   # takes effect when the device appears again",
         ]
@@ -360,7 +424,8 @@ def _quote(text: str) -> str:
 def _undecided(
     outcomes: Sequence[tuple[Rule, View, Result, Result]], fired: Sequence[tuple[Rule, View, Result]]
 ) -> list[Finding]:
-    """A symptom that is there although no rule of its group is true: the cause stays open, and what would decide is said."""
+    """A symptom that is there although no rule of its group is true: the cause stays open, and what would
+    decide is said."""
     groups: dict[tuple[str, str], list[tuple[Rule, View, Result, Result]]] = {}
     for o in outcomes:
         groups.setdefault((o[0].symptom_text, o[1].subject()), []).append(o)
@@ -385,16 +450,39 @@ def _undecided(
         if open_rules:
             cause = f"The symptom is certain, its cause is not decided by these texts. Possible: {titles}."
         else:
-            cause = f"The symptom is certain, and none of the known causes fits these numbers ({titles}): the values lie between them."
+            cause = (
+                f"The symptom is certain, and none of the known causes fits these numbers "
+                f"({titles}): the values lie between them."
+            )
         symptom_facts = tuple(dict.fromkeys(symptom.used))
         evidence = tuple(dict.fromkeys(e for n in symptom_facts for e in view.get(n).evidence))[:6]
-        what = {"ring": "Frames lost at the receive ring", "socket": "A socket loses datagrams", "backlog": "A CPU's backlog overflows",
-                "softirq": "Polling ends early", "irq": "Interrupts gather on one CPU", "steering": "One busy CPU beside idle ones"}  # fmt: skip
+        what = {
+            "ring": "Frames lost at the receive ring",
+            "socket": "A socket loses datagrams",
+            "backlog": "A CPU's backlog overflows",
+            "softirq": "Polling ends early",
+            "irq": "Interrupts gather on one CPU",
+            "steering": "One busy CPU beside idle ones",
+        }
         out.append(
             Finding(
-                "+".join(names), f"{what.get(rule.stage, rule.title)}: cause undecided", rule.kind, rule.stage, view.subject(),
-                "undecided", cause, "", evidence, (), "", "", "", tuple(dict.fromkeys(needs)), names, since_boot=view.pair.single,
-            )  # fmt: skip
+                "+".join(names),
+                f"{what.get(rule.stage, rule.title)}: cause undecided",
+                rule.kind,
+                rule.stage,
+                view.subject(),
+                "undecided",
+                cause,
+                "",
+                evidence,
+                (),
+                "",
+                "",
+                "",
+                tuple(dict.fromkeys(needs)),
+                names,
+                since_boot=view.pair.single,
+            )
         )
     return _merge_cpus(out)
 
@@ -418,7 +506,8 @@ def _negatives(found: list[tuple[Rule, View, Finding]], host: View, views: dict[
 
 
 def _merge_cpus(findings: list[Finding]) -> list[Finding]:
-    """The same verdict on many CPUs or sockets is said once: the list of subjects, the evidence of the first few."""
+    """The same verdict on many CPUs or sockets is said once: the list of subjects, the evidence of the
+    first few."""
     out: list[Finding] = []
     for f in findings:
         for have in out:

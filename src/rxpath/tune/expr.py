@@ -1,8 +1,8 @@
 """The small language of predicates in rules: numbers, names of facts, comparison, arithmetic, and/or/not.
 
-Logic has three values: a fact that the texts do not tell is unknown (None), and unknown spreads unless the rest decides
-(False and unknown = False).  `plausible(x)` takes unknown for true and remembers that it did.  No attribute, index or
-call of anything else: a rule file cannot run code.
+Logic has three values: a fact that the texts do not tell is unknown (None), and unknown spreads unless the
+rest decides (False and unknown = False).  `plausible(x)` takes unknown for true and remembers that it did.
+ No attribute, index or call of anything else: a rule file cannot run code.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class ExprError(ValueError):
 
 @dataclass(slots=True)
 class Result:
-    """`value` True, False or None (unknown); `assumed` names taken for true though unknown; `unknown` names that were
-    needed and are not known; `used` all names looked up, in order."""
+    """`value` True, False or None (unknown); `assumed` names taken for true though unknown; `unknown`
+    names that were needed and are not known; `used` all names looked up, in order."""
 
     value: Value
     used: list[str] = field(default_factory=list)
@@ -42,9 +42,30 @@ def compile_expr(text: str) -> ast.expr:
                 raise ExprError(f"only plausible(x) and known(x) may be called: {text.strip()[:60]!r}")
         elif not isinstance(
             node,
-            (ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.Compare, ast.BinOp, ast.Add, ast.Sub, ast.Mult,
-             ast.Div, ast.Name, ast.Load, ast.Constant, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq),
-        ):  # fmt: skip
+            (
+                ast.BoolOp,
+                ast.And,
+                ast.Or,
+                ast.UnaryOp,
+                ast.Not,
+                ast.USub,
+                ast.Compare,
+                ast.BinOp,
+                ast.Add,
+                ast.Sub,
+                ast.Mult,
+                ast.Div,
+                ast.Name,
+                ast.Load,
+                ast.Constant,
+                ast.Lt,
+                ast.LtE,
+                ast.Gt,
+                ast.GtE,
+                ast.Eq,
+                ast.NotEq,
+            ),
+        ):
             raise ExprError(f"{type(node).__name__} is not of the language: {text.strip()[:60]!r}")
     return tree
 

@@ -1,8 +1,9 @@
 """From what an engineer has (files, directories, tarballs, pasted text) to snapshots in order of time.
 
-Belongs here: finding where one text ends and the next begins, recognising each by its content (a header line such as
-`# cat /proc/net/softnet_stat` or a file name helps, but is not needed), giving it a time and a host, and grouping pieces
-into moments.  Not: what the texts mean.
+Belongs here: finding where one text ends and the next begins, recognising each by its content (a header
+line such as
+`# cat /proc/net/softnet_stat` or a file name helps, but is not needed), giving it a time and a host, and
+grouping pieces into moments.  Not: what the texts mean.
 
 A text that cannot be read becomes one `Problem` line and is left out; it never changes what the others say.
 """
@@ -27,7 +28,8 @@ START = "# rxpath snapshot"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that was given and could not be used: `where` a file or "standard input", `line` one clear line."""
+    """Something that was given and could not be used: `where` a file or "standard input", `line` one clear
+    line."""
 
     where: str
     line: str
@@ -56,7 +58,8 @@ class Block:
     file: str
 
 
-# -- recognising one text ------------------------------------------------------------------------------------------
+# -- recognising one text
+# ------------------------------------------------------------------------------------------
 
 _HEX8 = r"[0-9a-f]{8}"
 _STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -118,8 +121,8 @@ _INSIDE: dict[str, re.Pattern[str]] = {
 _ONE_LINE = frozenset(("uname", "uptime", "date"))
 
 _COMMANDS = (
-    "cat|grep|egrep|zgrep|head|tail|ethtool|ip|ss|sysctl|uname|date|uptime|lscpu|numactl|ls|for|find|ps|nstat|netstat|mpstat|"
-    "echo|dmesg|sudo|lsmod|top|watch|modinfo|perf|awk|sed|hostname|lspci|cd|sleep|tc|bridge|note"
+    "cat|grep|egrep|zgrep|head|tail|ethtool|ip|ss|sysctl|uname|date|uptime|lscpu|numactl|ls|for|find|ps|nstat|netstat|"
+    "mpstat|echo|dmesg|sudo|lsmod|top|watch|modinfo|perf|awk|sed|hostname|lspci|cd|sleep|tc|bridge|note"
 )
 _HEADER = re.compile(
     rf"(?:(?:\[?[\w.-]+@[\w.-]+[^#$]{{0,80}})?[#$]\s?|\+ )(?P<cmd>(?:\S*/)?(?:{_COMMANDS})\b.*)$"
@@ -156,7 +159,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def date_to_ns(line: str) -> int | None:
-    """Output of `date`, of `date +%s` or `date +%s.%N`.  A zone other than UTC or GMT counts as UTC: only differences
+    """Output of `date`, of `date +%s` or `date +%s.%N`.  A zone other than UTC or GMT counts as UTC:
+    only differences
     matter and they are the same on one host."""
     line = line.strip()
     if re.fullmatch(r"\d{10}(?:\.\d{1,9})?", line, re.ASCII):
@@ -170,12 +174,11 @@ def date_to_ns(line: str) -> int | None:
     if clock is None or month is None or year is None or day is None:
         return None
     hour = int(clock[1]) % 12 + 12 * (clock[4] == "PM") if clock[4] else int(clock[1])
-    return iso_to_ns(
-        f"{year[1]}-{_MONTHS.index(month[1]) + 1:02d}-{int(day[1]):02d}T{hour:02d}:{clock[2]}:{clock[3]}Z"
-    )
+    return iso_to_ns(f"{year[1]}-{_MONTHS.index(month[1]) + 1:02d}-{int(day[1]):02d}T{hour:02d}:{clock[2]}:{clock[3]}Z")
 
 
-# -- splitting a text into blocks ------------------------------------------------------------------------------------
+# -- splitting a text into blocks
+# ------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -206,12 +209,24 @@ def _device_of(command: str) -> str:
 
 
 _KIND_OF_PATH: tuple[tuple[str, str], ...] = (
-    ("net/softnet_stat", "softnet_stat"), ("proc/interrupts", "interrupts"), ("proc/softirqs", "softirqs"),
-    ("proc/stat", "stat"), ("net/dev", "net_dev"), ("net/snmp", "snmp"), ("net/netstat", "netstat"),
-    ("net/udp6", "udp6"), ("net/udp", "udp"), ("net/tcp6", "tcp6"), ("net/tcp", "tcp"), ("net/raw6", "raw"),
-    ("net/raw", "raw"), ("net/sockstat", "sockstat"), ("proc/uptime", "uptime"), ("proc/modules", "modules"),
+    ("net/softnet_stat", "softnet_stat"),
+    ("proc/interrupts", "interrupts"),
+    ("proc/softirqs", "softirqs"),
+    ("proc/stat", "stat"),
+    ("net/dev", "net_dev"),
+    ("net/snmp", "snmp"),
+    ("net/netstat", "netstat"),
+    ("net/udp6", "udp6"),
+    ("net/udp", "udp"),
+    ("net/tcp6", "tcp6"),
+    ("net/tcp", "tcp"),
+    ("net/raw6", "raw"),
+    ("net/raw", "raw"),
+    ("net/sockstat", "sockstat"),
+    ("proc/uptime", "uptime"),
+    ("proc/modules", "modules"),
     ("proc/cpuinfo", "cpuinfo"),
-)  # fmt: skip
+)
 
 
 def kind_of_command(command: str) -> str:
@@ -223,8 +238,17 @@ def kind_of_command(command: str) -> str:
     m = re.search(r"ethtool[ _]+(?:--?(?P<flag>[a-zA-Z-]+)[ _]+)?", command)
     if m and re.search(r"\bethtool", command):
         flag = m["flag"] or ""
-        long = {"statistics": "S", "driver": "i", "show-ring": "g", "show-channels": "l", "show-coalesce": "c",
-                "show-features": "k", "show-rxfh": "x", "show-pause": "a", "show-rxfh-indir": "x"}  # fmt: skip
+        long = {
+            "statistics": "S",
+            "driver": "i",
+            "show-ring": "g",
+            "show-channels": "l",
+            "show-coalesce": "c",
+            "show-features": "k",
+            "show-rxfh": "x",
+            "show-pause": "a",
+            "show-rxfh-indir": "x",
+        }
         letter = long.get(flag, flag)
         return f"ethtool-{letter}" if letter in "Siglckxa" and letter else "ethtool" if not flag else ""
     return ""
@@ -266,7 +290,11 @@ def _blocks(text: str, file: str) -> Iterator[Block | str]:
         kind, found = _start(line, lines, index)
         if block is not None:
             inside = _INSIDE.get(block.kind)
-            if inside is not None and inside.match(line) and not (kind and kind != block.kind and kind not in ("sysctl", "stat")):
+            if (
+                inside is not None
+                and inside.match(line)
+                and not (kind and kind != block.kind and kind not in ("sysctl", "stat"))
+            ):
                 block.lines.append(line)
                 continue
             if inside is None and block.kind not in _ONE_LINE and not kind:
@@ -291,7 +319,11 @@ def _blocks(text: str, file: str) -> Iterator[Block | str]:
             continue
         if line.strip():
             # nothing that we know: a bare list of `name: number` lines may be a grep of ethtool -S
-            if re.match(r"\s*(?:\[?\d*\]?:?\s?)?(?:rx|tx|port\.|veb\.|rxq|queue_|alloc_rx|mac_rx)[\w.\[\]: -]*:\s*\d+\s*$", line):
+            if re.match(
+                r"\s*(?:\[?\d*\]?:?\s?)?(?:rx|tx|port\.|veb\.|rxq|queue_|alloc_rx|mac_rx)"
+                r"[\w.\[\]: -]*:\s*\d+\s*$",
+                line,
+            ):
                 block = Block("ethtool-S", device or file_device or UNNAMED, [line], command or "ethtool -S", at, file)
                 continue
             yield Block("", "", [line], command, at, file)
@@ -300,15 +332,36 @@ def _blocks(text: str, file: str) -> Iterator[Block | str]:
 
 
 _SOURCES = {
-    "softnet_stat": "/proc/net/softnet_stat", "interrupts": "/proc/interrupts", "softirqs": "/proc/softirqs",
-    "stat": "/proc/stat", "net_dev": "/proc/net/dev", "snmp": "/proc/net/snmp", "netstat": "/proc/net/netstat",
-    "udp": "/proc/net/udp", "udp6": "/proc/net/udp6", "tcp": "/proc/net/tcp", "sockstat": "/proc/net/sockstat",
-    "ss": "ss -uampn", "sysctl": "sysctl -a", "uname": "uname -a", "uptime": "/proc/uptime", "date": "date",
-    "threads": "/proc/PID/task/TID/stat", "modules": "/proc/modules", "cpuinfo": "/proc/cpuinfo",
-    "ethtool-S": "ethtool -S", "ethtool-i": "ethtool -i", "ethtool-g": "ethtool -g", "ethtool-l": "ethtool -l",
-    "ethtool-c": "ethtool -c", "ethtool-k": "ethtool -k", "ethtool-x": "ethtool -x", "ethtool-a": "ethtool -a",
-    "ethtool": "ethtool", "mpstat": "mpstat -P ALL",
-}  # fmt: skip
+    "softnet_stat": "/proc/net/softnet_stat",
+    "interrupts": "/proc/interrupts",
+    "softirqs": "/proc/softirqs",
+    "stat": "/proc/stat",
+    "net_dev": "/proc/net/dev",
+    "snmp": "/proc/net/snmp",
+    "netstat": "/proc/net/netstat",
+    "udp": "/proc/net/udp",
+    "udp6": "/proc/net/udp6",
+    "tcp": "/proc/net/tcp",
+    "sockstat": "/proc/net/sockstat",
+    "ss": "ss -uampn",
+    "sysctl": "sysctl -a",
+    "uname": "uname -a",
+    "uptime": "/proc/uptime",
+    "date": "date",
+    "threads": "/proc/PID/task/TID/stat",
+    "modules": "/proc/modules",
+    "cpuinfo": "/proc/cpuinfo",
+    "ethtool-S": "ethtool -S",
+    "ethtool-i": "ethtool -i",
+    "ethtool-g": "ethtool -g",
+    "ethtool-l": "ethtool -l",
+    "ethtool-c": "ethtool -c",
+    "ethtool-k": "ethtool -k",
+    "ethtool-x": "ethtool -x",
+    "ethtool-a": "ethtool -a",
+    "ethtool": "ethtool",
+    "mpstat": "mpstat -P ALL",
+}
 
 
 def _start(line: str, lines: list[str], index: int) -> tuple[str, str]:
@@ -336,7 +389,8 @@ def _sock_kind(header: str) -> str:
     return "tcp6" if v6 else "tcp"
 
 
-# -- parsing one block ---------------------------------------------------------------------------------------------
+# -- parsing one block
+# ---------------------------------------------------------------------------------------------
 
 
 def _parse_stat(text: str) -> CpuTimes:
@@ -389,7 +443,8 @@ def _parse_modules(text: str) -> tuple[str, ...]:
 
 
 def _parse_mpstat(text: str) -> dict[int, int]:
-    """%soft per CPU in hundredths of a percent: the average lines when there are some, else the last round."""
+    """%soft per CPU in hundredths of a percent: the average lines when there are some, else the last
+    round."""
     soft: dict[int, int] = {}
     average: dict[int, int] = {}
     column = -1
@@ -411,17 +466,28 @@ def _parser(kind: str) -> Callable[[str], object]:
     from importlib import import_module
 
     own: dict[str, Callable[[str], object]] = {
-        "stat": _parse_stat, "threads": _parse_threads, "uptime": _parse_uptime, "modules": _parse_modules,
-        "mpstat": _parse_mpstat, "date": date_to_ns,
-    }  # fmt: skip
+        "stat": _parse_stat,
+        "threads": _parse_threads,
+        "uptime": _parse_uptime,
+        "modules": _parse_modules,
+        "mpstat": _parse_mpstat,
+        "date": date_to_ns,
+    }
     if kind in own:
         return own[kind]
     module = {
-        "ethtool-S": "ethtool.statistics", "ethtool-i": "ethtool.driver_info", "ethtool-g": "ethtool.ring",
-        "ethtool-l": "ethtool.channels", "ethtool-c": "ethtool.coalesce", "ethtool-k": "ethtool.features",
-        "ethtool-x": "ethtool.rxfh", "ethtool-a": "ethtool.pause", "ethtool": "ethtool.settings",
-        "udp6": "udp", "tcp6": "tcp",
-    }.get(kind, kind)  # fmt: skip
+        "ethtool-S": "ethtool.statistics",
+        "ethtool-i": "ethtool.driver_info",
+        "ethtool-g": "ethtool.ring",
+        "ethtool-l": "ethtool.channels",
+        "ethtool-c": "ethtool.coalesce",
+        "ethtool-k": "ethtool.features",
+        "ethtool-x": "ethtool.rxfh",
+        "ethtool-a": "ethtool.pause",
+        "ethtool": "ethtool.settings",
+        "udp6": "udp",
+        "tcp6": "tcp",
+    }.get(kind, kind)
     parse: Callable[[str], object] = import_module(f"{formats.__name__}.{module}").parse
     return parse
 
@@ -564,7 +630,8 @@ def _place(rounds: list[_Round], item: Block, value: object, order: int, file: s
 
 
 def _merge(rounds: list[_Round]) -> list[Snapshot]:
-    """Moments from the rounds of all files: a round joins the moment nearest in time that lacks all of its kinds."""
+    """Moments from the rounds of all files: a round joins the moment nearest in time that lacks all of
+    its kinds."""
     # files whose time is known first, oldest first; the others in the order given
     ordered = sorted(rounds, key=lambda r: (r.time_ns is None or r.time_from == "file", r.time_ns or 0, r.order))
     if all(r.time_from in ("file", "") for r in rounds):
@@ -583,7 +650,17 @@ def _merge(rounds: list[_Round]) -> list[Snapshot]:
                 best = m
         if best is None:
             moments.append(
-                _Round(r.order, r.file, r.time_ns, r.time_from, r.host, list(r.pieces), dict(r.paths), dict(r.sysctls), dict(r.notes))
+                _Round(
+                    r.order,
+                    r.file,
+                    r.time_ns,
+                    r.time_from,
+                    r.host,
+                    list(r.pieces),
+                    dict(r.paths),
+                    dict(r.sysctls),
+                    dict(r.notes),
+                )
             )
             continue
         best.pieces.extend(r.pieces)
@@ -594,10 +671,19 @@ def _merge(rounds: list[_Round]) -> list[Snapshot]:
         if best.time_from in ("", "file") and r.time_ns is not None and r.time_from not in ("", "file"):
             best.time_ns, best.time_from = r.time_ns, r.time_from
     out: list[Snapshot] = []
-    for m in moments:
+    for number, m in enumerate(moments, 1):
+        label = m.file or "standard input"
+        if sum(1 for other in moments if other.file == m.file) > 1:
+            label += f" at {ns_to_iso(m.time_ns)}" if m.time_ns is not None else f", moment {number}"
         out.append(
             Snapshot(
-                m.file or "standard input", {(p.kind, p.device): p for p in m.pieces}, m.paths, m.sysctls, m.notes, m.time_ns, m.time_from
+                label,
+                {(p.kind, p.device): p for p in m.pieces},
+                m.paths,
+                m.sysctls,
+                m.notes,
+                m.time_ns,
+                m.time_from,
             )
         )
     return out
@@ -621,7 +707,8 @@ _WANTED = re.compile(
 
 
 def read_archive(data: bytes, name: str, problems: list[Problem]) -> list[_Round]:
-    """The rounds of a support archive (sosreport, or any tar): members that doctor knows by path, all one moment."""
+    """The rounds of a support archive (sosreport, or any tar): members that doctor knows by path, all
+    one moment."""
     rounds: list[_Round] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:*") as tar:
@@ -655,8 +742,11 @@ def read_archive(data: bytes, name: str, problems: list[Problem]) -> list[_Round
 
 def _single_value(path: str) -> str:
     """The /proc or /sys path of a one-value file inside an archive or directory, "" when it is none."""
-    m = re.search(r"(?:^|/)((?:proc/(?:irq/\d+/|sys/net/|sys/vm/min_free_kbytes|sys/kernel/(?:osrelease|hostname))|"
-                  r"sys/(?:class/net/|devices/system/))\S*)$", path)  # fmt: skip
+    m = re.search(
+        r"(?:^|/)((?:proc/(?:irq/\d+/|sys/net/|sys/vm/min_free_kbytes|sys/kernel/(?:osrelease|hostname))|"
+        r"sys/(?:class/net/|devices/system/))\S*)$",
+        path,
+    )
     return "/" + m[1] if m else ""
 
 
@@ -704,8 +794,10 @@ def _fold(rounds: list[_Round], name: str, order: int) -> list[_Round]:
     out: list[_Round] = []
     for snap_round in rounds:
         for have in out:
-            if not (have.keys() & snap_round.keys()) and not _path_clash(have, snap_round) and (
-                have.time_from != "header" or snap_round.time_from != "header"
+            if (
+                not (have.keys() & snap_round.keys())
+                and not _path_clash(have, snap_round)
+                and (have.time_from != "header" or snap_round.time_from != "header")
             ):
                 have.pieces.extend(snap_round.pieces)
                 have.paths.update(snap_round.paths)
@@ -723,7 +815,8 @@ def _fold(rounds: list[_Round], name: str, order: int) -> list[_Round]:
 def read_inputs(paths: Iterable[str], stdin: Callable[[], bytes] | None = None) -> Intake:
     """Everything that the command line named: files, directories, archives, "-" for standard input.
 
-    Never raises for bad content: what cannot be read is in `problems`.  OSError of a file that is not there is one too.
+    Never raises for bad content: what cannot be read is in `problems`.  OSError of a file that is not
+    there is one too.
     """
     result = Intake()
     rounds: list[_Round] = []
@@ -754,7 +847,8 @@ def read_inputs(paths: Iterable[str], stdin: Callable[[], bytes] | None = None) 
 
 
 def _read_directory(root: Path, order: int, problems: list[Problem]) -> list[_Round]:
-    """A directory: an unpacked support archive (one moment), or a handful of loose files (moments by their times)."""
+    """A directory: an unpacked support archive (one moment), or a handful of loose files (moments by
+    their times)."""
     rounds: list[_Round] = []
     files = sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
     tree = any(_single_value(str(p)) or "/proc/" in str(p) or "sos_commands" in str(p) for p in files)
@@ -792,7 +886,8 @@ def read_text(text: str, name: str = "") -> Intake:
 def read_machine_snapshot(text: str, machine: str) -> Intake:
     """Snapshots that a machine of rxpath wrote: the same form as a real host's and read by the same code.
 
-    `machine` names it in messages.  Kept as an entry of its own so that whoever writes such snapshots has one place to
+    `machine` names it in messages.  Kept as an entry of its own so that whoever writes such snapshots
+    has one place to
     meet this package.
     """
     return read_text(text, machine)

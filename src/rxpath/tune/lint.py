@@ -33,7 +33,8 @@ class LintRule:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One remark on one setting.  `certain` False when the release is not known and the rule is bound to one."""
+    """One remark on one setting.  `certain` False when the release is not known and the rule is bound to
+    one."""
 
     where: str
     line: int
@@ -98,7 +99,8 @@ _LINE = re.compile(r"\s*-?\s*([A-Za-z0-9_][A-Za-z0-9_./:*-]*)\s*=\s*(.*?)\s*$", 
 
 
 def read_settings(text: str) -> tuple[dict[str, tuple[str, int]], list[tuple[int, str]]]:
-    """Settings of a sysctl.conf or `sysctl -a` text (name -> value, line), and lines that are neither setting nor comment."""
+    """Settings of a sysctl.conf or `sysctl -a` text (name -> value, line), and lines that are neither
+    setting nor comment."""
     out: dict[str, tuple[str, int]] = {}
     bad: list[tuple[int, str]] = []
     for number, raw in enumerate(text.splitlines(), 1):
@@ -147,14 +149,30 @@ def _device_remarks(s: Snapshot, where: str) -> list[Remark]:
     flow_cnt = [p for p, v in s.paths.items() if p.endswith("/rps_flow_cnt") and v.strip() not in ("", "0")]
     if flow_cnt and entries == 0:
         out.append(
-            Remark(where, 0, flow_cnt[0], s.paths[flow_cnt[0]], "inert",
-                   "rps_flow_cnt does nothing while net.core.rps_sock_flow_entries is 0", "all", True)
-        )  # fmt: skip
+            Remark(
+                where,
+                0,
+                flow_cnt[0],
+                s.paths[flow_cnt[0]],
+                "inert",
+                "rps_flow_cnt does nothing while net.core.rps_sock_flow_entries is 0",
+                "all",
+                True,
+            )
+        )
     if entries and not flow_cnt and any(p.endswith("/rps_flow_cnt") for p in s.paths):
         out.append(
-            Remark(where, 0, "net.core.rps_sock_flow_entries", str(entries), "inert",
-                   "no receive queue has an rps_flow_cnt, so RFS is off", "all", True)
-        )  # fmt: skip
+            Remark(
+                where,
+                0,
+                "net.core.rps_sock_flow_entries",
+                str(entries),
+                "inert",
+                "no receive queue has an rps_flow_cnt, so RFS is off",
+                "all",
+                True,
+            )
+        )
     for d in s.devices():
         masks = s.rps_masks(d) or ()
         cpus = s.online_cpus()
@@ -162,20 +180,49 @@ def _device_remarks(s: Snapshot, where: str) -> list[Remark]:
             off = [c for c in range(mask.bit_length()) if mask >> c & 1 and c not in cpus]
             if cpus and off:
                 out.append(
-                    Remark(where, 0, f"/sys/class/net/{d}/queues/rx-{i}/rps_cpus", f"{mask:x}", "inert",
-                           f"CPU {off[0]} is not online: it gets no packets", "all", True)
-                )  # fmt: skip
+                    Remark(
+                        where,
+                        0,
+                        f"/sys/class/net/{d}/queues/rx-{i}/rps_cpus",
+                        f"{mask:x}",
+                        "inert",
+                        f"CPU {off[0]} is not online: it gets no packets",
+                        "all",
+                        True,
+                    )
+                )
         defer = s.path_int(f"/sys/class/net/{d}/napi_defer_hard_irqs")
         timeout = s.path_int(f"/sys/class/net/{d}/gro_flush_timeout")
         if defer and timeout == 0:
             out.append(
-                Remark(where, 0, f"/sys/class/net/{d}/napi_defer_hard_irqs", str(defer), "inert",
-                       "does nothing while gro_flush_timeout is 0", "all", True)
-            )  # fmt: skip
+                Remark(
+                    where,
+                    0,
+                    f"/sys/class/net/{d}/napi_defer_hard_irqs",
+                    str(defer),
+                    "inert",
+                    "does nothing while gro_flush_timeout is 0",
+                    "all",
+                    True,
+                )
+            )
         ring = s.ring(d)
-        if ring is not None and ring.current.rx is not None and ring.maximum.rx and ring.current.rx == ring.maximum.rx >= 8192:
+        if (
+            ring is not None
+            and ring.current.rx is not None
+            and ring.maximum.rx
+            and ring.current.rx == ring.maximum.rx >= 8192
+        ):
             out.append(
-                Remark(where, 0, f"ethtool -g {d}", str(ring.current.rx), "harmful",
-                       "a ring of that length does not fit the caches and is milliseconds of delay when full", "all", True)
-            )  # fmt: skip
+                Remark(
+                    where,
+                    0,
+                    f"ethtool -g {d}",
+                    str(ring.current.rx),
+                    "harmful",
+                    "a ring of that length does not fit the caches and is milliseconds of delay when full",
+                    "all",
+                    True,
+                )
+            )
     return out

@@ -75,7 +75,10 @@ def _diagnosis(d: Diagnosis, colour: bool, verbose: bool) -> list[str]:
 
 def _finding(number: int, f: Finding, colour: bool) -> list[str]:
     since = ", since boot" if f.since_boot else ""
-    out = [f"{number}. {_paint(f.kind, COLOURS[f.kind], colour)} at {f.stage}, {f.subject}: {f.title}", f"   rule {f.rule}, {f.certainty}{since}"]
+    out = [
+        f"{number}. {_paint(f.kind, COLOURS[f.kind], colour)} at {f.stage}, {f.subject}: {f.title}",
+        f"   rule {f.rule}, {f.certainty}{since}",
+    ]
     if f.evidence:
         out.append("   evidence")
         out.extend(f"     {evidence_line(e)}" for e in f.evidence)
@@ -151,8 +154,13 @@ def _json_finding(f: Finding) -> dict[str, object]:
         "explanation": f.explanation,
         "evidence": [
             {
-                "file": e.file, "counter": e.counter, "before": e.before, "after": e.after, "delta": e.delta,
-                "per_second": e.per_second, "since_boot": e.since_boot,
+                "file": e.file,
+                "counter": e.counter,
+                "before": e.before,
+                "after": e.after,
+                "delta": e.delta,
+                "per_second": e.per_second,
+                "since_boot": e.since_boot,
             }
             for e in f.evidence
         ],
@@ -160,8 +168,13 @@ def _json_finding(f: Finding) -> dict[str, object]:
         if f.cures_cancelled
         else [
             {
-                "apply": s.apply, "verify": s.verify, "undo": s.undo, "permanent": list(s.permanent), "say": s.say,
-                "condition": s.condition, "missing": list(s.missing),
+                "apply": s.apply,
+                "verify": s.verify,
+                "undo": s.undo,
+                "permanent": list(s.permanent),
+                "say": s.say,
+                "condition": s.condition,
+                "missing": list(s.missing),
             }
             for s in f.steps
         ],
@@ -170,12 +183,12 @@ def _json_finding(f: Finding) -> dict[str, object]:
         "risk": f.risk,
         "needs": list(f.needs),
         "source": f.source,
-    }  # fmt: skip
+    }
 
 
 def script(report: Report) -> str:
-    """A shell script: `sh FILE show|apply|verify|undo|permanent [RULE...]`.  Nothing happens without a word; lines that lack
-    a value or a decision stand as comments."""
+    """A shell script: `sh FILE show|apply|verify|undo|permanent [RULE...]`.  Nothing happens without a
+    word; lines that lack a value or a decision stand as comments."""
     actions: dict[str, list[str]] = {"apply": [], "verify": [], "undo": [], "permanent": []}
     for d in report.diagnoses:
         for f in d.findings:
@@ -185,12 +198,19 @@ def script(report: Report) -> str:
                 if f.cures_cancelled:
                     body = [f"# {words}" for _, words in f.negative]
                 for s in () if f.cures_cancelled else f.steps:
-                    own = {"apply": (s.apply,), "verify": (s.verify,), "undo": (s.undo,), "permanent": s.permanent}[word]
+                    own = {
+                        "apply": (s.apply,),
+                        "verify": (s.verify,),
+                        "undo": (s.undo,),
+                        "permanent": s.permanent,
+                    }[word]
                     if s.say and word == "apply":
                         body.append(f"# {s.say}")
                     for line in own:
                         if line:
-                            hold = bool(s.missing or s.condition) and word != "verify" or "<" in line and ">" in line and "_" in line
+                            hold = (bool(s.missing or s.condition) and word != "verify") or (
+                                "<" in line and ">" in line and "_" in line
+                            )
                             reason = f"   # not known: {s.condition or '; '.join(s.missing)}" if hold else ""
                             body.append(f"# {line}{reason}" if hold and not line.startswith("#") else line)
                 if word == "apply" and f.warning and not f.cures_cancelled:

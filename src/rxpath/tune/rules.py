@@ -1,7 +1,7 @@
 """Rules as data: data/rules.toml, read, checked and typed.
 
-Belongs here: the form of a rule and its release and driver ranges.  Not: running rules (engine.py) nor the facts that
-they speak of (facts.py).
+Belongs here: the form of a rule and its release and driver ranges.  Not: running rules (engine.py) nor the
+facts that they speak of (facts.py).
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ _LAST = (999, 999)
 
 
 def release_range(text: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """"<=3.18", ">=3.19", "4.9-6.3" or "all" -> first and last release, both in the range.  RuleError otherwise."""
+    """ "<=3.18", ">=3.19", "4.9-6.3" or "all" -> first and last release, both in the range.  RuleError
+    otherwise."""
     if text == "all":
         return _FIRST, _LAST
     m = re.fullmatch(r"(<=|>=)?(\d+)\.(\d+)(?:-(\d+)\.(\d+))?", text)
@@ -145,10 +146,28 @@ def _rule(raw: Mapping[str, object]) -> Rule:
         if not isinstance(cures, list):
             raise RuleError(f"{name}: cure is not a list")
         rule = Rule(
-            name, text("title"), text("stage"), text("scope"), text("kind"), text("releases", "all"), many("drivers", ("all",)),
-            text("symptom"), symptom, text("when"), when, text("certainty"), many("evidence"), text("cause"), text("explanation"),
-            tuple(_cure(c, name) for c in cures), text("warning"), text("risk"), text("source"), many("yields"), many("on"),
-        )  # fmt: skip
+            name,
+            text("title"),
+            text("stage"),
+            text("scope"),
+            text("kind"),
+            text("releases", "all"),
+            many("drivers", ("all",)),
+            text("symptom"),
+            symptom,
+            text("when"),
+            when,
+            text("certainty"),
+            many("evidence"),
+            text("cause"),
+            text("explanation"),
+            tuple(_cure(c, name) for c in cures),
+            text("warning"),
+            text("risk"),
+            text("source"),
+            many("yields"),
+            many("on"),
+        )
     except ExprError as error:
         raise RuleError(f"{name}: {error}") from error
     release_range(rule.releases)
@@ -170,7 +189,8 @@ def _rule(raw: Mapping[str, object]) -> Rule:
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """All rules in the order of the file.  RuleError when the file does not hold together (a test reads it)."""
+    """All rules in the order of the file.  RuleError when the file does not hold together (a test reads
+    it)."""
     raw = tomllib.loads(resources.files("rxpath.tune").joinpath("data/rules.toml").read_text("utf-8"))
     out = tuple(_rule(r) for r in raw["rule"])
     ids = [r.id for r in out]

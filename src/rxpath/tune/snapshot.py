@@ -1,7 +1,7 @@
 """One moment of one host, typed: what the recognised texts said.
 
-Belongs here: holding pieces and asking them for what they know (rows, devices, CPUs, identity).  Not: recognising texts
-(intake.py), comparing moments (delta.py), judging (facts.py, engine.py).
+Belongs here: holding pieces and asking them for what they know (rows, devices, CPUs, identity).  Not:
+recognising texts (intake.py), comparing moments (delta.py), judging (facts.py, engine.py).
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ UNNAMED = "(unnamed)"  # the device of an ethtool text that came without its nam
 class Piece:
     """One recognised text.  `kind` as in intake.KINDS; `device` "" where the text is of the whole host.
 
-    `source` is how a person would call it: a command or a path; `time_ns` is Unix time, None where nobody told.
+    `source` is how a person would call it: a command or a path; `time_ns` is Unix time, None where nobody
+    told.
     """
 
     kind: str
@@ -221,8 +222,8 @@ class Snapshot:
         return cpu_list(text) if text is not None else None
 
     def devices(self) -> tuple[str, ...]:
-        """Network devices that the texts speak of, in order of name; loopback and pure software devices are left out
-        when the snapshot knows the driver of another one."""
+        """Network devices that the texts speak of, in order of name; loopback and pure software devices
+        are left out when the snapshot knows the driver of another one."""
         names = {d for kind, d in self.pieces if d and kind.startswith("ethtool")}
         rows = self.net_dev()
         if rows is not None:
@@ -278,13 +279,15 @@ class Snapshot:
         return sum(1 for p in self.paths if re.fullmatch(r"/sys/devices/system/node/node\d+/cpulist", p))
 
     def rx_irqs(self, device: str) -> tuple[IrqRow, ...]:
-        """The interrupt lines that carry a device's receive queues: all of its lines, without those that only transmit,
-        manage or signal the link; () where the names do not tell."""
+        """The interrupt lines that carry a device's receive queues: all of its lines, without those that
+        only transmit, manage or signal the link; () where the names do not tell."""
         irqs = self.interrupts()
         if irqs is None:
             return ()
         own = list(irqs.of_action(device))
-        listed = {int(p.rsplit("/", 1)[1]) for p in self.paths if p.startswith(f"/sys/class/net/{device}/device/msi_irqs/")}
+        listed = {
+            int(p.rsplit("/", 1)[1]) for p in self.paths if p.startswith(f"/sys/class/net/{device}/device/msi_irqs/")
+        }
         if listed:
             own += [r for r in irqs.rows if r.irq in listed and r not in own]
         info = self.driver_info(device)
@@ -311,7 +314,8 @@ class Snapshot:
 
 
 _NOT_RX = re.compile(
-    r"(?:^|[-_@])tx-?\d*$|-tx-\d+$|async|mgmnt|mgmt|:misc|:fdir|:ctrl|config$|-output\.\d+$|:lsc|:aq|control", re.ASCII | re.I
+    r"(?:^|[-_@])tx-?\d*$|-tx-\d+$|async|mgmnt|mgmt|:misc|:fdir|:ctrl|config$|-output\.\d+$|:lsc|:aq|control",
+    re.ASCII | re.I,
 )
 
 
@@ -320,8 +324,8 @@ def _not_rx(action: str) -> bool:
 
 
 _SOFTWARE = re.compile(
-    r"(?:lo|veth|docker|br-|virbr|cni|flannel|cali|tun|tap|vxlan|geneve|gre|sit|ip6tnl|ifb|dummy|bond|team|wg|nlmon|"
-    r"kube|vnet|ovs|tailscale|erspan|vlan|macvlan|ipvlan|vrf|lxc|lxd)"
+    r"(?:lo|veth|docker|br-|virbr|cni|flannel|cali|tun|tap|vxlan|geneve|gre|sit|ip6tnl|ifb|dummy|bond|"
+    r"team|wg|nlmon|kube|vnet|ovs|tailscale|erspan|vlan|macvlan|ipvlan|vrf|lxc|lxd)"
 )
 
 
