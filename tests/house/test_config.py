@@ -3,6 +3,10 @@ the key."""
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -277,3 +281,17 @@ def test_every_device_model_of_the_machine_is_known_here():
     for model, variants in machine.MODELS.items():
         for variant in variants:
             assert variant in ("", *config.MODELS[model]), (model, variant)
+
+
+def test_the_documented_machine_file_is_one_and_shows_every_key():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "machine-file.md").read_text()
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.S)
+    machine = MachineConfig.from_toml(block, "docs/machine-file.md")
+    shown = tomllib.loads(block)
+    everything = machine.to_dict()
+    assert set(shown) == set(everything)
+    for part in ("nic", "listen", "route", "neighbour"):
+        item = getattr(machine, {"nic": "nics", "listen": "listeners"}.get(part, part + "s"))[0]
+        assert set(shown[part][0]) == set(config._dump(item, everything=True)), part
+    for model, variants in config.MODELS.items():
+        assert f"| {model} | {', '.join(variants)} |" in text
