@@ -98,7 +98,7 @@ CHIPS = {
     ),
     "82576": Chip(
         name="82576",
-        module="rxpath.hw.nic.igb_82576",
+        module="rxpath.hw.nic.igb",
         cls="I82576",
         driver="igb",
         marketing="Intel(R) Gigabit Ethernet Network Connection",
@@ -113,7 +113,7 @@ CHIPS = {
     ),
     "I350": Chip(
         name="I350",
-        module="rxpath.hw.nic.igb_82576",
+        module="rxpath.hw.nic.igb",
         cls="I350",
         driver="igb",
         marketing="Intel(R) Gigabit Ethernet Network Connection",

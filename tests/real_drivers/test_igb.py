@@ -11,7 +11,7 @@ import pytest
 from bench import Bench, udp
 from chips import CHIPS
 
-from rxpath.hw.nic.igb_82576 import Igb
+from rxpath.hw.nic.igb import Igb
 from rxpath.hw.nic.offload import Toeplitz
 from rxpath.hw.regs import igb as r
 
