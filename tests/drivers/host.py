@@ -57,8 +57,9 @@ class Host:
         load: bool = True,
         model: Callable[[int], Any] | None = None,
         protocol: int = 0x88B5,
+        hz: int = 250,
     ) -> None:
-        self.kernel = k = Kernel(find_release(release), ncpus=ncpus, costs=costs)
+        self.kernel = k = Kernel(find_release(release), ncpus=ncpus, costs=costs, hz=hz)
         self.net = Net(k)
         self.models: list[Any] = []
         self.sent: list[list[bytes]] = []

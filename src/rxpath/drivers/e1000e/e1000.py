@@ -598,6 +598,7 @@ class E1000Adapter:
         "tx_hang_recheck",
         "tx_timeout_factor",
         "phy_hang_count",
+        "opening",
     )
 
     def __init__(self, module: ModuleLike, pdev: PciDev, netdev: E1000NetDevice, board: Board) -> None:
@@ -689,6 +690,7 @@ class E1000Adapter:
         self.tx_hang_recheck = False
         self.tx_timeout_factor = 0
         self.phy_hang_count = 0
+        self.opening = False
 
     # --- log lines, as netdev_printk puts them together -----------------------------------------------------
     def netdev_printk(self, level: int, text: str) -> None:
@@ -714,6 +716,10 @@ class E1000Adapter:
             self.pdev.kernel.log.info("e1000e: %s %s" % (self.netdev.name, text))
         else:
             self.netdev_printk(KERN_INFO, text)
+
+    def running(self) -> bool:
+        """netif_running: from the beginning of ndo_open to the beginning of ndo_stop."""
+        return self.opening or self.netdev.running()
 
     def the_hw(self) -> E1000Hw:
         hw = self.hw

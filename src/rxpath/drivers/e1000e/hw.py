@@ -226,8 +226,11 @@ class E1000Hw:
         return self.model.mmio_read(0, STAT_OFF[name], 4)
 
     def flush(self) -> None:
-        """e1e_flush: a read pushes posted writes out."""
+        """e1e_flush: a read pushes posted writes out; what they caused may interrupt here."""
         self.model.mmio_read(0, r.STATUS, 4)
+        cpu = self.kernel.engine.current
+        if cpu is not None:
+            cpu.charge(0)
 
 
 # --- PHY ----------------------------------------------------------------------------------------------------
@@ -377,9 +380,8 @@ def e1000_read_nvm(hw: E1000Hw, word: int) -> int:
         raise linux_error(EIO, "NVM word %d" % word)
     hw.ew32(r.EERD, word << r.EERD_ADDR_SHIFT | r.EERD_START)
     for _ in range(100000):
-        v = hw.er32(r.EERD)
-        if v & r.EERD_DONE:
-            return v >> r.EERD_DATA_SHIFT
+        if hw.er32(r.EERD) & r.EERD_DONE:
+            return hw.er32(r.EERD) >> r.EERD_DATA_SHIFT
         usleep_range(hw.kernel, 5, 5)
     raise linux_error(EIO, "NVM")
 
@@ -751,9 +753,7 @@ def e1000e_check_for_copper_link(hw: E1000Hw) -> None:
 
 def e1000_get_variants_82571(hw: E1000Hw) -> None:
     """MAC, NVM and PHY of this board.  Raises OSError(EIO) for a PHY that is not the chip's."""
-    swsm = hw.er32(r.SWSM)
-    if swsm & r.SWSM_SMBI:
-        hw.ew32(r.SWSM, swsm & ~r.SWSM_SMBI)
+    hw.ew32(r.SWSM, hw.er32(r.SWSM) & ~r.SWSM_SMBI)
     eecd = hw.er32(r.EECD)
     if eecd >> 15 & 3 == 3:
         hw.nvm_words = 2048

@@ -29,6 +29,7 @@ from rxpath.drivers.e1000e.e1000 import (
     ETH_ZLEN,
     FC_DEFAULT,
     FLAG2_CHECK_PHY_HANG,
+    FLAG2_CHECK_SYSTIM_OVERFLOW,
     FLAG2_CRC_STRIPPING,
     FLAG2_DFLT_CRC_STRIPPING,
     FLAG2_DISABLE_AIM,
@@ -1612,6 +1613,10 @@ def e1000e_systim_reset(adapter: E1000Adapter) -> None:
     hw.ew32(r.TIMINCA, TIMINCA_82574)
     hw.er32(r.SYSTIML)
     hw.er32(r.SYSTIMH)
+    if adapter.flags2 & FLAG2_CHECK_SYSTIM_OVERFLOW:  # read again until two readings agree
+        hw.er32(r.TIMINCA)
+        hw.er32(r.SYSTIML)
+        hw.er32(r.SYSTIMH)
     hw.ew32(r.TSYNCTXCTL, hw.er32(r.TSYNCTXCTL) & ~0x10)
     hw.er32(r.TSYNCTXCTL)
     hw.ew32(r.TSYNCRXCTL, hw.er32(r.TSYNCRXCTL) & ~0x1E)
@@ -1670,8 +1675,9 @@ def e1000e_reset(adapter: E1000Adapter) -> None:
     except OSError:
         adapter.e_err("Hardware Error")
     hw.ew32(r.VET, ETH_P_8021Q)
+    hw.ew32(r.AIT, 0)  # e1000e_reset_adaptive
     e1000e_systim_reset(adapter)
-    if not netdev.running() and not adapter.state & STATE_TESTING:
+    if not adapter.running() and not adapter.state & STATE_TESTING:
         e1000_power_down_phy(adapter)
     e1000e_get_phy_info_m88(hw)
     if adapter.flags & FLAG_HAS_SMART_POWER_DOWN and not adapter.flags & FLAG_SMART_POWER_DOWN:
@@ -1844,6 +1850,7 @@ def e1000e_open(netdev: E1000NetDevice) -> None:
     if adapter.state & STATE_TESTING:
         raise linux_error(EBUSY, netdev.name)
     hw = adapter.the_hw()
+    adapter.opening = True
     netif_carrier_off(netdev)
     netif_tx_stop_queue(netdev.tx_queues[0])
     undo: list[Callable[[], None]] = [lambda: e1000e_reset(adapter)]
@@ -1870,6 +1877,7 @@ def e1000e_open(netdev: E1000NetDevice) -> None:
     except OSError:
         for fn in reversed(undo):
             fn()
+        adapter.opening = False
         raise
     adapter.state &= ~STATE_DOWN
     napi_enable(adapter.napi)
@@ -1879,6 +1887,7 @@ def e1000e_open(netdev: E1000NetDevice) -> None:
     adapter.tx_hang_recheck = False
     hw.get_link_status = True
     e1000e_trigger_lsc(adapter)
+    adapter.opening = False
 
 
 def e1000e_close(netdev: E1000NetDevice) -> None:
