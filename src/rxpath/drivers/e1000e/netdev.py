@@ -1633,7 +1633,6 @@ def e1000e_reset(adapter: E1000Adapter) -> None:
     set-up.
     """
     hw = adapter.the_hw()
-    netdev = adapter.netdev
     pba = adapter.pba
     hw.ew32(r.PBA, pba)
     if adapter.max_frame_size > VLAN_ETH_FRAME_LEN + ETH_FCS_LEN:
