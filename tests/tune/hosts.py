@@ -22,6 +22,7 @@ from rxpath.formats.udp import render as render_udp
 from rxpath.tune.counters import table
 from rxpath.tune.intake import ns_to_iso
 
+START = "# rxpath snapshot"
 T0 = 1_700_000_000_000_000_000
 IRQ_NAMES: dict[str, str] = {
     "e1000e": "{dev}-rx-{q}",

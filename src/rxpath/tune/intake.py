@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import re
-import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -514,9 +513,9 @@ def _read_text(text: str, file: str, order: int, mtime_ns: int | None, problems:
                 marked = True
             else:
                 for word in item.split()[2:]:
-                    key, equals, value = word.partition("=")
+                    key, equals, told = word.partition("=")
                     if equals:
-                        rounds[-1].notes[key] = value
+                        rounds[-1].notes[key] = told
             continue
         if not item.kind:
             unknown = unknown or item.lines[0]
@@ -709,6 +708,10 @@ _WANTED = re.compile(
 def read_archive(data: bytes, name: str, problems: list[Problem]) -> list[_Round]:
     """The rounds of a support archive (sosreport, or any tar): members that doctor knows by path, all
     one moment."""
+    import lzma
+    import tarfile
+    import zlib
+
     rounds: list[_Round] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:*") as tar:
@@ -732,11 +735,13 @@ def read_archive(data: bytes, name: str, problems: list[Problem]) -> list[_Round
                 got = _read_text(text, path, order, None, quiet)
                 problems.extend(Problem(f"{name}:{p.where}", p.line) for p in quiet if "not a text" not in p.line)
                 rounds.extend(got)
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+        where = name or "standard input"
+        why = str(error).split(":\n")[0].split("\n")[0]
         if not rounds:
-            problems.append(Problem(name, f"not a readable archive ({error})"))
+            problems.append(Problem(where, f"not a readable archive ({why})"))
             return []
-        problems.append(Problem(name, f"cut or damaged archive ({error}); used what was read before"))
+        problems.append(Problem(where, f"cut or damaged archive ({why}); used what was read before"))
     return rounds
 
 
@@ -768,11 +773,12 @@ def _from_bytes(data: bytes, name: str, order: int, mtime_ns: int | None, proble
     if _is_archive(data):
         if data[:2] == b"\x1f\x8b":
             import gzip
+            import zlib
 
             try:
                 with gzip.open(io.BytesIO(data)) as stream:
                     plain = stream.read(MAX_BYTES * 8)
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, zlib.error) as error:
                 problems.append(Problem(name or "standard input", f"cut or damaged gzip file ({error})"))
                 return []
             if plain[257:262] != b"ustar":

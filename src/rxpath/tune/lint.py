@@ -123,7 +123,8 @@ def read_settings(text: str) -> tuple[dict[str, tuple[str, int]], list[tuple[int
 def check_snapshot(s: Snapshot, where: str) -> list[Remark]:
     """Settings of a running host, most of which nobody set: the defaults of a release are not remarked on."""
     settings = {n: (v, 0) for n, v in s.sysctls.items() if not _is_default(n, v)}
-    remarks = check(settings, s.kernel(), where)
+    # a file that is there is not gone, whatever the number in uname says (vendors carry features over)
+    remarks = [r for r in check(settings, s.kernel(), where) if r.kind != "gone"]
     return remarks + _device_remarks(s, where)
 
 
