@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from rxpath.config import MachineConfig, NicConfig
@@ -27,6 +28,7 @@ from rxpath.net.core.xmit import own_in_flight
 from rxpath.sim.clock import Clock
 from rxpath.sim.costs import Costs, load_profile
 from rxpath.sim.engine import NEVER
+from rxpath.wire.addr import ip4, ip4_net
 
 # driver name -> (module of its package, attribute): the class of its Module, and of its device models by
 # variant
@@ -253,12 +255,12 @@ class Machine:
         m.init(self.kernel, self.net)
 
     def _bring_up(self) -> None:
-        from rxpath.net.ipv4.devinet import inet_insert_ifa_cidr
+        from rxpath.net.ipv4.devinet import inet_insert_ifa
 
         lo = self.net.loopback
         if lo is not None:
             dev_open(lo)
-            inet_insert_ifa_cidr(lo, "127.0.0.1/8")
+            inet_insert_ifa(lo, ip4("127.0.0.1"), 8)
         for port in self.ports:
             dev = port.dev
             if dev is None:
@@ -272,7 +274,7 @@ class Machine:
                 port.model.link_change(True)
                 dev_open(dev)
             for cidr in nic.addresses:
-                inet_insert_ifa_cidr(dev, cidr)
+                inet_insert_ifa(dev, *ip4_net(cidr))
 
     def wait_for_link(self) -> None:
         """Run until every interface that is up has its carrier (virtual time; bounded)."""

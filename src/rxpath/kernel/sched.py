@@ -135,7 +135,7 @@ class Scheduler:
                 self.schedule(cpu)
                 continue
             cpu.need_resched = False
-            if cpu.attention or cpu.irq_pending:
+            if cpu.irqs_off == 0 and (cpu.attention or cpu.irq_pending):
                 continue
             cpu.idle_wait()
 

@@ -156,8 +156,7 @@ class Bridge:
             k = m.kernel
             port = m.ports[0]
             if self.tap is not None:
-                tap = self.tap
-                port.on_transmit = lambda now, frame: tap.write(frame) and None
+                port.on_transmit = self._transmit
             clock = MonotonicClock()
             clock.advance_to(k.engine.now)
             k.engine.clock = clock
@@ -184,6 +183,10 @@ class Bridge:
                 self.tap.close()
             os.close(self.wake_r)
             os.close(self.wake_w)
+
+    def _transmit(self, now: int, frame: bytes) -> None:
+        if self.tap is not None:
+            self.tap.write(frame)
 
     def _fail_all(self) -> None:
         error = self.failure if isinstance(self.failure, Exception) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rxpath.formats import interrupts, net_dev, netstat, snmp, softirqs, softnet_stat
 from rxpath.machine import Machine
+from rxpath.net.core.ethtool import ETH_SS_STATS
 
 Counters = dict[str, dict[str, int]]
 
@@ -46,7 +47,7 @@ def take(m: Machine) -> Counters:
         if ops is not None:
             try:
                 out["ethtool:" + d.name] = dict(
-                    zip(ops.get_strings_stats(), ops.get_ethtool_stats(), strict=True)
+                    zip(ops.get_strings(ETH_SS_STATS), ops.get_ethtool_stats(), strict=True)
                 )
             except OSError:
                 continue

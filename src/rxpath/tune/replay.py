@@ -315,13 +315,17 @@ def _sync_stats(m: Machine) -> None:
 
 def _teach_peers(m: Machine, dev: NetDevice, hosts: HostScan) -> None:
     """Neighbours that the capture showed answer no ARP here: their addresses are put in for good."""
-    from rxpath.net.ipv4.arp import neigh_add_permanent
-    from rxpath.net.ipv4.fib import add_default_route
+    from rxpath.net.core.neighbour import NUD_PERMANENT, neigh_add
+    from rxpath.net.ipv4.fib import fib_add_route
 
     def teach() -> None:
-        add_default_route(dev, 0)
+        ipv4 = m.net.ipv4
+        try:
+            fib_add_route(ipv4, 0, 0, dev=dev)
+        except OSError:  # the machine file has a default route of its own
+            pass
         for ip, mac in hosts.peers.items():
-            neigh_add_permanent(dev, ip, mac)
+            neigh_add(ipv4.arp_tbl, ip, dev, mac, NUD_PERMANENT)
 
     m.in_task(teach, "ip")
 
