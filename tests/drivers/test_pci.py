@@ -160,8 +160,11 @@ def test_new_id_and_remove_id(host: Host) -> None:
 
 def test_enable_is_counted_and_takes_bus_mastering_away_at_the_end(host: Host) -> None:
     p = host.pdev()
-    assert p.readl(0, 8) == 0xFFFFFFFF  # nothing decodes yet
+    assert p.config_read(4, 2) & 7 == 3  # firmware's work
+    p.config_write(4, 2, 0)
+    assert p.readl(0, 8) == 0xFFFFFFFF
     pci.pci_enable_device_mem(p)
+    assert host.log()[-1] == "pci 0000:01:00.0: enabling device (0000 -> 0002)"
     pci.pci_enable_device_mem(p)
     assert p.config_read(4, 2) & 7 == 2
     assert p.readl(0, 8) != 0xFFFFFFFF

@@ -515,6 +515,15 @@ class PciBus:
         raise linux_error(ENODEV, name)
 
 
+def register_initcalls(kernel: Kernel) -> None:
+    """pci_subsys_init: the bus is scanned before any driver's init."""
+    kernel.initcalls.add("subsys", "pci_subsys_init", lambda: _subsys_init(kernel))
+
+
+def _subsys_init(kernel: Kernel) -> None:
+    pci_bus(kernel)
+
+
 def pci_bus(kernel: Kernel) -> PciBus:
     """The one PCI bus of this kernel, made and scanned when first asked for."""
     bus = kernel.modules.get("pci_bus")
@@ -547,6 +556,9 @@ def pci_scan_slot(bus: PciBus, slot: PciSlot, refuse: tuple[str, ...] = ()) -> P
         bus.kernel.pci.assign_bars(slot)
     pdev = PciDev(bus, slot, refuse)
     pdev.config_write(PCI_INTERRUPT_LINE, 1, pdev.line_irq & 0xFF)
+    # firmware leaves decoding on (recorded: no "enabling device" line at probe)
+    decode = pdev.config_read(PCI_COMMAND, 2) | PCI_COMMAND_IO | PCI_COMMAND_MEMORY
+    pdev.config_write(PCI_COMMAND, 2, decode)
     bus.devices.append(pdev)
     bus.kernel.log.info(
         "pci %s: [%04x:%04x] type 00 class 0x%06x" % (pdev.name, pdev.vendor, pdev.device, pdev.class_code)

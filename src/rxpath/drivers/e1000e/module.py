@@ -74,6 +74,7 @@ class E1000eModule(ModuleLike):
     def init(self, kernel: Kernel, net: Net) -> None:
         """e1000_init_module: two lines, then the PCI core probes what matches."""
         self.net_ = net
+        bus = pci_bus(kernel)
         log = kernel.log
         if kernel.release.driver_banner_version:
             log.info("e1000e: Intel(R) PRO/1000 Network Driver - 2.3.2-k")
@@ -85,7 +86,7 @@ class E1000eModule(ModuleLike):
         kernel.files.add(d + "copybreak", lambda: "%d\n" % self.copybreak, self._put_copybreak)
         kernel.files.add(d + "debug", lambda: "%d\n" % self.params.int_of("debug", 0, -1))
         kernel.modules[self.name] = self
-        pci_register_driver(pci_bus(kernel), self.driver)
+        pci_register_driver(bus, self.driver)
 
     def _put_copybreak(self, text: str) -> None:
         try:
