@@ -97,7 +97,8 @@ def index() -> str:
         "# Rules of the doctor",
         "",
         "`rxpath doctor` judges a host's own texts by these rules. They are data",
-        "(`src/rxpath/tune/data/rules.toml`); these pages are made from them by `python -m rxpath.tune.pages docs/doctor`.",
+        "(`src/rxpath/tune/data/rules.toml`); these pages are made from them by",
+        "`python -m rxpath.tune.pages docs/doctor`.",
         "",
         "A rule is true, false or unknown: a fact that the texts do not tell is unknown, and where it matters the",
         "doctor says which command would tell it. A lone snapshot gives totals since boot: no rates, and every",
@@ -119,7 +120,8 @@ def counters() -> str:
         "# Counters by driver",
         "",
         "What a name of `ethtool -S` means, by driver. Several names in one cell joined by + are added; / separates",
-        "names of older and newer drivers or of queues and port, of which the first that is present counts. N is the queue.",
+        "names of older and newer drivers or of queues and port, of which the first that is present counts.",
+        "N is the queue.",
         "",
     ]
     for row in table().values():

@@ -570,30 +570,30 @@ def idle_elsewhere(v: View) -> Fact:
     return Fact(any(s < 0.5 for s in others)) if known else unknown_fact(STAT_NEED)
 
 
-@fact("device", "first receive interrupt line")
-def irq_first(v: View) -> Fact:
-    rows = v.b.rx_irqs(v.device)
-    return Fact(rows[0].irq) if rows else unknown_fact("cat /proc/interrupts")
-
-
-@fact("device", "receive interrupt lines, as words for a shell loop")
-def irq_list(v: View) -> Fact:
-    rows = v.b.rx_irqs(v.device)
-    return Fact(" ".join(str(r.irq) for r in rows)) if rows else unknown_fact("cat /proc/interrupts")
-
-
-@fact(
-    "device",
-    "CPUs for the interrupts: those of the device's NUMA node, one a core, as words for a shell loop",
-)
-def good_cpus(v: View) -> Fact:
+def _good_cpus(v: View) -> list[int]:
+    """CPUs for the interrupts: those of the card's NUMA node, the first thread of each core."""
     cpus = list(v.b.online_cpus())
     node = v.number("numa_node")
     if node is not None and node >= 0 and v.b.nodes() > 1:
-        local = [c for c in cpus if v.b.node_of(c) == int(node)]
-        cpus = local or cpus
-    firsts = [c for c in cpus if (v.b.siblings(c) or (c,))[0] == c]
-    return Fact(" ".join(map(str, firsts or cpus))) if cpus else unknown_fact("cat /proc/stat")
+        cpus = [c for c in cpus if v.b.node_of(c) == int(node)] or cpus
+    return [c for c in cpus if (v.b.siblings(c) or (c,))[0] == c] or cpus
+
+
+@fact("device", "plan for the receive interrupts, LINE:CPU, on the card's NUMA node and one a core")
+def pin_plan(v: View) -> Fact:
+    rows, cpus = v.b.rx_irqs(v.device), _good_cpus(v)
+    if not rows or not cpus:
+        return unknown_fact(("cat /proc/interrupts", "cat /proc/stat"))
+    return Fact(" ".join(f"{r.irq}:{cpus[i % len(cpus)]}" for i, r in enumerate(rows)))
+
+
+@fact("device", "present masks of the receive interrupts, LINE:MASK")
+def pin_now(v: View) -> Fact:
+    rows = v.b.rx_irqs(v.device)
+    masks = [v.b.paths.get(f"/proc/irq/{r.irq}/smp_affinity", "").strip() for r in rows]
+    if not rows or not all(masks):
+        return unknown_fact("grep -H . /proc/irq/*/smp_affinity")
+    return Fact(" ".join(f"{r.irq}:{m}" for r, m in zip(rows, masks, strict=True)))
 
 
 @fact("device", "true when the masks of the receive interrupts allow more than one CPU")
