@@ -1,0 +1,505 @@
+"""SOL_IP: options, control messages both ways, the error queue.
+
+Facts: net/ipv4/ip_sockglue.c (6.1), linux/in.h; order of control messages recorded on 6.18.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from rxpath.kernel.errno import (
+    EADDRNOTAVAIL,
+    EAGAIN,
+    EINVAL,
+    ENODEV,
+    ENOPROTOOPT,
+    ENOTCONN,
+    ENOTSUP,
+    linux_error,
+)
+from rxpath.net.core.skbuff import CHECKSUM_COMPLETE, SkBuff, __alloc_skb, consume_skb, kfree_skb_reason, skb_clone, skb_put
+from rxpath.net.core.sock import (
+    MSG_CTRUNC,
+    MSG_ERRQUEUE,
+    MSG_TRUNC,
+    SO_EE_ORIGIN_ICMP,
+    SO_EE_ORIGIN_LOCAL,
+    SO_MARK,
+    SOCK_RAW,
+    SOCK_STREAM,
+    SOL_IP,
+    SOL_SOCKET,
+    Msg,
+    SockErr,
+    __sock_recv_timestamp,
+    opt_int,
+    sk_setsockopt,
+    sock_dequeue_err_skb,
+    sock_queue_err_skb,
+)
+from rxpath.net.ipv4.igmp import (
+    ip_mc_join_group,
+    ip_mc_leave_group,
+    ip_mc_msfget,
+    ip_mc_source,
+)
+from rxpath.net.ipv4.inet_sock import Cmsg, InetSock
+from rxpath.net.ipv4.ip_cb import ip_cb, ip_cb_peek
+from rxpath.net.ipv4.ip_options import __ip_options_echo, ip_options_get, ip_options_undo
+from rxpath.net.ipv4.ip_output import IpcmCookie
+from rxpath.net.ipv4.netns import ipv4_of
+from rxpath.net.ipv4.route import Rtable, fib_compute_spec_dst, ipv4_mtu
+from rxpath.sim.ledger import Site
+from rxpath.wire.addr import ip4_str
+
+IP_TOS: Final = 1
+IP_TTL: Final = 2
+IP_HDRINCL: Final = 3
+IP_OPTIONS: Final = 4
+IP_ROUTER_ALERT: Final = 5
+IP_RECVOPTS: Final = 6
+IP_RETOPTS: Final = 7
+IP_PKTINFO: Final = 8
+IP_PKTOPTIONS: Final = 9
+IP_MTU_DISCOVER: Final = 10
+IP_RECVERR: Final = 11
+IP_RECVTTL: Final = 12
+IP_RECVTOS: Final = 13
+IP_MTU: Final = 14
+IP_FREEBIND: Final = 15
+IP_TRANSPARENT: Final = 19
+IP_RECVORIGDSTADDR: Final = 20
+IP_MINTTL: Final = 21
+IP_NODEFRAG: Final = 22
+IP_CHECKSUM: Final = 23
+IP_BIND_ADDRESS_NO_PORT: Final = 24
+IP_RECVFRAGSIZE: Final = 25
+IP_RECVERR_RFC4884: Final = 26
+IP_MULTICAST_IF: Final = 32
+IP_MULTICAST_TTL: Final = 33
+IP_MULTICAST_LOOP: Final = 34
+IP_ADD_MEMBERSHIP: Final = 35
+IP_DROP_MEMBERSHIP: Final = 36
+IP_UNBLOCK_SOURCE: Final = 37
+IP_BLOCK_SOURCE: Final = 38
+IP_ADD_SOURCE_MEMBERSHIP: Final = 39
+IP_DROP_SOURCE_MEMBERSHIP: Final = 40
+IP_MSFILTER: Final = 41
+MCAST_JOIN_GROUP: Final = 42
+IP_MULTICAST_ALL: Final = 49
+IP_UNICAST_IF: Final = 50
+IP_LOCAL_PORT_RANGE: Final = 51
+IP_PROTOCOL: Final = 52
+
+CMSG_PKTINFO: Final = 1
+CMSG_TTL: Final = 2
+CMSG_TOS: Final = 4
+CMSG_RECVOPTS: Final = 8
+CMSG_RETOPTS: Final = 16
+CMSG_PASSSEC: Final = 32
+CMSG_ORIGDSTADDR: Final = 64
+CMSG_CHECKSUM: Final = 128
+CMSG_RECVFRAGSIZE: Final = 256
+
+SITE_ERRQ_FULL: Final = Site("socket", "error queue full", "none", "NOT_SPECIFIED")
+SITE_ERROR_READ: Final = Site("icmp", "ICMP error queued to a socket")
+
+_INT: Final = Struct("=i")
+_PKTINFO: Final = Struct("=i4s4s")
+_SIN: Final = Struct(">HI")
+
+_FLAG_OPTS: Final[dict[int, int]] = {
+    IP_PKTINFO: CMSG_PKTINFO, IP_RECVTTL: CMSG_TTL, IP_RECVTOS: CMSG_TOS, IP_RECVOPTS: CMSG_RECVOPTS, IP_RETOPTS: CMSG_RETOPTS,
+    IP_RECVORIGDSTADDR: CMSG_ORIGDSTADDR, IP_RECVFRAGSIZE: CMSG_RECVFRAGSIZE, IP_CHECKSUM: CMSG_CHECKSUM}
+
+
+# --- what a received packet tells -----------------------------------------------------------------------------------------
+
+
+def ipv4_pktinfo_prepare(sk: InetSock, skb: SkBuff) -> None:
+    """Note what IP_PKTINFO will ask for, then let the route go."""
+    if sk.cmsg_flags & CMSG_PKTINFO and skb.dst is not None:
+        cb = ip_cb(skb)
+        iif = skb.skb_iif
+        rt = skb.dst
+        if iif == 1 and isinstance(rt, Rtable) and rt.rt_iif:
+            iif = rt.rt_iif
+        cb.pi_ifindex = iif
+        cb.pi_spec_dst = fib_compute_spec_dst(skb)
+    skb.dst = None
+
+
+def sockaddr_in(addr: int, port: int) -> bytes:
+    """struct sockaddr_in."""
+    return b"\x02\x00" + _SIN.pack(port, addr) + bytes(8)
+
+
+def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: int) -> None:
+    """SOL_IP control messages, in Linux's order."""
+    flags = sk.cmsg_flags
+    head = skb.head
+    nh = skb.network_header
+    cb = ip_cb_peek(skb)
+    out = msg.control
+    if flags & CMSG_PKTINFO:
+        ifi, spec = (cb.pi_ifindex, cb.pi_spec_dst) if cb is not None else (0, 0)
+        out.append((SOL_IP, IP_PKTINFO, _PKTINFO.pack(ifi, spec.to_bytes(4, "big"), head[nh + 16:nh + 20])))
+    if flags & CMSG_TTL:
+        out.append((SOL_IP, IP_TTL, _INT.pack(head[nh + 8])))
+    if flags & CMSG_TOS:
+        out.append((SOL_IP, IP_TOS, head[nh + 1:nh + 2]))
+    opt = cb.opt if cb is not None else None
+    if flags & CMSG_RECVOPTS and opt is not None and opt.optlen:
+        out.append((SOL_IP, IP_RECVOPTS, head[nh + 20:nh + 20 + opt.optlen]))
+    if flags & CMSG_RETOPTS and opt is not None and opt.optlen:
+        echo = __ip_options_echo(ipv4_of(skb.net), skb, opt)
+        if echo is None:
+            msg.flags |= MSG_CTRUNC
+        else:
+            out.append((SOL_IP, IP_RETOPTS, ip_options_undo(echo)))
+    if flags & CMSG_ORIGDSTADDR:
+        th = skb.transport_header
+        if skb.tail >= th + 4:
+            out.append((SOL_IP, IP_RECVORIGDSTADDR, sockaddr_in(int.from_bytes(head[nh + 16:nh + 20], "big"),
+                                                                head[th + 2] << 8 | head[th + 3])))
+    if flags & CMSG_CHECKSUM and skb.ip_summed == CHECKSUM_COMPLETE:
+        out.append((SOL_IP, IP_CHECKSUM, skb.csum.to_bytes(4, "little")))
+    if flags & CMSG_RECVFRAGSIZE and cb is not None and cb.frag_max_size:
+        out.append((SOL_IP, IP_RECVFRAGSIZE, _INT.pack(cb.frag_max_size)))
+
+
+def ip_cmsg_send(sk: InetSock, control: list[Cmsg], ipc: IpcmCookie) -> None:
+    """Control messages of a send call.  Raises EINVAL."""
+    for level, type_, v in control:
+        if level == SOL_SOCKET:
+            if type_ == SO_MARK and len(v) == 4:
+                ipc.mark = int.from_bytes(v, "little")
+                continue
+            raise linux_error(EINVAL, "control message")
+        if level != SOL_IP:
+            continue
+        if type_ == IP_RETOPTS:
+            ipc.opt = ip_options_get(sk.ipv4, v[:40])
+        elif type_ == IP_PKTINFO:
+            if len(v) != 12:
+                raise linux_error(EINVAL)
+            ifindex, spec, _ = _PKTINFO.unpack(v)
+            if ifindex:
+                ipc.oif = ifindex
+            ipc.addr = int.from_bytes(spec, "big")
+        elif type_ == IP_TTL:
+            if len(v) != 4 or not 1 <= _INT.unpack(v)[0] <= 255:
+                raise linux_error(EINVAL)
+            ipc.ttl = _INT.unpack(v)[0]
+        elif type_ == IP_TOS:
+            if len(v) not in (1, 4):
+                raise linux_error(EINVAL)
+            t = v[0] if len(v) == 1 else _INT.unpack(v)[0]
+            if not 0 <= t <= 255:
+                raise linux_error(EINVAL)
+            ipc.tos = t
+        elif type_ == IP_PROTOCOL:
+            if len(v) != 4 or not 1 <= _INT.unpack(v)[0] <= 255:
+                raise linux_error(EINVAL)
+            ipc.protocol = _INT.unpack(v)[0]
+        else:
+            raise linux_error(EINVAL, f"control message {type_}")
+
+
+# --- the error queue ------------------------------------------------------------------------------------------------------
+
+
+def ip_icmp_error(sk: InetSock, skb: SkBuff, err: int, port: int, info: int, payload: int) -> None:
+    """Queue an ICMP error; `payload`: offset in skb.head of what is quoted behind the transport header."""
+    c = skb_clone(skb)
+    th = skb.transport_header
+    q = skb.data
+    e = SockErr(c, err, SO_EE_ORIGIN_ICMP, skb.head[th], skb.head[th + 1], info, port)
+    e.addr_offset = q + 16
+    nh = skb.network_header
+    e.offender = int.from_bytes(skb.head[nh + 12:nh + 16], "big")
+    if payload - q > c.len:
+        kfree_skb_reason(c, SITE_ERRQ_FULL)
+        return
+    c.len -= payload - q
+    c.data = payload
+    if not sock_queue_err_skb(sk, e):
+        kfree_skb_reason(c, SITE_ERRQ_FULL)
+
+
+def ip_local_error(sk: InetSock, err: int, daddr: int, port: int, info: int) -> None:
+    """An error of our own about a packet to send (EMSGSIZE with the path's MTU)."""
+    if not sk.recverr:
+        return
+    skb = __alloc_skb(sk.net, 20)
+    skb.own = False
+    skb_put(skb, bytes(16) + daddr.to_bytes(4, "big"))
+    skb.network_header = 0
+    skb.data = skb.tail
+    skb.len = 0
+    e = SockErr(skb, err, SO_EE_ORIGIN_LOCAL, 0, 0, info, port)
+    e.addr_offset = 16
+    if not sock_queue_err_skb(sk, e):
+        kfree_skb_reason(skb, SITE_ERRQ_FULL)
+
+
+def ip_recv_error(sk: InetSock, size: int) -> Msg:
+    """recvmsg with MSG_ERRQUEUE.  Raises EAGAIN."""
+    e = sock_dequeue_err_skb(sk)
+    if e is None:
+        raise linux_error(EAGAIN)
+    skb = e.skb
+    msg = Msg()
+    data = skb.tobytes()
+    if len(data) > size:
+        msg.flags |= MSG_TRUNC
+        data = data[:size]
+    msg.data = data
+    msg.n = len(data)
+    if sk.rcvtstamp or sk.tsflags:
+        __sock_recv_timestamp(msg, sk, skb)
+    off = e.addr_offset
+    if off >= 0:
+        msg.name = (ip4_str(int.from_bytes(skb.head[off:off + 4], "big")), e.port)
+    offender = bytes(16)
+    if e.origin == SO_EE_ORIGIN_ICMP:
+        offender = sockaddr_in(e.offender, 0)
+        if sk.cmsg_flags:
+            ip_cmsg_recv_offset(msg, sk, skb, 0, 0)
+    elif e.origin == SO_EE_ORIGIN_LOCAL and sk.cmsg_flags & CMSG_PKTINFO and False:
+        offender = sockaddr_in(0, 0)
+    msg.control.append((SOL_IP, IP_RECVERR, e.pack() + offender))
+    msg.flags |= MSG_ERRQUEUE
+    consume_skb(skb, SITE_ERROR_READ)
+    return msg
+
+
+# --- options --------------------------------------------------------------------------------------------------------------
+
+
+def _ifindex_of(sk: InetSock, addr: int) -> int:
+    dev = None
+    from rxpath.net.ipv4.devinet import ip_dev_find
+    dev = ip_dev_find(sk.net, addr)
+    return dev.ifindex if dev is not None else 0
+
+
+def _mreq(value: int | bytes) -> tuple[int, int, int]:
+    """struct ip_mreq, ip_mreqn: (group, local address, ifindex)."""
+    if isinstance(value, int) or len(value) < 8:
+        raise linux_error(EINVAL, "struct ip_mreqn expected")
+    group = int.from_bytes(value[0:4], "big")
+    local = int.from_bytes(value[4:8], "big")
+    ifindex = _INT.unpack_from(value, 8)[0] if len(value) >= 12 else 0
+    return group, local, ifindex
+
+
+def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) -> None:
+    """setsockopt at SOL_IP (and SOL_SOCKET).  Raises OSError."""
+    if level == SOL_SOCKET:
+        sk_setsockopt(sk, optname, value)
+        return
+    if level != SOL_IP:
+        raise linux_error(ENOPROTOOPT, f"level {level}")
+    if optname in (IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP):
+        group, local, ifindex = _mreq(value)
+        if optname == IP_ADD_MEMBERSHIP:
+            ip_mc_join_group(sk, group, local, ifindex)
+        else:
+            ip_mc_leave_group(sk, group, local, ifindex)
+        return
+    if optname in (IP_BLOCK_SOURCE, IP_UNBLOCK_SOURCE, IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP):
+        if isinstance(value, int) or len(value) != 12:
+            raise linux_error(EINVAL, "struct ip_mreq_source expected")
+        group = int.from_bytes(value[0:4], "big")
+        local = int.from_bytes(value[4:8], "big")
+        src = int.from_bytes(value[8:12], "big")
+        if optname == IP_BLOCK_SOURCE:
+            ip_mc_source(sk, True, False, group, local, src)
+        elif optname == IP_UNBLOCK_SOURCE:
+            ip_mc_source(sk, False, False, group, local, src)
+        elif optname == IP_ADD_SOURCE_MEMBERSHIP:
+            ip_mc_join_group(sk, group, local, 0, include=True)
+            ip_mc_source(sk, True, True, group, local, src)
+        else:
+            ip_mc_source(sk, False, True, group, local, src)
+        return
+    if optname == IP_MULTICAST_IF:
+        if sk.type == SOCK_STREAM:
+            raise linux_error(ENOPROTOOPT)
+        if not isinstance(value, int) and len(value) >= 8:
+            _, local, ifindex = _mreq(value)
+        else:
+            local = value if isinstance(value, int) else int.from_bytes(value[:4], "big")
+            ifindex = 0
+        if not ifindex:
+            if local == 0:
+                sk.mc_index = 0
+                sk.mc_addr = 0
+                return
+            ifindex = _ifindex_of(sk, local)
+            if not ifindex:
+                raise linux_error(EADDRNOTAVAIL)
+        elif ifindex not in sk.net.by_index:
+            raise linux_error(EADDRNOTAVAIL)
+        if sk.bound_dev_if and sk.bound_dev_if != ifindex:
+            raise linux_error(EINVAL)
+        sk.mc_index = ifindex
+        sk.mc_addr = local
+        return
+    if optname == IP_OPTIONS:
+        data = value if isinstance(value, bytes) else b""
+        opt = ip_options_get(sk.ipv4, data)
+        sk.inet_opt = opt if opt.optlen else None
+        return
+    if optname in (IP_MSFILTER, MCAST_JOIN_GROUP, IP_ROUTER_ALERT):
+        raise linux_error(ENOTSUP, f"SOL_IP option {optname}")
+    val = (value[0] if isinstance(value, bytes) and 0 < len(value) < 4 else opt_int(value)) if value != b"" else 0
+    flag = _FLAG_OPTS.get(optname)
+    if flag is not None:
+        if optname == IP_RECVFRAGSIZE and sk.type not in (SOCK_RAW, 2):
+            raise linux_error(EINVAL)
+        sk.cmsg_flags = sk.cmsg_flags | flag if val else sk.cmsg_flags & ~flag
+    elif optname == IP_TOS:
+        tos = val & 0xFF
+        if sk.type == SOCK_STREAM:
+            tos = tos & ~3 | sk.tos & 3
+        sk.tos = tos
+        sk.dst = None
+    elif optname == IP_TTL:
+        if val != -1 and not 1 <= val <= 255:
+            raise linux_error(EINVAL)
+        sk.uc_ttl = val
+    elif optname == IP_HDRINCL:
+        if sk.type != SOCK_RAW:
+            raise linux_error(ENOPROTOOPT)
+        sk.hdrincl = bool(val)
+    elif optname == IP_NODEFRAG:
+        if sk.type != SOCK_RAW:
+            raise linux_error(ENOPROTOOPT)
+        sk.nodefrag = bool(val)
+    elif optname == IP_MTU_DISCOVER:
+        if not 0 <= val <= 5:
+            raise linux_error(EINVAL)
+        sk.pmtudisc = val
+    elif optname == IP_RECVERR:
+        sk.recverr = bool(val)
+        if not val:
+            while sk.error_queue:
+                e = sk.error_queue.popleft()
+                sk.rmem_alloc -= e.skb.truesize
+                consume_skb(e.skb, SITE_ERROR_READ)
+    elif optname == IP_RECVERR_RFC4884:
+        if val not in (0, 1):
+            raise linux_error(EINVAL)
+        sk.recverr_rfc4884 = bool(val)
+    elif optname == IP_MULTICAST_TTL:
+        if sk.type == SOCK_STREAM:
+            raise linux_error(EINVAL)
+        if val == -1:
+            val = 1
+        if not 0 <= val <= 255:
+            raise linux_error(EINVAL)
+        sk.mc_ttl = val
+    elif optname == IP_MULTICAST_LOOP:
+        sk.mc_loop = bool(val)
+    elif optname == IP_MULTICAST_ALL:
+        if val not in (0, 1):
+            raise linux_error(EINVAL)
+        sk.mc_all = bool(val)
+    elif optname == IP_UNICAST_IF:
+        ifindex = int.from_bytes((val & 0xFFFFFFFF).to_bytes(4, "little"), "big")
+        if ifindex and ifindex not in sk.net.by_index:
+            raise linux_error(EADDRNOTAVAIL)
+        sk.uc_index = ifindex
+    elif optname == IP_FREEBIND:
+        sk.freebind = bool(val)
+    elif optname == IP_TRANSPARENT:
+        sk.transparent = bool(val)
+    elif optname == IP_MINTTL:
+        if not 0 <= val <= 255:
+            raise linux_error(EINVAL)
+        sk.min_ttl = val
+    elif optname == IP_BIND_ADDRESS_NO_PORT:
+        sk.bind_address_no_port = bool(val)
+    elif optname == IP_LOCAL_PORT_RANGE:
+        lo, hi = val & 0xFFFF, val >> 16 & 0xFFFF
+        if lo and hi and lo > hi:
+            raise linux_error(EINVAL)
+        sk.port_lo, sk.port_hi = lo, hi
+    else:
+        raise linux_error(ENOPROTOOPT, f"SOL_IP option {optname}")
+
+
+def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
+    """getsockopt at SOL_IP (and SOL_SOCKET): an int, or bytes for structures."""
+    if level == SOL_SOCKET:
+        from rxpath.net.core.sock import sk_getsockopt
+        return sk_getsockopt(sk, optname)
+    if level != SOL_IP:
+        raise linux_error(ENOPROTOOPT, f"level {level}")
+    flag = _FLAG_OPTS.get(optname)
+    if flag is not None:
+        return 1 if sk.cmsg_flags & flag else 0
+    if optname == IP_OPTIONS:
+        return ip_options_undo(sk.inet_opt) if sk.inet_opt is not None else b""
+    if optname == IP_TOS:
+        return sk.tos
+    if optname == IP_TTL:
+        return sk.ipv4.ip_default_ttl if sk.uc_ttl == -1 else sk.uc_ttl
+    if optname == IP_HDRINCL:
+        return int(sk.hdrincl)
+    if optname == IP_NODEFRAG:
+        return int(sk.nodefrag)
+    if optname == IP_MTU_DISCOVER:
+        return sk.pmtudisc
+    if optname == IP_MTU:
+        rt = sk.dst
+        if isinstance(rt, Rtable):
+            if not rt.valid():
+                from rxpath.net.ipv4.route import Flowi4, ip_route_output_flow
+                new = ip_route_output_flow(sk.ipv4, Flowi4(sk.daddr, sk.saddr, oif=sk.bound_dev_if, proto=sk.protocol))
+                if new is None:
+                    raise linux_error(ENOTCONN)
+                sk.dst = rt = new
+            return ipv4_mtu(rt)
+        if sk.daddr and sk.state == 1:
+            from rxpath.net.ipv4.route import Flowi4, ip_route_output_flow
+            new = ip_route_output_flow(sk.ipv4, Flowi4(sk.daddr, sk.saddr, oif=sk.bound_dev_if, proto=sk.protocol))
+            if new is not None:
+                sk.dst = new
+                return ipv4_mtu(new)
+        raise linux_error(ENOTCONN)
+    if optname == IP_RECVERR:
+        return int(sk.recverr)
+    if optname == IP_RECVERR_RFC4884:
+        return int(sk.recverr_rfc4884)
+    if optname == IP_MULTICAST_TTL:
+        return sk.mc_ttl
+    if optname == IP_MULTICAST_LOOP:
+        return int(sk.mc_loop)
+    if optname == IP_MULTICAST_ALL:
+        return int(sk.mc_all)
+    if optname == IP_MULTICAST_IF:
+        return sk.mc_addr.to_bytes(4, "big")
+    if optname == IP_UNICAST_IF:
+        return int.from_bytes(sk.uc_index.to_bytes(4, "little"), "big")
+    if optname == IP_FREEBIND:
+        return int(sk.freebind)
+    if optname == IP_TRANSPARENT:
+        return int(sk.transparent)
+    if optname == IP_MINTTL:
+        return sk.min_ttl
+    if optname == IP_BIND_ADDRESS_NO_PORT:
+        return int(sk.bind_address_no_port)
+    if optname == IP_LOCAL_PORT_RANGE:
+        return sk.port_hi << 16 | sk.port_lo
+    if optname == IP_MSFILTER:
+        return ip_mc_msfget(sk)
+    if optname == IP_PROTOCOL:
+        return sk.protocol
+    raise linux_error(ENOPROTOOPT, f"SOL_IP option {optname}")
+
+
+__all__ = [n for n in dir() if not n.startswith("_")] + ["ENODEV"]

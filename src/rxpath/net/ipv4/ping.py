@@ -1,0 +1,260 @@
+"""Ping sockets (SOCK_DGRAM, IPPROTO_ICMP): an identifier as port, echo replies to their owner.
+
+Facts: net/ipv4/ping.c (6.1).
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from rxpath.kernel.errno import EACCES, EADDRINUSE, EADDRNOTAVAIL, EAGAIN, EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE, ENETUNREACH, linux_error
+from rxpath.net.core.netdevice import Net
+from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason, skb_clone
+from rxpath.net.core.sock import (
+    IPPROTO_ICMP,
+    MSG_ERRQUEUE,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_TRUNC,
+    SOCK_DGRAM,
+    TCP_ESTABLISHED,
+    Msg,
+    __skb_wait_for_more_packets,
+    __sock_queue_rcv_skb,
+    sk_error_report,
+    sk_release,
+    sock_deadline,
+    sock_error,
+    sock_recv_cmsgs,
+    sock_rfree,
+)
+from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
+from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
+from rxpath.net.ipv4.ip_output import IpcmCookie, ip_make_skb, ip_send_skb
+from rxpath.net.ipv4.ip_sockglue import ip_cmsg_recv_offset, ip_cmsg_send, ip_icmp_error, ip_recv_error, ipv4_pktinfo_prepare
+from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
+from rxpath.net.ipv4.netns import Inetsw, Ipv4, ipv4_of
+from rxpath.net.ipv4.route import IPTOS_RT_MASK, RTCF_BROADCAST, Flowi4, Rtable, ip_route_output_flow
+from rxpath.sim.ledger import Site
+from rxpath.wire.addr import ip4_str
+from rxpath.wire.checksum import ip_compute_csum
+
+SITE_PING_FULL: Final = Site("socket", "receive buffer of a ping socket full", "none", "SOCKET_RCVBUFF")
+_ADDRS: Final = Struct(">II")
+
+
+class PingSock(InetSock):
+    __slots__ = ("hashed",)
+
+    def __init__(self, net: Net) -> None:
+        super().__init__(net, SOCK_DGRAM, IPPROTO_ICMP, ipv4_of(net).ping_prot)
+        self.hashed = False
+
+    def get_port(self, snum: int) -> bool:
+        return ping_get_port(self, snum)
+
+    def unhash(self) -> None:
+        if self.hashed:
+            self.hashed = False
+            self.ipv4.ping_socks.remove(self)
+            self.num = 0
+            self.sport = 0
+
+    def connect(self, addr: int, port: int, flags: int) -> None:
+        ip4_datagram_connect(self, addr, port)
+
+    def disconnect(self) -> None:
+        udp_disconnect_common(self)
+
+    def sendmsg(self, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
+        return ping_v4_sendmsg(self, data, name, control, flags)
+
+    def recvmsg(self, size: int, flags: int) -> Msg:
+        return ping_recvmsg(self, size, flags)
+
+    def siocinq(self) -> int:
+        return self.receive_queue[0].len if self.receive_queue else 0
+
+    def close(self) -> None:
+        if not self.dead:
+            self.unhash()
+            sk_release(self)
+
+
+def ping_get_port(sk: PingSock, ident: int) -> bool:
+    socks = sk.ipv4.ping_socks
+    if ident == 0:
+        used = {s.num for s in socks}
+        start = sk.ipv4.random.randrange(65535)
+        for i in range(65535):
+            v = (start + i) % 65535 + 1
+            if v not in used:
+                ident = v
+                break
+        else:
+            return False
+    else:
+        for s in socks:
+            if s.num == ident and s is not sk and not (s.reuse and sk.reuse):
+                return False
+    sk.num = ident
+    if not sk.hashed:
+        sk.hashed = True
+        socks.insert(0, sk)
+    return True
+
+
+def ping_lookup(ipv4: Ipv4, saddr: int, daddr: int, ident: int, dif: int) -> PingSock | None:
+    for s in ipv4.ping_socks:
+        if isinstance(s, PingSock) and s.num == ident and s.rcv_saddr in (0, daddr) and s.bound_dev_if in (0, dif):
+            return s
+    return None
+
+
+def ping_rcv(ipv4: Ipv4, skb: SkBuff) -> bool:
+    """An echo reply; skb.data behind the ICMP header.  True: a socket took (a clone of) it."""
+    th = skb.transport_header
+    head = skb.head
+    saddr, daddr = _ADDRS.unpack_from(head, skb.network_header + 12)
+    dev = skb.dev
+    sk = ping_lookup(ipv4, saddr, daddr, head[th + 4] << 8 | head[th + 5], dev.ifindex if dev is not None else 0)
+    if sk is None:
+        return False
+    c = skb_clone(skb)
+    c.data = th
+    c.len += skb.data - th
+    ipv4_pktinfo_prepare(sk, c)
+    if __sock_queue_rcv_skb(sk, c) < 0:
+        kfree_skb_reason(c, SITE_PING_FULL)
+        return False
+    return True
+
+
+def ping_err(ipv4: Ipv4, skb: SkBuff, icmp_at: int, info: int) -> None:
+    """An error quotes an echo request of a ping socket."""
+    from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT
+    head = skb.head
+    q = skb.data
+    saddr, daddr = _ADDRS.unpack_from(head, q + 12)
+    if head[icmp_at] != 8:
+        return
+    dev = skb.dev
+    sk = ping_lookup(ipv4, daddr, saddr, head[icmp_at + 4] << 8 | head[icmp_at + 5], dev.ifindex if dev is not None else 0)
+    if sk is None:
+        return
+    th = skb.transport_header
+    type_ = head[th]
+    code = head[th + 1]
+    err = 113
+    hard = False
+    if type_ == 4 or type_ == 5:
+        return
+    if type_ == 12:
+        err, hard = 71, True
+    elif type_ == 3:
+        if code == 4:
+            if sk.pmtudisc == IP_PMTUDISC_DONT:
+                return
+            err, hard = EMSGSIZE, True
+        elif code <= 15:
+            err, hard = ICMP_ERR_CONVERT[code]
+    if not sk.recverr:
+        if not hard or sk.state != TCP_ESTABLISHED:
+            return
+    else:
+        ip_icmp_error(sk, skb, err, 0, info, icmp_at)
+    sk.err = err
+    sk_error_report(sk)
+
+
+def ping_v4_sendmsg(sk: PingSock, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
+    """Send an echo request: the program's header, its identifier and checksum made by the kernel."""
+    ipv4 = sk.ipv4
+    if len(data) > 0xFFFF:
+        raise linux_error(EMSGSIZE)
+    if flags & MSG_OOB:
+        raise linux_error(95)
+    if len(data) < 8:
+        raise linux_error(EINVAL)
+    if data[0] != 8 or data[1] != 0:
+        raise linux_error(EINVAL)
+    if name is not None:
+        daddr, _ = parse_addr(name)
+    else:
+        if sk.state != TCP_ESTABLISHED:
+            raise linux_error(EDESTADDRREQ)
+        daddr = sk.daddr
+    if not sk.num and not ping_get_port(sk, 0):
+        raise linux_error(EAGAIN)
+    sk.sport = sk.num
+    ipc = IpcmCookie(sk)
+    if control:
+        ip_cmsg_send(sk, control, ipc)
+    saddr = ipc.addr
+    ipc.addr = daddr
+    fl4 = Flowi4(daddr, saddr, oif=ipc.oif or (sk.mc_index if daddr >> 28 == 0xE else sk.uc_index), tos=sk.tos & IPTOS_RT_MASK,
+                 proto=IPPROTO_ICMP)
+    rt: Rtable | None = ip_route_output_flow(ipv4, fl4)
+    if rt is None:
+        if fl4.error == -ENETUNREACH:
+            ipv4.ip[IPSTATS_MIB_OUTNOROUTES] += 1
+        raise linux_error(-fl4.error)
+    if rt.rt_flags & RTCF_BROADCAST and not sk.broadcast:
+        raise linux_error(EACCES)
+    if not ipc.addr:
+        ipc.addr = fl4.daddr
+    msg = data[:2] + b"\0\0" + sk.num.to_bytes(2, "big") + data[6:]
+    msg = msg[:2] + ip_compute_csum(msg).to_bytes(2, "big") + msg[4:]
+    cork = ip_make_skb(sk, fl4, msg, 0, ipc, rt, flags)
+    ip_send_skb(ipv4, cork, msg)
+    return len(data)
+
+
+def ping_recvmsg(sk: PingSock, size: int, flags: int) -> Msg:
+    if flags & MSG_OOB:
+        raise linux_error(95)
+    if flags & MSG_ERRQUEUE:
+        return ip_recv_error(sk, size)
+    deadline = sock_deadline(sk, flags, sk.rcvtimeo)
+    while not sk.receive_queue:
+        if sk.err:
+            raise linux_error(sock_error(sk))
+        if deadline == 0:
+            raise linux_error(EAGAIN)
+        if not __skb_wait_for_more_packets(sk, deadline):
+            return Msg()
+    if sk.err:
+        raise linux_error(sock_error(sk))
+    skb = sk.receive_queue[0]
+    msg = Msg()
+    data = skb.tobytes()
+    if size < len(data):
+        msg.flags |= MSG_TRUNC
+    msg.data = data[:size]
+    sock_recv_cmsgs(msg, sk, skb)
+    nh = skb.network_header
+    msg.name = (ip4_str(int.from_bytes(skb.head[nh + 12:nh + 16], "big")), 0)
+    if sk.cmsg_flags:
+        ip_cmsg_recv_offset(msg, sk, skb, 0, 0)
+    msg.n = len(msg.data)
+    if not flags & MSG_PEEK:
+        sk.receive_queue.popleft()
+        sock_rfree(sk, skb.truesize)
+        if sk.net.on_delivered is not None:
+            sk.net.on_delivered(skb)
+        consume_skb(skb, None)
+    return msg
+
+
+class PingInetsw(Inetsw):
+    __slots__ = ()
+
+    def create(self, net: Net, protocol: int) -> InetSock:
+        ipv4 = ipv4_of(net)
+        if not ipv4.ping_group_lo <= 0 <= ipv4.ping_group_hi:
+            raise linux_error(EACCES, "net.ipv4.ping_group_range")
+        return PingSock(net)
+
+
+__all__ = ["EADDRINUSE", "EADDRNOTAVAIL", "EFAULT", "PingInetsw", "PingSock", "ping_err", "ping_rcv"]

@@ -1,0 +1,219 @@
+"""The sysctls net.ipv4.*, net.ipv4.conf.*, net.ipv4.neigh.* with their defaults, ranges and what a write does.
+
+TCP's own stand in its package.  Facts: net/ipv4/sysctl_net_ipv4.c, devinet.c, net/core/neighbour.c; sheets 16 and 17.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rxpath.kernel.errno import EINVAL, linux_error
+from rxpath.kernel.sysctl import INT_MAX, INT_MIN
+from rxpath.net.ipv4.netns import Ipv4
+
+if TYPE_CHECKING:
+    from rxpath.net.core.neighbour import NeighParms
+    from rxpath.net.ipv4.devinet import InDevice, Ipv4DevConf
+
+# name, lowest, highest; the attribute of Ipv4 has the same name
+_PLAIN: Final = (
+    ("ip_default_ttl", 1, 255), ("ip_no_pmtu_disc", 0, 3), ("ip_forward_use_pmtu", 0, 1), ("ip_early_demux", 0, 1),
+    ("ip_nonlocal_bind", 0, 1), ("ip_dynaddr", INT_MIN, INT_MAX), ("ipfrag_max_dist", 0, INT_MAX),
+    ("icmp_echo_ignore_all", 0, 1), ("icmp_echo_ignore_broadcasts", 0, 1), ("icmp_ignore_bogus_error_responses", 0, 1),
+    ("icmp_errors_use_inbound_ifaddr", 0, 1), ("icmp_ratemask", INT_MIN, INT_MAX), ("igmp_max_memberships", INT_MIN, INT_MAX),
+    ("igmp_max_msf", INT_MIN, INT_MAX), ("igmp_qrv", 1, INT_MAX), ("igmp_link_local_mcast_reports", 0, 1),
+    ("inet_peer_threshold", INT_MIN, INT_MAX), ("inet_peer_minttl", INT_MIN, INT_MAX), ("inet_peer_maxttl", INT_MIN, INT_MAX))
+_NEWER: Final = (("ip_forward_update_priority", 0, 1), ("tcp_early_demux", 0, 1), ("udp_early_demux", 0, 1),
+                 ("icmp_echo_enable_probe", 0, 1), ("ip_unprivileged_port_start", 0, 65535), ("ip_autobind_reuse", 0, 1),
+                 ("icmp_msgs_per_sec", 0, INT_MAX), ("icmp_msgs_burst", 0, INT_MAX), ("fwmark_reflect", INT_MIN, INT_MAX))
+
+
+class _Attr:
+    """Reader and writer of one attribute."""
+
+    __slots__ = ("obj", "name")
+
+    def __init__(self, obj: object, name: str) -> None:
+        self.obj = obj
+        self.name = name
+
+    def get(self) -> int:
+        return int(getattr(self.obj, self.name))
+
+    def put(self, v: int) -> None:
+        setattr(self.obj, self.name, v)
+
+
+def sysctl_ipv4_init(ipv4: Ipv4) -> None:
+    """device_initcall."""
+    from rxpath.net.ipv4.devinet import inet_forward_change
+    s = ipv4.kernel.sysctl
+    r = ipv4.kernel.release
+    rows = list(_PLAIN)
+    if r.ip_early_demux_split:
+        rows += list(_NEWER)
+    for name, lo, hi in rows:
+        a = _Attr(ipv4, name)
+        s.int_value("net.ipv4." + name, a.get, a.put, lo, hi)
+
+    def put_forward(v: int) -> None:
+        inet_forward_change(ipv4, v)
+
+    s.int_value("net.ipv4.ip_forward", lambda: ipv4.conf_all.forwarding, put_forward)
+
+    def put_ratelimit(v: int) -> None:
+        ipv4.icmp_ratelimit = ipv4.kernel.msecs_to_jiffies(v)
+
+    s.int_value("net.ipv4.icmp_ratelimit", lambda: ipv4.icmp_ratelimit * 1000 // ipv4.kernel.hz, put_ratelimit, 0)
+
+    def put_range(v: list[int]) -> None:
+        lo, hi = v
+        if lo > hi or lo < 1 or hi > 65535 or (r.ip_early_demux_split and lo < ipv4.ip_unprivileged_port_start and False):
+            raise linux_error(EINVAL, "ip_local_port_range")
+        ipv4.ip_local_port_lo, ipv4.ip_local_port_hi = lo, hi
+
+    s.vector("net.ipv4.ip_local_port_range", lambda: [ipv4.ip_local_port_lo, ipv4.ip_local_port_hi], put_range)
+
+    def put_ping(v: list[int]) -> None:
+        if v[0] > v[1]:
+            v = [1, 0]
+        ipv4.ping_group_lo, ipv4.ping_group_hi = v
+
+    s.vector("net.ipv4.ping_group_range", lambda: [ipv4.ping_group_lo, ipv4.ping_group_hi], put_ping, 0)
+
+    # fragments: each bound depends on the other
+    fq = ipv4.fqdir
+
+    def put_high(v: int) -> None:
+        if v < fq.low_thresh:
+            raise linux_error(EINVAL, "below ipfrag_low_thresh")
+        fq.high_thresh = v
+
+    def put_low(v: int) -> None:
+        if v > fq.high_thresh:
+            raise linux_error(EINVAL, "above ipfrag_high_thresh")
+        fq.low_thresh = v
+
+    s.int_value("net.ipv4.ipfrag_high_thresh", lambda: fq.high_thresh, put_high, 0, 1 << 62)
+    s.int_value("net.ipv4.ipfrag_low_thresh", lambda: fq.low_thresh, put_low, 0, 1 << 62)
+
+    def put_time(v: int) -> None:
+        fq.timeout = v * ipv4.kernel.hz
+
+    s.int_value("net.ipv4.ipfrag_time", lambda: fq.timeout // ipv4.kernel.hz, put_time)
+    a = _Attr(ipv4, "ipfrag_secret_interval")
+    s.int_value("net.ipv4.ipfrag_secret_interval", a.get, a.put)
+
+    p = ipv4.udp_prot
+
+    def put_mem(v: list[int]) -> None:
+        p.mem[:] = v
+
+    s.vector("net.ipv4.udp_mem", lambda: p.mem, put_mem, 0, 1 << 62)
+    for name, attr in (("udp_rmem_min", "rmem_min"), ("udp_wmem_min", "wmem_min")):
+        b = _Attr(p, attr)
+        s.int_value("net.ipv4." + name, b.get, b.put, 1)
+    for name in ("min_pmtu", "min_adv_mss"):
+        c = _Attr(ipv4, "min_pmtu" if name == "min_pmtu" else "min_advmss")
+        s.int_value("net.ipv4.route." + name, c.get, c.put, 68 if name == "min_pmtu" else INT_MIN)
+
+    def put_expires(v: int) -> None:
+        ipv4.mtu_expires = v * ipv4.kernel.hz
+
+    s.int_value("net.ipv4.route.mtu_expires", lambda: ipv4.mtu_expires // ipv4.kernel.hz, put_expires)
+    for name in ("error_cost", "error_burst", "redirect_number", "redirect_load", "redirect_silence"):
+        e = _Attr(ipv4, name)
+        s.int_value("net.ipv4.route." + name, e.get, e.put)
+
+
+class _ConfAttr:
+    """One net.ipv4.conf entry: a write recomputes what devices use; writing `all.forwarding` reaches every device."""
+
+    __slots__ = ("ipv4", "conf", "name", "which")
+
+    def __init__(self, ipv4: Ipv4, conf: Ipv4DevConf, name: str, which: str) -> None:
+        self.ipv4 = ipv4
+        self.conf = conf
+        self.name = name
+        self.which = which
+
+    def get(self) -> int:
+        return int(getattr(self.conf, self.name))
+
+    def put(self, v: int) -> None:
+        from rxpath.net.ipv4.devinet import conf_changed, inet_forward_change
+        if self.name == "forwarding" and self.which == "all":
+            inet_forward_change(self.ipv4, v)
+            return
+        setattr(self.conf, self.name, v)
+        conf_changed(self.ipv4)
+
+
+def devinet_sysctl_register(ipv4: Ipv4, name: str, conf: Ipv4DevConf, d: InDevice | None) -> None:
+    """net.ipv4.conf.NAME and, for a device, net.ipv4.neigh.NAME."""
+    from rxpath.net.ipv4.devinet import CONF_NAMES
+    s = ipv4.kernel.sysctl
+    base = "net.ipv4.conf." + name.replace(".", "/") + "."
+    for n in CONF_NAMES:
+        a = _ConfAttr(ipv4, conf, n, name)
+        s.int_value(base + n, a.get, a.put)
+    if d is not None:
+        neigh_sysctl_register(ipv4, name, d.arp_parms)
+
+
+class _Jiffies:
+    """A time kept in jiffies, shown in units of 1/`per` second."""
+
+    __slots__ = ("parms", "name", "per", "hz")
+
+    def __init__(self, parms: NeighParms, name: str, per: int, hz: int) -> None:
+        self.parms = parms
+        self.name = name
+        self.per = per
+        self.hz = hz
+
+    def get(self) -> int:
+        return int(getattr(self.parms, self.name)) * self.per // self.hz
+
+    def put(self, v: int) -> None:
+        setattr(self.parms, self.name, v * self.hz // self.per)
+        if self.name == "base_reachable_time":
+            self.parms.reachable_time = self.parms.base_reachable_time
+
+
+def neigh_sysctl_register(ipv4: Ipv4, name: str, parms: NeighParms) -> None:
+    s = ipv4.kernel.sysctl
+    hz = ipv4.kernel.hz
+    base = "net.ipv4.neigh." + name.replace(".", "/") + "."
+    for n, attr, per in (
+            ("anycast_delay", "anycast_delay", 100), ("base_reachable_time_ms", "base_reachable_time", 1000),
+            ("base_reachable_time", "base_reachable_time", 1), ("delay_first_probe_time", "delay_probe_time", 1),
+            ("gc_stale_time", "gc_staletime", 1), ("locktime", "locktime", 100), ("proxy_delay", "proxy_delay", 100),
+            ("retrans_time", "retrans_time", 100), ("retrans_time_ms", "retrans_time", 1000)):
+        j = _Jiffies(parms, attr, per, hz)
+        s.int_value(base + n, j.get, j.put, 0)
+    for n, attr in (("app_solicit", "app_probes"), ("mcast_solicit", "mcast_probes"), ("ucast_solicit", "ucast_probes"),
+                    ("mcast_resolicit", "mcast_reprobes"), ("proxy_qlen", "proxy_qlen"), ("unres_qlen_bytes", "queue_len_bytes")):
+        a = _Attr(parms, attr)
+        s.int_value(base + n, a.get, a.put, 0)
+    if name == "default":
+        for n in ("gc_interval", "gc_thresh1", "gc_thresh2", "gc_thresh3"):
+            b = _Attr(ipv4.arp_tbl, n)
+            if n == "gc_interval":
+                g = _TblJiffies(ipv4)
+                s.int_value(base + n, g.get, g.put, 0)
+            else:
+                s.int_value(base + n, b.get, b.put, 0)
+
+
+class _TblJiffies:
+    __slots__ = ("ipv4",)
+
+    def __init__(self, ipv4: Ipv4) -> None:
+        self.ipv4 = ipv4
+
+    def get(self) -> int:
+        return self.ipv4.arp_tbl.gc_interval // self.ipv4.kernel.hz
+
+    def put(self, v: int) -> None:
+        self.ipv4.arp_tbl.gc_interval = v * self.ipv4.kernel.hz

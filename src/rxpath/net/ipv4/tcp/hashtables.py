@@ -1,0 +1,242 @@
+"""Who is connected, who listens, which ports are taken.
+
+Facts: net/ipv4/inet_hashtables.c, inet_connection_sock.c (6.1; 3.13's listener scores where they differ).
+The established table holds connections, TIME_WAIT sockets and (4.4) request sockets under one key.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rxpath.kernel.errno import EADDRNOTAVAIL, linux_error
+from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT
+from rxpath.net.ipv4.tcp.sock import RequestSock, TcpSock, TcpState, TimewaitSock
+
+Key = tuple[int, int, int, int]
+Hashed = TcpSock | TimewaitSock | RequestSock
+
+REUSE_HASH: Final = 0x9E3779B1
+
+
+def inet_ehashfn(laddr: int, lport: int, faddr: int, fport: int) -> Key:
+    """The key of a connection, as the local side sees it.  (Linux: jhash of the four; here the four themselves.)"""
+    return (laddr, lport, faddr, fport)
+
+
+def _bound_dev(s: Hashed) -> int:
+    if isinstance(s, RequestSock):
+        return 0
+    return s.bound_dev_if
+
+
+def __inet_lookup_established(ts: TcpState, saddr: int, sport: int, daddr: int, hnum: int, dif: int) -> Hashed | None:
+    s = ts.ehash.get(inet_ehashfn(daddr, hnum, saddr, sport))
+    if s is not None:
+        b = _bound_dev(s)
+        if b and b != dif:
+            return None
+    return s
+
+
+def inet_lhash2_lookup(ts: TcpState, socks: list[TcpSock], addr: int, dif: int, saddr: int, sport: int, daddr: int, hnum: int,
+                       cpu: int) -> TcpSock | None:
+    """Best listener bound to `addr`: device 2, plus one for the CPU that takes the packet; SO_REUSEPORT groups share by hash."""
+    best: TcpSock | None = None
+    best_score = 0
+    for sk in socks:
+        if sk.rcv_saddr != addr:
+            continue
+        if sk.bound_dev_if:
+            if sk.bound_dev_if != dif:
+                continue
+            score = 3
+        else:
+            score = 2
+        if sk.incoming_cpu == cpu:
+            score += 1
+        if score > best_score:
+            best, best_score = sk, score
+            if sk.reuseport:
+                group = [s for s in socks if s.reuseport and s.rcv_saddr == addr and s.bound_dev_if == sk.bound_dev_if]
+                if len(group) > 1:
+                    h = ((daddr ^ saddr * REUSE_HASH ^ sport * 0x85EBCA77 ^ hnum ^ ts.ipv4.net.hash_secret) * 0xC2B2AE35) & 0xFFFFFFFF
+                    return group[h * len(group) >> 32]
+    return best
+
+
+def __inet_lookup_listener(ts: TcpState, saddr: int, sport: int, daddr: int, hnum: int, dif: int, cpu: int) -> TcpSock | None:
+    """A listener on the exact address, else one on any address."""
+    socks = ts.listening.get(hnum, [])
+    sk = inet_lhash2_lookup(ts, socks, daddr, dif, saddr, sport, daddr, hnum, cpu)
+    if sk is None:
+        sk = inet_lhash2_lookup(ts, socks, 0, dif, saddr, sport, daddr, hnum, cpu)
+    return sk
+
+
+# --- entering and leaving ---------------------------------------------------------------------------------------------------
+
+
+def inet_ehash_insert(ts: TcpState, key: Key, s: Hashed, old: Hashed | None = None) -> bool:
+    """False when another connection has the key already (and is not `old`)."""
+    cur = ts.ehash.get(key)
+    if cur is not None and cur is not old:
+        return False
+    ts.ehash[key] = s
+    return True
+
+
+def inet_hash(sk: TcpSock) -> None:
+    """Into the listening table, or the established one."""
+    ts = sk.ts
+    if sk.state == TCP_LISTEN:
+        if not sk.listen_hashed:
+            sk.listen_hashed = True
+            ts.listening.setdefault(sk.num, []).append(sk)
+    elif sk.hashed_key is None and sk.state != TCP_CLOSE:
+        key = inet_ehashfn(sk.rcv_saddr or sk.saddr, sk.num, sk.daddr, sk.dport)
+        ts.ehash[key] = sk
+        sk.hashed_key = key
+
+
+def inet_unhash(sk: TcpSock) -> None:
+    ts = sk.ts
+    if sk.listen_hashed:
+        sk.listen_hashed = False
+        lst = ts.listening[sk.num]
+        lst.remove(sk)
+        if not lst:
+            del ts.listening[sk.num]
+    key = sk.hashed_key
+    if key is not None:
+        sk.hashed_key = None
+        if ts.ehash.get(key) is sk:
+            del ts.ehash[key]
+
+
+def bind_add(ts: TcpState, port: int, s: TcpSock | TimewaitSock) -> None:
+    ts.bhash.setdefault(port, []).append(s)
+
+
+def bind_del(ts: TcpState, port: int, s: TcpSock | TimewaitSock) -> None:
+    lst = ts.bhash.get(port)
+    if lst is not None and s in lst:
+        lst.remove(s)
+        if not lst:
+            del ts.bhash[port]
+
+
+def inet_put_port(sk: TcpSock) -> None:
+    if sk.bind_hashed:
+        sk.bind_hashed = False
+        bind_del(sk.ts, sk.num, sk)
+        sk.num = 0
+
+
+def __inet_inherit_port(listener: TcpSock, child: TcpSock) -> None:
+    bind_add(child.ts, child.num, child)
+    child.bind_hashed = True
+
+
+# --- ports ------------------------------------------------------------------------------------------------------------------
+
+
+def inet_csk_bind_conflict(sk: TcpSock, owners: list[TcpSock | TimewaitSock]) -> bool:
+    """Whether `sk` may not share the port with those who have it."""
+    for o in owners:
+        if o is sk:
+            continue
+        tw = isinstance(o, TimewaitSock)
+        ostate = TCP_TIME_WAIT if tw else o.state
+        oaddr = o.loc_addr if isinstance(o, TimewaitSock) else o.rcv_saddr
+        if sk.bound_dev_if and o.bound_dev_if and sk.bound_dev_if != o.bound_dev_if:
+            continue
+        if sk.reuse and o.reuse and ostate != TCP_LISTEN:
+            continue
+        if sk.reuseport and o.reuseport and (tw or isinstance(o, TcpSock) and o.uid == sk.uid):
+            continue
+        if not sk.rcv_saddr or not oaddr or sk.rcv_saddr == oaddr:
+            return True
+    return False
+
+
+def inet_csk_get_port(sk: TcpSock, snum: int) -> bool:
+    """Take port `snum`, or a free one of the local range when 0 (even ones first, as for bind in Linux)."""
+    ts = sk.ts
+    ipv4 = ts.ipv4
+    if snum:
+        owners = ts.bhash.get(snum)
+        if owners and inet_csk_bind_conflict(sk, owners):
+            return False
+        port = snum
+        sk.bind_port_explicit = True
+    else:
+        lo, hi = ipv4.ip_local_port_lo, ipv4.ip_local_port_hi + 1
+        n = max((hi - lo) & ~1, 2)
+        off = ts.rng.randrange(n) | 1
+        port = 0
+        for attempt in range(2):
+            p = lo + off - (0 if attempt == 0 else 1)
+            for _ in range(n // 2):
+                if p >= hi:
+                    p -= n
+                owners = ts.bhash.get(p)
+                if not owners or not inet_csk_bind_conflict(sk, owners):
+                    port = p
+                    break
+                p += 2
+            if port:
+                break
+        if not port:
+            return False
+    sk.num = port
+    if not sk.bind_hashed:
+        sk.bind_hashed = True
+        bind_add(ts, port, sk)
+    return True
+
+
+def __inet_check_established(sk: TcpSock, lport: int) -> bool:
+    """Whether (local port, destination) is free; a TIME_WAIT socket may be taken over when time stamps make that safe."""
+    ts = sk.ts
+    cur = ts.ehash.get(inet_ehashfn(sk.rcv_saddr, lport, sk.daddr, sk.dport))
+    if cur is None:
+        return True
+    if isinstance(cur, TimewaitSock):
+        return ts.handlers.twsk_unique(sk, cur)
+    return False
+
+
+def inet_hash_connect(sk: TcpSock) -> None:
+    """Choose a local port for a connection (or check the bound one) and enter the established table.  Raises EADDRNOTAVAIL."""
+    ts = sk.ts
+    ipv4 = ts.ipv4
+    if sk.num:
+        if not __inet_check_established(sk, sk.num):
+            raise linux_error(EADDRNOTAVAIL)
+        inet_hash(sk)
+        return
+    lo, hi = ipv4.ip_local_port_lo, ipv4.ip_local_port_hi + 1
+    n = hi - lo
+    if n > 1:
+        n &= ~1
+    h = (sk.rcv_saddr * REUSE_HASH ^ sk.daddr * 0x85EBCA77 ^ sk.dport * 0xC2B2AE35 ^ ipv4.net.hash_secret) & 0xFFFFFFFF
+    off = (ts.last_port_offset + h) % max(n, 1) & ~1
+    for half in range(2):
+        p = lo + off + half
+        for i in range(max(n // 2, 1)):
+            if p >= hi:
+                p -= n
+            owners = ts.bhash.get(p)
+            ok = True
+            if owners:
+                ok = not any(isinstance(o, TcpSock) and o.bind_port_explicit and not o.reuse for o in owners) and __inet_check_established(sk, p)
+            if ok:
+                sk.num = p
+                sk.sport = p
+                sk.bind_hashed = True
+                bind_add(ts, p, sk)
+                ts.last_port_offset += i + 2
+                inet_hash(sk)
+                return
+            p += 2
+    raise linux_error(EADDRNOTAVAIL)

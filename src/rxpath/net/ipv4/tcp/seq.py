@@ -1,0 +1,66 @@
+"""Sequence arithmetic of TCP (u32 that wraps), header flags and state masks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+M32: Final = 0xFFFFFFFF
+
+TCPHDR_FIN: Final = 0x01
+TCPHDR_SYN: Final = 0x02
+TCPHDR_RST: Final = 0x04
+TCPHDR_PSH: Final = 0x08
+TCPHDR_ACK: Final = 0x10
+TCPHDR_URG: Final = 0x20
+TCPHDR_ECE: Final = 0x40
+TCPHDR_CWR: Final = 0x80
+TCPHDR_SYN_ECN: Final = TCPHDR_SYN | TCPHDR_ECE | TCPHDR_CWR
+
+TCP_ESTABLISHED: Final = 1
+TCP_SYN_SENT: Final = 2
+TCP_SYN_RECV: Final = 3
+TCP_FIN_WAIT1: Final = 4
+TCP_FIN_WAIT2: Final = 5
+TCP_TIME_WAIT: Final = 6
+TCP_CLOSE: Final = 7
+TCP_CLOSE_WAIT: Final = 8
+TCP_LAST_ACK: Final = 9
+TCP_LISTEN: Final = 10
+TCP_CLOSING: Final = 11
+TCP_NEW_SYN_RECV: Final = 12
+
+TCPF_ESTABLISHED: Final = 1 << 1
+TCPF_SYN_SENT: Final = 1 << 2
+TCPF_SYN_RECV: Final = 1 << 3
+TCPF_FIN_WAIT1: Final = 1 << 4
+TCPF_FIN_WAIT2: Final = 1 << 5
+TCPF_TIME_WAIT: Final = 1 << 6
+TCPF_CLOSE: Final = 1 << 7
+TCPF_CLOSE_WAIT: Final = 1 << 8
+TCPF_LAST_ACK: Final = 1 << 9
+TCPF_LISTEN: Final = 1 << 10
+TCPF_CLOSING: Final = 1 << 11
+
+STATE_NAMES: Final = ("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
+                      "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV")
+
+
+def before(a: int, b: int) -> bool:
+    """a stands before b."""
+    return (a - b) & 0x80000000 != 0
+
+
+def after(a: int, b: int) -> bool:
+    """a stands behind b."""
+    return (b - a) & 0x80000000 != 0
+
+
+def between(a: int, lo: int, hi: int) -> bool:
+    """lo <= a <= hi."""
+    return (hi - lo) & M32 >= (a - lo) & M32
+
+
+def s32(a: int) -> int:
+    """A u32 difference as a signed number."""
+    a &= M32
+    return a - 0x100000000 if a & 0x80000000 else a

@@ -1,0 +1,1472 @@
+"""UDP: lookup, receive, queueing with its memory rules, reading, sending, errors.
+
+Facts: net/ipv4/udp.c of 3.13, 5.15, 6.1 (order of functions recorded on 6.1, memory rules recorded on 6.1 and 6.18), datagram.c.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from struct import Struct
+from typing import Final
+
+from rxpath.kernel.errno import (
+    EACCES,
+    EAFNOSUPPORT,
+    EAGAIN,
+    EDESTADDRREQ,
+    EINVAL,
+    EISCONN,
+    EMSGSIZE,
+    ENETUNREACH,
+    ENOBUFS,
+    ENOPROTOOPT,
+    ENOTCONN,
+    EOPNOTSUPP,
+    EPROTO,
+    linux_error,
+)
+from rxpath.net.core.netdevice import Net, NetDevice
+from rxpath.net.core.skbuff import (
+    CHECKSUM_COMPLETE,
+    CHECKSUM_NONE,
+    CHECKSUM_PARTIAL,
+    CHECKSUM_UNNECESSARY,
+    PACKET_HOST,
+    PACKET_MULTICAST,
+    SKB_GSO_FRAGLIST,
+    SKB_GSO_UDP_L4,
+    SkBuff,
+    consume_skb,
+    kfree_skb_reason,
+    skb_clone,
+    skb_condense,
+)
+from rxpath.net.core.sock import (
+    MSG_CONFIRM,
+    MSG_DONTROUTE,
+    MSG_ERRQUEUE,
+    MSG_MORE,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_TRUNC,
+    PAGE_SHIFT,
+    PAGE_SIZE,
+    POLLIN,
+    POLLRDNORM,
+    RCV_SHUTDOWN,
+    SEND_SHUTDOWN,
+    SHUTDOWN_MASK,
+    SITE_SOCK_CLOSED,
+    SK_MEM_RECV,
+    SOCK_DGRAM,
+    SOL_UDP,
+    TCP_CLOSE,
+    TCP_ESTABLISHED,
+    Msg,
+    Sock,
+    __sk_mem_raise_allocated,
+    __sk_mem_reduce_allocated,
+    __skb_wait_for_more_packets,
+    __sock_queue_rcv_skb,
+    count_tokens,
+    datagram_poll,
+    opt_int,
+    sk_error_report,
+    sk_filter_trim_cap,
+    sk_release,
+    sock_deadline,
+    sock_def_readable,
+    sock_def_wakeup,
+    sock_error,
+    sock_recv_cmsgs,
+)
+from rxpath.net.ipv4.datagram import ip4_datagram_connect, udp_disconnect_common
+from rxpath.net.ipv4.igmp import ip_check_mc_rcu, ip_mc_drop_socket, ip_mc_sf_allow
+from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
+from rxpath.net.ipv4.ip_output import (
+    Cork,
+    IpcmCookie,
+    ip_append_data,
+    ip_flush_pending_frames,
+    ip_make_skb,
+    ip_push_pending_frames,
+    ip_send_skb,
+)
+from rxpath.net.ipv4.ip_sockglue import (
+    ip_cmsg_recv_offset,
+    ip_cmsg_send,
+    ip_icmp_error,
+    ip_recv_error,
+    ipv4_pktinfo_prepare,
+)
+from rxpath.net.ipv4.mib import (
+    ICMP_MIB_INERRORS,
+    IPSTATS_MIB_OUTNOROUTES,
+    UDP_MIB_CSUMERRORS,
+    UDP_MIB_IGNOREDMULTI,
+    UDP_MIB_INDATAGRAMS,
+    UDP_MIB_INERRORS,
+    UDP_MIB_MEMERRORS,
+    UDP_MIB_NOPORTS,
+    UDP_MIB_OUTDATAGRAMS,
+    UDP_MIB_RCVBUFERRORS,
+    UDP_MIB_SNDBUFERRORS,
+)
+from rxpath.net.ipv4.netns import Inetsw, Ipv4, NetProtocol, ipv4_of
+from rxpath.net.ipv4.offload import IpOffload, UdpGroLookup
+from rxpath.net.ipv4.route import (
+    FLOWI_FLAG_ANYSRC,
+    IPTOS_RT_MASK,
+    RTCF_BROADCAST,
+    RTCF_MULTICAST,
+    Flowi4,
+    Rtable,
+    ip_do_redirect,
+    ip_mc_validate_source,
+    ip_route_output_flow,
+    ipv4_update_pmtu,
+)
+from rxpath.sim.ledger import Site
+from rxpath.wire.addr import ip4_str
+from rxpath.wire.checksum import csum_partial, csum_sub, csum_tcpudp_magic, transport_checksum
+
+UDP_CORK: Final = 1
+UDP_ENCAP: Final = 100
+UDP_NO_CHECK6_TX: Final = 101
+UDP_NO_CHECK6_RX: Final = 102
+UDP_SEGMENT: Final = 103
+UDP_GRO: Final = 104
+
+CHECKSUM_BREAK: Final = 76
+UDP_MAX_SEGMENTS: Final = 64
+
+SITE_HDR: Final = Site("udp", "no room for a UDP header", "Udp InErrors", "NOT_SPECIFIED")
+SITE_SHORT: Final = Site("udp", "bad UDP length", "Udp InErrors", "PKT_TOO_SMALL")
+SITE_CSUM: Final = Site("udp", "bad UDP checksum", "Udp InCsumErrors, Udp InErrors", "UDP_CSUM")
+SITE_CSUM_READ: Final = Site("socket", "bad UDP checksum found at read", "Udp InCsumErrors, Udp InErrors", "UDP_CSUM")
+SITE_CSUM_READ_OLD: Final = Site("socket", "bad UDP checksum found at read", "Udp InCsumErrors, Udp InErrors", "NOT_SPECIFIED")
+SITE_NO_SOCKET: Final = Site("udp", "no socket on that port", "Udp NoPorts", "NO_SOCKET")
+SITE_NO_SOCKET_MULTI: Final = Site("udp", "no socket wants this group or broadcast", "Udp IgnoredMulti")
+SITE_FILTER: Final = Site("udp", "socket filter", "Udp InErrors", "SOCKET_FILTER")
+SITE_RCVBUF: Final = Site("socket", "receive buffer full", "Udp RcvbufErrors, Udp InErrors", "SOCKET_RCVBUFF")
+SITE_RCVBUF_313: Final = Site("socket", "receive buffer full", "Udp InErrors", "NOT_SPECIFIED")
+SITE_MEM: Final = Site("socket", "udp_mem", "Udp MemErrors, Udp InErrors", "PROTO_MEM")
+
+_PORTS: Final = Struct(">HHHH")
+_ADDRS: Final = Struct(">II")
+
+# errno and whether it is fatal, by code of "destination unreachable"
+ICMP_ERR_CONVERT: Final = (
+    (ENETUNREACH, False), (113, False), (92, True), (111, True), (90, False), (95, False), (101, True), (112, True), (64, True),
+    (101, True), (113, True), (101, False), (113, False), (113, True), (113, True), (113, True))
+NR_ICMP_UNREACH: Final = 15
+
+
+class ReuseGroup:
+    """`struct sock_reuseport`: sockets that share one address and port, in the order of joining."""
+
+    __slots__ = ("socks", "has_conns", "bind_inany")
+
+    def __init__(self) -> None:
+        self.socks: list[UdpSock] = []
+        self.has_conns = False
+        self.bind_inany = False
+
+
+class UdpTable:
+    """Sockets by port (newest first) and by (bound address, port)."""
+
+    __slots__ = ("by_port", "by_addr", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.by_port: dict[int, list[UdpSock]] = {}
+        self.by_addr: dict[int, list[UdpSock]] = {}  # key: address << 16 | port
+
+
+class UdpSock(InetSock):
+    """`struct udp_sock`."""
+
+    __slots__ = ("reader_queue", "forward_deficit", "forward_threshold", "pending", "corkflag", "gro_enabled", "gso_size", "reuse_group",
+                 "hashed", "udplite", "pending_data", "encap_type", "enq", "peeking_with_offset")
+
+    def __init__(self, net: Net, protocol: int) -> None:
+        ipv4 = ipv4_of(net)
+        super().__init__(net, SOCK_DGRAM, protocol, ipv4.udp_prot)
+        self.reader_queue: deque[SkBuff] = deque()
+        self.forward_deficit = 0
+        self.forward_threshold = self.rcvbuf >> 2
+        self.pending = False
+        self.corkflag = False
+        self.gro_enabled = False
+        self.gso_size = 0
+        self.reuse_group: ReuseGroup | None = None
+        self.hashed = False
+        self.udplite = False
+        self.encap_type = 0
+        self.peeking_with_offset = False
+        variant = net.kernel.release.udp_queue
+        self.enq = 2 if ipv4.variant.udp_strict_full else 0 if variant == "v3_13" else 1
+
+    # --- struct proto ----------------------------------------------------------------------------------------------
+    def get_port(self, snum: int) -> bool:
+        return udp_v4_get_port(self, snum)
+
+    def hash(self) -> None:
+        udp_lib_rehash_in(self)
+
+    def unhash(self) -> None:
+        udp_lib_unhash(self)
+
+    def connect(self, addr: int, port: int, flags: int) -> None:
+        ip4_datagram_connect(self, addr, port)
+
+    def disconnect(self) -> None:
+        udp_disconnect(self)
+
+    def sendmsg(self, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
+        return udp_sendmsg(self, data, name, control, flags)
+
+    def recvmsg(self, size: int, flags: int) -> Msg:
+        return udp_recvmsg(self, size, flags)
+
+    def close(self) -> None:
+        udp_destroy_sock(self)
+
+    def shutdown_how(self, how: int) -> None:
+        if self.state != TCP_ESTABLISHED:
+            raise linux_error(ENOTCONN)
+        self.shutdown |= how + 1
+        sock_def_wakeup(self)
+        if self.wq.entries:
+            sock_def_readable(self)
+
+    def poll(self) -> int:
+        return udp_poll(self)
+
+    def rcvbuf_changed(self) -> None:
+        self.forward_threshold = self.rcvbuf >> 2
+
+    def set_peek_off(self, val: int) -> None:
+        self.peek_off = val
+
+    def siocinq(self) -> int:
+        skb = first_packet_length(self)
+        return 0 if skb is None else skb.len
+
+    def setsockopt(self, level: int, optname: int, value: int | bytes) -> None:
+        if level == SOL_UDP:
+            udp_lib_setsockopt(self, optname, value)
+        else:
+            super().setsockopt(level, optname, value)
+
+    def getsockopt(self, level: int, optname: int) -> int | bytes:
+        if level == SOL_UDP:
+            if optname == UDP_CORK:
+                return int(self.corkflag)
+            if optname == UDP_GRO:
+                return int(self.gro_enabled)
+            if optname == UDP_SEGMENT:
+                return self.gso_size
+            if optname == UDP_ENCAP:
+                return self.encap_type
+            raise linux_error(ENOPROTOOPT)
+        return super().getsockopt(level, optname)
+
+    def in_flight(self, seen: dict[int, int]) -> int:
+        n = super().in_flight(seen)
+        for skb in self.reader_queue:
+            n += count_tokens(skb, seen)
+        return n
+
+
+def udp_mib(sk: InetSock) -> list[int]:
+    return sk.ipv4.udp
+
+
+# --- tables -------------------------------------------------------------------------------------------------------------
+
+
+def udp_v4_get_port(sk: UdpSock, snum: int) -> bool:
+    """Take a port: 0 chooses one from ip_local_port_range at random."""
+    ipv4 = sk.ipv4
+    t = ipv4.udp_table
+    if snum == 0:
+        lo = sk.port_lo or ipv4.ip_local_port_lo
+        hi = sk.port_hi or ipv4.ip_local_port_hi
+        n = hi - lo + 1
+        first = ipv4.random.randrange(n)
+        step = ipv4.random.getrandbits(16) | 1
+        for i in range(n):
+            p = lo + (first + i * step) % n
+            if not udp_lib_lport_inuse(t, p, sk):
+                snum = p
+                break
+        else:
+            return False
+    elif udp_lib_lport_inuse(t, snum, sk):
+        return False
+    sk.num = snum
+    sk.hashed = True
+    t.by_port.setdefault(snum, []).insert(0, sk)
+    if sk.reuseport:
+        reuseport_add_sock(t, sk)
+    t.by_addr.setdefault(sk.rcv_saddr << 16 | snum, []).insert(0, sk)
+    return True
+
+
+def udp_lib_lport_inuse(t: UdpTable, num: int, sk: UdpSock) -> bool:
+    """Whether another socket forbids this port."""
+    for other in t.by_port.get(num, ()):
+        if other is sk:
+            continue
+        if other.reuse and sk.reuse:
+            continue
+        if other.bound_dev_if and sk.bound_dev_if and other.bound_dev_if != sk.bound_dev_if:
+            continue
+        if sk.rcv_saddr and other.rcv_saddr and sk.rcv_saddr != other.rcv_saddr:
+            continue
+        if other.reuseport and sk.reuseport and other.uid == sk.uid:
+            continue
+        return True
+    return False
+
+
+def reuseport_add_sock(t: UdpTable, sk: UdpSock) -> None:
+    for other in t.by_port.get(sk.num, ()):
+        if (other is not sk and other.reuseport and other.reuse_group is not None and other.rcv_saddr == sk.rcv_saddr
+                and other.bound_dev_if == sk.bound_dev_if and other.uid == sk.uid):
+            sk.reuse_group = other.reuse_group
+            other.reuse_group.socks.append(sk)
+            return
+    g = ReuseGroup()
+    g.socks.append(sk)
+    sk.reuse_group = g
+
+
+def udp_lib_unhash(sk: UdpSock) -> None:
+    if not sk.hashed:
+        return
+    t = sk.ipv4.udp_table
+    sk.hashed = False
+    lst = t.by_port.get(sk.num)
+    if lst is not None and sk in lst:
+        lst.remove(sk)
+        if not lst:
+            del t.by_port[sk.num]
+    _out_of_addr(t, sk)
+    g = sk.reuse_group
+    if g is not None:
+        g.socks.remove(sk)
+        sk.reuse_group = None
+
+
+def _out_of_addr(t: UdpTable, sk: UdpSock) -> None:
+    for key in (sk.rcv_saddr << 16 | sk.num,):
+        lst2 = t.by_addr.get(key)
+        if lst2 is not None and sk in lst2:
+            lst2.remove(sk)
+            if not lst2:
+                del t.by_addr[key]
+            return
+    for key in [k for k, v in t.by_addr.items() if sk in v]:
+        t.by_addr[key].remove(sk)
+        if not t.by_addr[key]:
+            del t.by_addr[key]
+
+
+def udp_lib_rehash_in(sk: UdpSock) -> None:
+    """Enter the tables again under the same port."""
+    if sk.hashed or not sk.num:
+        return
+    t = sk.ipv4.udp_table
+    sk.hashed = True
+    t.by_port.setdefault(sk.num, []).insert(0, sk)
+    if sk.reuseport:
+        reuseport_add_sock(t, sk)
+    t.by_addr.setdefault(sk.rcv_saddr << 16 | sk.num, []).insert(0, sk)
+
+
+def udp_v4_rehash(sk: UdpSock, old_addr: int) -> None:
+    """The bound address changed (connect, disconnect): another slot of the address table."""
+    if not sk.hashed or old_addr == sk.rcv_saddr:
+        return
+    t = sk.ipv4.udp_table
+    key = old_addr << 16 | sk.num
+    lst = t.by_addr.get(key)
+    if lst is not None and sk in lst:
+        lst.remove(sk)
+        if not lst:
+            del t.by_addr[key]
+    t.by_addr.setdefault(sk.rcv_saddr << 16 | sk.num, []).insert(0, sk)
+
+
+# --- lookup -------------------------------------------------------------------------------------------------------------
+
+
+def compute_score(sk: UdpSock, saddr: int, sport: int, dif: int, cpu: int) -> int:
+    """How well the socket fits (-1 = not at all); its address and port are those of the slot."""
+    score = 2
+    if sk.daddr:
+        if sk.daddr != saddr:
+            return -1
+        score = 6
+    if sk.dport:
+        if sk.dport != sport:
+            return -1
+        score += 4
+    if sk.bound_dev_if:
+        if sk.bound_dev_if != dif:
+            return -1
+        score += 4
+    if sk.incoming_cpu == cpu:
+        score += 1
+    return score
+
+
+def inet_lookup_reuseport(ipv4: Ipv4, sk: UdpSock, saddr: int, sport: int, daddr: int, hnum: int) -> UdpSock | None:
+    """The member of the socket's reuseport group for this flow, if it is in one."""
+    g = sk.reuse_group
+    if g is None or not sk.reuseport:
+        return None
+    return reuseport_select_sock(g, udp_ehashfn(ipv4, daddr, hnum, saddr, sport))
+
+
+def udp_ehashfn(ipv4: Ipv4, laddr: int, lport: int, faddr: int, fport: int) -> int:
+    """A hash of the 4-tuple with a seed of this boot, 32 bits."""
+    h = (ipv4.net.hash_secret ^ laddr * 0x9E3779B1 ^ faddr * 0x85EBCA77 ^ (lport << 16 | fport) * 0xC2B2AE3D) & 0xFFFFFFFFFFFFFFFF
+    h ^= h >> 33
+    h = h * 0xFF51AFD7ED558CCD & 0xFFFFFFFFFFFFFFFF
+    h ^= h >> 33
+    return h & 0xFFFFFFFF
+
+
+def reuseport_select_sock(g: ReuseGroup, phash: int) -> UdpSock | None:
+    """(hash * n) >> 32, from there the first member that is not connected."""
+    n = len(g.socks)
+    i = start = (phash * n) >> 32
+    while True:
+        sk = g.socks[i]
+        if sk.state != TCP_ESTABLISHED:
+            return sk
+        i += 1
+        if i >= n:
+            i = 0
+        if i == start:
+            return None
+
+
+def udp4_lib_lookup2(ipv4: Ipv4, slot: list[UdpSock] | None, saddr: int, sport: int, daddr: int, hnum: int, dif: int) -> UdpSock | None:
+    """The best socket of one (address, port) slot."""
+    if slot is None:
+        return None
+    result: UdpSock | None = None
+    badness = 0
+    cur = ipv4.kernel.engine.current
+    cpu = cur.id if cur is not None else 0
+    for sk in slot:
+        score = compute_score(sk, saddr, sport, dif, cpu)
+        if score > badness:
+            badness = score
+            if sk.state == TCP_ESTABLISHED:
+                result = sk
+                continue
+            result = inet_lookup_reuseport(ipv4, sk, saddr, sport, daddr, hnum)
+            if result is None:
+                result = sk
+                continue
+            g = sk.reuse_group
+            if g is None or not g.has_conns:
+                return result
+            badness = compute_score(result, saddr, sport, dif, cpu)
+    return result
+
+
+def __udp4_lib_lookup(ipv4: Ipv4, saddr: int, sport: int, daddr: int, hnum: int, dif: int) -> UdpSock | None:
+    """Exact destination address first; a connected socket there ends it, then any; then sockets bound to no address."""
+    table = ipv4.udp_table.by_addr
+    result = udp4_lib_lookup2(ipv4, table.get(daddr << 16 | hnum), saddr, sport, daddr, hnum, dif)
+    if result is not None:
+        return result
+    return udp4_lib_lookup2(ipv4, table.get(hnum), saddr, sport, 0, hnum, dif)
+
+
+def __udp4_lib_lookup_3_13(ipv4: Ipv4, saddr: int, sport: int, daddr: int, hnum: int, dif: int) -> UdpSock | None:
+    """3.13: the sockets of the port (or of the address, when there are more than ten), scored with the bound address."""
+    slot = ipv4.udp_table.by_port.get(hnum)
+    if not slot:
+        return None
+    if len(slot) > 10:
+        r = _lookup2_3_13(ipv4, ipv4.udp_table.by_addr.get(daddr << 16 | hnum), saddr, sport, daddr, hnum, dif)
+        if r is not None:
+            return r
+        return _lookup2_3_13(ipv4, ipv4.udp_table.by_addr.get(hnum), saddr, sport, 0, hnum, dif)
+    return _lookup2_3_13(ipv4, slot, saddr, sport, daddr, hnum, dif)
+
+
+def _lookup2_3_13(ipv4: Ipv4, slot: list[UdpSock] | None, saddr: int, sport: int, daddr: int, hnum: int, dif: int) -> UdpSock | None:
+    if slot is None:
+        return None
+    result: UdpSock | None = None
+    badness = 0
+    matches = 0
+    h = 0
+    reuseport = 0
+    for sk in slot:
+        score = 2
+        if sk.rcv_saddr:
+            if sk.rcv_saddr != daddr:
+                continue
+            score += 4
+        if sk.daddr:
+            if sk.daddr != saddr:
+                continue
+            score += 4
+        if sk.dport:
+            if sk.dport != sport:
+                continue
+            score += 4
+        if sk.bound_dev_if:
+            if sk.bound_dev_if != dif:
+                continue
+            score += 4
+        if score > badness:
+            result = sk
+            badness = score
+            reuseport = sk.reuseport
+            if reuseport:
+                h = udp_ehashfn(ipv4, daddr, hnum, saddr, sport)
+                matches = 1
+        elif score == badness and reuseport:
+            matches += 1
+            if (h * matches) >> 32 == 0:
+                result = sk
+            h = (h * 1664525 + 1013904223) & 0xFFFFFFFF
+    return result
+
+
+def udp_v4_early_demux(ipv4: Ipv4, skb: SkBuff) -> int:
+    """A connected socket (or the only listener of a group) is found before routing and lends its route."""
+    th = skb.transport_header
+    if skb.tail - th < 8:
+        return 0
+    dev = skb.dev
+    assert dev is not None
+    head = skb.head
+    pkt_type = skb.pkt_type
+    sk: UdpSock | None = None
+    mc = False
+    if pkt_type == PACKET_HOST:
+        nh = skb.network_header
+        slot = ipv4.udp_table.by_addr.get(int.from_bytes(head[nh + 16:nh + 20], "big") << 16 | head[th + 2] << 8 | head[th + 3])
+        if slot is None:
+            return 0
+        sk = slot[0]  # only the first one is looked at
+        if (sk.state != TCP_ESTABLISHED or sk.dport != head[th] << 8 | head[th + 1]
+                or sk.daddr != int.from_bytes(head[nh + 12:nh + 16], "big") or (sk.bound_dev_if and sk.bound_dev_if != dev.ifindex)):
+            return 0
+    elif pkt_type == PACKET_MULTICAST:
+        d = ipv4.in_dev(dev)
+        if d is None:
+            return 0
+        nh = skb.network_header
+        saddr, daddr = _ADDRS.unpack_from(head, nh + 12)
+        sport, dport, _, _ = _PORTS.unpack_from(head, th)
+        if not ip_check_mc_rcu(d, daddr, saddr, 17):
+            return 0
+        lst = ipv4.udp_table.by_port.get(dport, ())
+        if len(lst) > 10:
+            return 0
+        for s in lst:
+            if udp_is_mcast_sock(s, daddr, sport, saddr, dev.ifindex):
+                if sk is not None:
+                    return 0
+                sk = s
+        mc = True
+    if sk is None:
+        return 0
+    skb.sk = sk
+    rt = sk.rx_dst
+    if isinstance(rt, Rtable) and rt.valid() and sk.rx_dst_ifindex == dev.ifindex:
+        skb.dst = rt
+        if mc and not sk.daddr:
+            d = ipv4.in_dev(dev)
+            saddr, daddr = _ADDRS.unpack_from(head, skb.network_header + 12)
+            return ip_mc_validate_source(ipv4, skb, daddr, saddr, head[skb.network_header + 1] & IPTOS_RT_MASK, dev, d)
+    return 0
+
+
+def udp_is_mcast_sock(sk: UdpSock, loc_addr: int, rmt_port: int, rmt_addr: int, dif: int) -> bool:
+    if ((sk.daddr and sk.daddr != rmt_addr) or (sk.dport and sk.dport != rmt_port)
+            or (sk.rcv_saddr and sk.rcv_saddr != loc_addr) or (sk.bound_dev_if and sk.bound_dev_if != dif)):
+        return False
+    return ip_mc_sf_allow(sk, loc_addr, rmt_addr, dif)
+
+
+# --- receive ------------------------------------------------------------------------------------------------------------
+
+
+def __skb_checksum_complete(skb: SkBuff) -> bool:
+    """Sum everything from skb.data on with skb.csum; True = it is right."""
+    ok = (__skb_checksum(skb) + skb.csum) % 0xFFFF == 0
+    if ok:
+        skb.csum_valid = True
+    return ok
+
+
+def __skb_checksum(skb: SkBuff) -> int:
+    return csum_partial(skb.tobytes())
+
+
+def pskb_may_pull(skb: SkBuff, n: int) -> bool:
+    """At least `n` linear bytes (inline in Linux)."""
+    if skb.tail - skb.data >= n:
+        return True
+    if skb.len < n:
+        return False
+    skb.linearize()
+    return True
+
+
+def udp_rcv(skb: SkBuff) -> int:
+    return __udp4_lib_rcv(skb)
+
+
+def __udp4_lib_rcv(skb: SkBuff) -> int:
+    """Checks, checksum, lookup; no socket: unreachable."""
+    ipv4: Ipv4 = skb.net.ipv4
+    th = skb.data
+    if skb.tail - th < 8 and not pskb_may_pull(skb, 8):
+        return _udp_drop(ipv4, skb, SITE_HDR)
+    head = skb.head
+    sport, dport, ulen, check = _PORTS.unpack_from(head, th)
+    n = skb.len
+    if ulen != n:
+        if ulen > n or ulen < 8:
+            return _udp_drop(ipv4, skb, SITE_SHORT)
+        if skb.ip_summed == CHECKSUM_COMPLETE:
+            skb.csum = csum_sub(skb.csum, csum_partial(skb.tobytes()[ulen:]))
+        skb.trim(ulen)
+    saddr, daddr = _ADDRS.unpack_from(head, skb.network_header + 12)
+    # the state of the checksum (udp4_csum_init)
+    if check == 0:
+        skb.ip_summed = CHECKSUM_UNNECESSARY
+    elif skb.ip_summed == CHECKSUM_UNNECESSARY:
+        if skb.csum_level:
+            skb.csum_level -= 1
+        else:
+            skb.ip_summed = CHECKSUM_NONE
+            skb.csum_valid = True
+    elif skb.ip_summed != CHECKSUM_PARTIAL and not skb.csum_valid:
+        psum = saddr + daddr + 17 + ulen
+        if skb.ip_summed == CHECKSUM_COMPLETE and csum_tcpudp_magic(saddr, daddr, ulen, 17, skb.csum) == 0:
+            skb.csum_valid = True
+        else:
+            skb.csum = psum
+            if ulen <= ipv4.kernel.release.udp_csum_break and not __skb_checksum_complete(skb):
+                return _udp_csum_drop(ipv4, skb)
+    sk = skb.sk
+    if sk is not None:
+        skb.sk = None
+        assert isinstance(sk, UdpSock)
+        if sk.rx_dst is not skb.dst:
+            sk.rx_dst = skb.dst
+            sk.rx_dst_ifindex = skb.dev.ifindex if skb.dev is not None else 0
+        return udp_unicast_rcv_skb(sk, skb)
+    rt = skb.dst
+    if isinstance(rt, Rtable) and rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST):
+        return __udp4_lib_mcast_deliver(ipv4, skb, saddr, daddr, sport, dport)
+    dev = skb.dev
+    dif = dev.ifindex if dev is not None else 0
+    if ipv4.kernel.release.udp_lookup == "v3_13":
+        usk = __udp4_lib_lookup_3_13(ipv4, saddr, sport, daddr, dport, dif)
+    else:
+        usk = __udp4_lib_lookup(ipv4, saddr, sport, daddr, dport, dif)
+    if usk is not None:
+        return udp_unicast_rcv_skb(usk, skb)
+    if not udp_lib_checksum_complete(skb):
+        return _udp_csum_drop(ipv4, skb)
+    ipv4.udp[UDP_MIB_NOPORTS] += 1
+    c = ipv4.kernel.costs
+    if c.enabled:
+        ipv4.kernel.cur().accrued_or_charge(c.ip_udp + c.udp_no_socket)
+    from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+    icmp_send(skb, ICMP_DEST_UNREACH, 3, 0)
+    kfree_skb_reason(skb, SITE_NO_SOCKET)
+    return 0
+
+
+def _udp_drop(ipv4: Ipv4, skb: SkBuff, site: Site) -> int:
+    ipv4.udp[UDP_MIB_INERRORS] += 1
+    kfree_skb_reason(skb, site)
+    return 0
+
+
+def _udp_csum_drop(ipv4: Ipv4, skb: SkBuff) -> int:
+    ipv4.udp[UDP_MIB_CSUMERRORS] += 1
+    ipv4.udp[UDP_MIB_INERRORS] += 1
+    kfree_skb_reason(skb, SITE_CSUM)
+    return 0
+
+
+def udp_lib_checksum_complete(skb: SkBuff) -> bool:
+    """True = known or found to be right (inline in Linux)."""
+    return skb.csum_valid or skb.ip_summed == CHECKSUM_UNNECESSARY or skb.ip_summed == CHECKSUM_PARTIAL or __skb_checksum_complete(skb)
+
+
+def __udp4_lib_mcast_deliver(ipv4: Ipv4, skb: SkBuff, saddr: int, daddr: int, sport: int, dport: int) -> int:
+    """A copy to every socket that wants it, the original to the first (3.13: to the last)."""
+    dev = skb.dev
+    dif = dev.ifindex if dev is not None else 0
+    slot = ipv4.udp_table.by_port.get(dport)
+    match: list[UdpSock] = []
+    if slot:
+        if len(slot) > 10:
+            both = ipv4.udp_table.by_addr
+            slot = both.get(daddr << 16 | dport, []) + both.get(dport, [])
+        for sk in slot:
+            if udp_is_mcast_sock(sk, daddr, sport, saddr, dif):
+                match.append(sk)
+    if not match:
+        if ipv4.kernel.release.udp_ignored_multi:
+            ipv4.udp[UDP_MIB_IGNOREDMULTI] += 1
+        consume_skb(skb, SITE_NO_SOCKET_MULTI)
+        return 0
+    first = match[0]
+    clones = [(sk, skb_clone(skb)) for sk in match[1:]]
+    for sk, c in clones:
+        udp_queue_rcv_skb(sk, c)
+    udp_queue_rcv_skb(first, skb)
+    return 0
+
+
+def udp_unicast_rcv_skb(sk: UdpSock, skb: SkBuff) -> int:
+    ret = udp_queue_rcv_skb(sk, skb)
+    return -ret if ret > 0 else 0
+
+
+def udp_queue_rcv_skb(sk: UdpSock, skb: SkBuff) -> int:
+    """A merged packet is split again for a socket that did not ask for UDP_GRO."""
+    if skb.gso_size and not (sk.gro_enabled and skb.gso_type & SKB_GSO_UDP_L4):
+        for seg in udp_rcv_segment(skb):
+            seg.data += 0
+            udp_queue_rcv_one_skb(sk, seg)
+        return 0
+    return udp_queue_rcv_one_skb(sk, skb)
+
+
+def udp_rcv_segment(skb: SkBuff) -> list[SkBuff]:
+    """The datagrams that a GRO packet was made of, each with the headers of the first and lengths of its own."""
+    head = skb.head
+    nh = skb.network_header
+    th = skb.transport_header
+    if skb.gso_type & SKB_GSO_FRAGLIST:
+        raise AssertionError("fraglist GRO is split by the core")
+    data = skb.tobytes()[8:]
+    size = skb.gso_size
+    out: list[SkBuff] = []
+    n = max((len(data) + size - 1) // size, 1)
+    tokens = skb.tokens
+    skb.tokens = 0
+    truesize = skb.truesize // n
+    for i in range(n):
+        part = data[i * size:(i + 1) * size]
+        hdr = head[nh:th] + head[th:th + 4] + (8 + len(part)).to_bytes(2, "big") + head[th + 6:th + 8]
+        s = SkBuff(skb.net, hdr + part, truesize)
+        s.network_header = 0
+        s.transport_header = th - nh
+        s.data = th - nh
+        s.len = 8 + len(part)
+        s.dev = skb.dev
+        s.dst = skb.dst
+        s.protocol = skb.protocol
+        s.pkt_type = skb.pkt_type
+        s.ip_summed = CHECKSUM_UNNECESSARY
+        s.tstamp = skb.tstamp
+        s.skb_iif = skb.skb_iif
+        s.hash = skb.hash
+        s.napi_id = skb.napi_id
+        s.cb = skb.cb
+        share = tokens // (n - i)
+        s.tokens = share
+        tokens -= share
+        if isinstance(skb.tag, tuple) and i < len(skb.tag):
+            s.tag = skb.tag[i]
+        else:
+            s.tag = skb.tag
+        s.arrived_ns = skb.arrived_ns
+        out.append(s)
+    skb.net.kernel.trace.consume_skb.on and skb.net.kernel.trace.consume_skb.fire(skb, "udp_rcv_segment")
+    return out
+
+
+def skb_pull_rcsum(skb: SkBuff, n: int) -> None:
+    """Pull a header and take it out of skb.csum."""
+    if skb.ip_summed == CHECKSUM_COMPLETE:
+        skb.csum = csum_sub(skb.csum, csum_partial(skb.head[skb.data:skb.data + n]))
+    skb.data += n
+    skb.len -= n
+
+
+def udp_queue_rcv_one_skb(sk: UdpSock, skb: SkBuff) -> int:
+    """Filter, pull the header, queue or drop with its counters."""
+    ipv4 = sk.ipv4
+    if sk.filter is not None and not udp_lib_checksum_complete(skb):
+        ipv4.udp[UDP_MIB_CSUMERRORS] += 1
+        ipv4.udp[UDP_MIB_INERRORS] += 1
+        sk.drops += 1
+        kfree_skb_reason(skb, SITE_CSUM)
+        return -1
+    if sk_filter_trim_cap(sk, skb, 8):
+        ipv4.udp[UDP_MIB_INERRORS] += 1
+        sk.drops += 1
+        kfree_skb_reason(skb, SITE_FILTER)
+        return -1
+    if not skb.csum_valid and skb.ip_summed == CHECKSUM_NONE:
+        skb.csum += csum_partial(skb.head[skb.data:skb.data + 8])
+    skb_pull_rcsum(skb, 8)
+    ipv4_pktinfo_prepare(sk, skb)
+    if sk.daddr:
+        sk.rxhash = skb.hash
+        sk.napi_id = skb.napi_id
+        cur = ipv4.kernel.engine.current
+        if cur is not None and sk.incoming_cpu >= 0:
+            sk.incoming_cpu = cur.id
+    elif not sk.napi_id:
+        sk.napi_id = skb.napi_id
+    rc = __udp_enqueue_schedule_skb(sk, skb) if sk.enq else udp_enqueue_3_13(sk, skb)
+    if rc == 0:
+        return 0
+    udp = ipv4.udp
+    site = SITE_RCVBUF
+    if rc == -12:
+        if sk.enq:
+            udp[UDP_MIB_RCVBUFERRORS] += 1
+    elif rc == -13:
+        udp[UDP_MIB_RCVBUFERRORS] += 1
+        rc = -12
+    else:
+        if ipv4.kernel.release.udp_mem_errors:
+            udp[UDP_MIB_MEMERRORS] += 1
+        site = SITE_MEM
+    udp[UDP_MIB_INERRORS] += 1
+    tp = ipv4.kernel.trace.udp_fail_queue_rcv_skb
+    if tp.on:
+        tp.fire(rc, sk.num)
+    kfree_skb_reason(skb, site)
+    return -1
+
+
+def udp_enqueue_3_13(sk: UdpSock, skb: SkBuff) -> int:
+    """3.13: `sk_rcvqueues_full` counts InErrors alone; the generic queue adds RcvbufErrors (here: -13)."""
+    if sk.rmem_alloc + sk.backlog_len > sk.rcvbuf:
+        sk.drops += 1
+        return -12
+    rc = __sock_queue_rcv_skb(sk, skb)
+    return -13 if rc == -12 else rc
+
+
+def __udp_enqueue_schedule_skb(sk: UdpSock, skb: SkBuff) -> int:
+    """Charge and append: 0, -ENOMEM (receive buffer) or -ENOBUFS (udp_mem).
+
+    5.15, 6.1: taken iff what is charged already is at most sk_rcvbuf.  6.18: iff it fits whole or the queue is empty.
+    """
+    rmem = sk.rmem_alloc
+    rcvbuf = sk.rcvbuf
+    size = skb.truesize
+    if sk.enq == 2:
+        if rmem and rmem + size > rcvbuf:
+            sk.drops += 1
+            return -12
+    elif rmem > rcvbuf:
+        sk.drops += 1
+        return -12
+    if rmem > rcvbuf >> 1:
+        skb_condense(skb)
+        size = skb.truesize
+    k = sk.net.kernel
+    c = k.costs
+    if c.enabled:
+        k.cur().accrued_or_charge(c.ip_udp + c.enqueue)
+    sk.rmem_alloc += size
+    fwd = sk.forward_alloc
+    if size >= fwd:
+        amt = (size - fwd + PAGE_SIZE - 1) >> PAGE_SHIFT if sk.enq == 2 else (size + PAGE_SIZE - 1) >> PAGE_SHIFT
+        if not __sk_mem_raise_allocated(sk, size, amt, SK_MEM_RECV):
+            sk.rmem_alloc -= size
+            sk.drops += 1
+            return -105
+        fwd += amt << PAGE_SHIFT
+    sk.forward_alloc = fwd - size
+    skb.dropcount = sk.drops
+    skb.dev = None
+    sk.receive_queue.append(skb)
+    hook = sk.net.on_socket
+    if hook is not None:
+        hook(skb)
+    if not sk.dead:
+        sock_def_readable(sk)
+    return 0
+
+
+# --- memory of readers --------------------------------------------------------------------------------------------------
+
+
+def udp_rmem_release(sk: UdpSock, size: int, partial: int) -> None:
+    """What was read gives its memory back, in lumps: at a quarter of sk_rcvbuf or when the reader's queue is empty."""
+    if partial:
+        sk.forward_deficit += size
+        size = sk.forward_deficit
+        if size < sk.forward_threshold and sk.reader_queue:
+            return
+    else:
+        size += sk.forward_deficit
+    sk.forward_deficit = 0
+    fwd = sk.forward_alloc + size
+    amt = (fwd - partial) & ~(PAGE_SIZE - 1)
+    sk.forward_alloc = fwd - amt
+    if amt:
+        __sk_mem_reduce_allocated(sk, amt >> PAGE_SHIFT)
+    sk.rmem_alloc -= size
+    if sk.receive_queue:
+        sk.reader_queue.extend(sk.receive_queue)
+        sk.receive_queue.clear()
+
+
+def udp_skb_destructor(sk: UdpSock, skb: SkBuff) -> None:
+    udp_rmem_release(sk, skb.truesize, 1)
+
+
+def __skb_try_recv_from_queue(sk: Sock, queue: deque[SkBuff], flags: int, off: int) -> tuple[SkBuff | None, int]:
+    """The next datagram, taken out unless peeking; with a peek offset the one that holds it, and the offset within."""
+    if not flags & MSG_PEEK:
+        if not queue:
+            return None, off
+        skb = queue.popleft()
+        return skb, 0 if off < 0 else off
+    for skb in queue:
+        if off >= 0 and off >= skb.len and (off or skb.len):
+            off -= skb.len
+            continue
+        skb.users += 1
+        return skb, off
+    return None, off
+
+
+def __skb_recv_udp(sk: UdpSock, flags: int, off: int) -> tuple[SkBuff | None, int]:
+    """The next datagram, waiting for it if allowed; None: shut down.  Raises OSError (EAGAIN, the pending error, EINTR)."""
+    deadline = sock_deadline(sk, flags, sk.rcvtimeo)
+    if sk.enq == 0:
+        return _recv_3_13(sk, flags, off, deadline)
+    while True:
+        if sk.err:
+            raise linux_error(sock_error(sk))
+        skb, o = __skb_try_recv_from_queue(sk, sk.reader_queue, flags, off)
+        if skb is None and sk.receive_queue:
+            sk.reader_queue.extend(sk.receive_queue)
+            sk.receive_queue.clear()
+            skb, o = __skb_try_recv_from_queue(sk, sk.reader_queue, flags, off)
+        if skb is not None:
+            if not flags & MSG_PEEK:
+                udp_skb_destructor(sk, skb)
+            return skb, o
+        if deadline == 0:
+            raise linux_error(EAGAIN)
+        if not __skb_wait_for_more_packets(sk, deadline):
+            return None, 0
+
+
+def _recv_3_13(sk: UdpSock, flags: int, off: int, deadline: int) -> tuple[SkBuff | None, int]:
+    while True:
+        if sk.err:
+            raise linux_error(sock_error(sk))
+        skb, o = __skb_try_recv_from_queue(sk, sk.receive_queue, flags, off)
+        if skb is not None:
+            if not flags & MSG_PEEK:
+                udp_rmem_release(sk, skb.truesize, 0)
+            return skb, o
+        if deadline == 0:
+            raise linux_error(EAGAIN)
+        if not __skb_wait_for_more_packets(sk, deadline):
+            return None, 0
+
+
+def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:
+    """Read one datagram.  Raises OSError."""
+    if flags & MSG_ERRQUEUE:
+        return ip_recv_error(sk, size)
+    peeking = flags & MSG_PEEK
+    net = sk.net
+    k = net.kernel
+    while True:
+        off = sk.peek_off if peeking else -1
+        with_off = off >= 0
+        skb, off = __skb_recv_udp(sk, flags, off)
+        msg = Msg()
+        if skb is None:
+            return msg
+        if off < 0:
+            off = 0
+        ulen = skb.len
+        copied = size
+        if copied > ulen - off:
+            copied = ulen - off
+        elif copied < ulen:
+            msg.flags |= MSG_TRUNC
+        c = k.costs
+        if c.enabled:
+            cur = k.engine.current
+            if cur is not None:
+                cur.charge(c.recv + (copied * c.copy_kb >> 10))
+        if not (skb.csum_valid or skb.ip_summed == CHECKSUM_UNNECESSARY or skb.ip_summed == CHECKSUM_PARTIAL
+                or __skb_checksum_complete(skb)):
+            _csum_copy_err(sk, skb, flags)
+            if sk.enq == 0 and sock_deadline(sk, flags, sk.rcvtimeo) == 0:
+                raise linux_error(EAGAIN)
+            continue
+        break
+    if skb.frag_list is None:
+        d = skb.data + off
+        msg.data = skb.head[d:d + copied]
+    else:
+        msg.data = skb.tobytes()[off:off + copied]
+    tp = k.trace.skb_copy_datagram_iovec
+    if tp.on:
+        tp.fire(skb, copied)
+    if not peeking:
+        sk.ipv4.udp[UDP_MIB_INDATAGRAMS] += 1
+    if sk.rcvtstamp or sk.tsflags or sk.rxq_ovfl or sk.rcvmark or skb.tstamp:
+        sock_recv_cmsgs(msg, sk, skb)
+    head = skb.head
+    th = skb.transport_header
+    nh = skb.network_header
+    msg.name = (ip4_str(int.from_bytes(head[nh + 12:nh + 16], "big")), head[th] << 8 | head[th + 1])
+    if sk.gro_enabled and skb.gso_size:
+        msg.control.append((SOL_UDP, UDP_GRO, skb.gso_size.to_bytes(4, "little")))
+    if sk.cmsg_flags:
+        ip_cmsg_recv_offset(msg, sk, skb, 8, off)
+    msg.n = ulen if flags & MSG_TRUNC else copied
+    if peeking:
+        if with_off:
+            sk.peek_off += copied
+        skb.users -= 1
+    else:
+        if sk.peek_off >= 0:
+            sk.peek_off = max(sk.peek_off - msg.n, 0)
+        hook = net.on_delivered
+        if hook is not None:
+            hook(skb)
+        skb_consume_udp(sk, skb)
+    return msg
+
+
+def _csum_copy_err(sk: UdpSock, skb: SkBuff, flags: int) -> None:
+    """The checksum was wrong when it was looked at: the datagram goes, counted once."""
+    if flags & MSG_PEEK:
+        skb.users -= 1
+        if skb in sk.reader_queue:
+            sk.reader_queue.remove(skb)
+            udp_skb_destructor(sk, skb)
+        elif skb in sk.receive_queue:
+            sk.receive_queue.remove(skb)
+            udp_skb_destructor(sk, skb)
+    sk.drops += 1 if flags & MSG_PEEK else 0
+    mib = sk.ipv4.udp
+    mib[UDP_MIB_CSUMERRORS] += 1
+    mib[UDP_MIB_INERRORS] += 1
+    kfree_skb_reason(skb, SITE_CSUM_READ if sk.ipv4.variant.udp_strict_full else SITE_CSUM_READ_OLD)
+
+
+def skb_consume_udp(sk: UdpSock, skb: SkBuff) -> None:
+    consume_skb(skb, None)
+
+
+def first_packet_length(sk: UdpSock) -> SkBuff | None:
+    """The next datagram whose checksum is right; bad ones at the front are dropped."""
+    if sk.receive_queue and sk.enq:
+        if not sk.reader_queue:
+            sk.reader_queue.extend(sk.receive_queue)
+            sk.receive_queue.clear()
+    q = sk.reader_queue if sk.enq else sk.receive_queue
+    total = 0
+    res: SkBuff | None = None
+    while q:
+        skb = q[0]
+        if udp_lib_checksum_complete(skb):
+            res = skb
+            break
+        q.popleft()
+        mib = sk.ipv4.udp
+        mib[UDP_MIB_CSUMERRORS] += 1
+        mib[UDP_MIB_INERRORS] += 1
+        sk.drops += 1
+        total += skb.truesize
+        kfree_skb_reason(skb, SITE_CSUM_READ if sk.ipv4.variant.udp_strict_full else SITE_CSUM_READ_OLD)
+    if total:
+        udp_rmem_release(sk, total, 1)
+        if res is None and sk.enq and sk.reader_queue:
+            return first_packet_length(sk)
+    return res
+
+
+def udp_poll(sk: UdpSock) -> int:
+    mask = datagram_poll(sk)
+    if sk.reader_queue:
+        mask |= POLLIN | POLLRDNORM
+    if mask & POLLRDNORM and not sk.nonblock and not sk.shutdown & RCV_SHUTDOWN and first_packet_length(sk) is None:
+        mask &= ~(POLLIN | POLLRDNORM)
+    return mask
+
+
+# --- errors from ICMP ---------------------------------------------------------------------------------------------------
+
+
+def udp_err(skb: SkBuff, info: int) -> int:
+    return __udp4_lib_err(skb, info)
+
+
+def __udp4_lib_err(skb: SkBuff, info: int) -> int:
+    """An ICMP error quotes one of our datagrams; skb.data at the quoted IP header."""
+    ipv4 = ipv4_of(skb.net)
+    h = skb.head
+    q = skb.data
+    ihl = (h[q] & 15) << 2
+    sport, dport, _, _ = _PORTS.unpack_from(h, q + ihl)
+    saddr, daddr = _ADDRS.unpack_from(h, q + 12)
+    type_ = h[skb.transport_header]
+    code = h[skb.transport_header + 1]
+    dev = skb.dev
+    sk = __udp4_lib_lookup(ipv4, daddr, dport, saddr, sport, dev.ifindex if dev is not None else 0)
+    if sk is None:
+        ipv4.icmp[ICMP_MIB_INERRORS] += 1
+        return -2
+    err = 113
+    harderr = False
+    if type_ == 4:
+        return 0
+    if type_ == 12:
+        err = EPROTO
+        harderr = True
+    elif type_ == 3:
+        if code == 4:
+            ipv4_sk_update_pmtu(sk, skb, info)
+            if sk.pmtudisc == IP_PMTUDISC_DONT:
+                return 0
+            err = EMSGSIZE
+            harderr = True
+        elif code <= NR_ICMP_UNREACH:
+            err, harderr = ICMP_ERR_CONVERT[code]
+    elif type_ == 5:
+        ipv4_sk_redirect(skb, sk)
+        return 0
+    if not sk.recverr:
+        if not harderr or sk.state != TCP_ESTABLISHED:
+            return 0
+    else:
+        ip_icmp_error(sk, skb, err, dport, info, q + ihl + 8)
+    sk.err = err
+    sk_error_report(sk)
+    return 0
+
+
+def ipv4_sk_update_pmtu(sk: InetSock, skb: SkBuff, mtu: int) -> None:
+    h = skb.head
+    q = skb.data
+    saddr, daddr = _ADDRS.unpack_from(h, q + 12)
+    ipv4_update_pmtu(sk.ipv4, daddr, saddr, h[q + 1], mtu, sk.bound_dev_if, h[q + 9])
+    sk.dst = None
+
+
+def ipv4_sk_redirect(skb: SkBuff, sk: InetSock) -> None:
+    ipv4_redirect(sk.ipv4, skb, sk.bound_dev_if)
+    sk.dst = None
+
+
+def ipv4_redirect(ipv4: Ipv4, skb: SkBuff, oif: int) -> None:
+    """Believe a redirect for the quoted destination, if its sender is the gateway in use."""
+    from rxpath.net.ipv4.route import __ip_route_output_key
+    h = skb.head
+    q = skb.data
+    saddr, daddr = _ADDRS.unpack_from(h, q + 12)
+    fl4 = Flowi4(daddr, saddr, oif=oif, tos=h[q + 1] & IPTOS_RT_MASK, proto=h[q + 9])
+    rt = __ip_route_output_key(ipv4, fl4)
+    if rt is None:
+        return
+    th = skb.transport_header
+    if h[th + 1] & 7 > 3:
+        return
+    old_gw = int.from_bytes(h[skb.network_header + 12:skb.network_header + 16], "big")
+    new_gw = int.from_bytes(h[th + 4:th + 8], "big")
+    ip_do_redirect(ipv4, skb, rt, fl4, new_gw, old_gw)
+
+
+# --- send ---------------------------------------------------------------------------------------------------------------
+
+
+def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
+    """Send one datagram (or append to a corked one).  Raises OSError."""
+    from rxpath.net.ipv4.datagram import parse_addr
+    n = len(data)
+    ipv4 = sk.ipv4
+    if n > 0xFFFF:
+        raise linux_error(EMSGSIZE)
+    if flags & MSG_OOB:
+        raise linux_error(EOPNOTSUPP)
+    corkreq = sk.corkflag or bool(flags & MSG_MORE)
+    if sk.pending:
+        cork = sk.cork
+        assert cork is not None
+        try:
+            ip_append_data(cork, data)
+        except OSError:
+            udp_flush_pending_frames(sk)
+            raise
+        if not corkreq:
+            udp_push_pending_frames(sk)
+        return n
+    connected = False
+    if name is not None:
+        daddr, dport = parse_addr(name)
+        if dport == 0:
+            raise linux_error(EINVAL)
+    else:
+        if sk.state != TCP_ESTABLISHED:
+            raise linux_error(EDESTADDRREQ)
+        daddr = sk.daddr
+        dport = sk.dport
+        connected = True
+    ipc = IpcmCookie(sk)
+    ipc.gso_size = sk.gso_size
+    if control:
+        for level, type_, value in control:
+            if level == SOL_UDP and type_ == UDP_SEGMENT:
+                if len(value) < 2:
+                    raise linux_error(EINVAL)
+                ipc.gso_size = int.from_bytes(value[:2], "little")
+        ip_cmsg_send(sk, control, ipc)
+        connected = False
+    if ipc.opt is None and sk.inet_opt is not None:
+        ipc.opt = sk.inet_opt.copy()
+    saddr = ipc.addr
+    ipc.addr = faddr = daddr
+    if ipc.opt is not None and ipc.opt.srr:
+        if not daddr:
+            raise linux_error(EINVAL)
+        faddr = ipc.opt.faddr
+        connected = False
+    tos = (ipc.tos if ipc.tos >= 0 else sk.tos) & IPTOS_RT_MASK
+    scope = 0
+    if sk.localroute or flags & MSG_DONTROUTE or (ipc.opt is not None and ipc.opt.is_strictroute):
+        scope = 253
+        connected = False
+    if daddr >> 28 == 0xE:
+        if not ipc.oif:
+            ipc.oif = sk.mc_index
+        if not saddr:
+            saddr = sk.mc_addr
+        connected = False
+    elif not ipc.oif:
+        ipc.oif = sk.uc_index
+    rt: Rtable | None = None
+    fl4 = Flowi4(faddr, saddr, oif=ipc.oif, tos=tos, proto=17, scope=scope, mark=sk.mark, sport=sk.sport, dport=dport,
+                 flags=FLOWI_FLAG_ANYSRC if sk.transparent or sk.hdrincl else 0)
+    if connected:
+        d = sk.dst
+        if isinstance(d, Rtable) and d.valid():
+            rt = d
+            fl4.saddr = sk.saddr
+    if rt is None:
+        rt = ip_route_output_flow(ipv4, fl4)
+        if rt is None:
+            if fl4.error == -ENETUNREACH:
+                ipv4.ip[IPSTATS_MIB_OUTNOROUTES] += 1
+            raise linux_error(-fl4.error)
+        if rt.rt_flags & RTCF_BROADCAST and not sk.broadcast:
+            raise linux_error(EACCES)
+        if connected:
+            sk.dst = rt
+    if flags & MSG_CONFIRM:
+        pass
+    if not ipc.addr:
+        ipc.addr = fl4.daddr
+        daddr = fl4.daddr
+    try:
+        if not corkreq:
+            cork = ip_make_skb(sk, fl4, data, 8, ipc, rt, flags)
+            udp_send_skb(sk, cork, fl4)
+            return n
+        cork = Cork(sk, fl4, ipc, rt, 8)
+        sk.cork = cork
+        sk.pending = True
+        try:
+            ip_append_data(cork, data)
+        except OSError:
+            udp_flush_pending_frames(sk)
+            raise
+        return n
+    except OSError as e:
+        if e.errno == ENOBUFS:
+            ipv4.udp[UDP_MIB_SNDBUFERRORS] += 1
+        raise
+
+
+def udp_push_pending_frames(sk: UdpSock) -> None:
+    cork = sk.cork
+    sk.pending = False
+    sk.cork = None
+    if cork is not None and cork.data_len >= 0:
+        udp_send_skb(sk, cork, cork.fl4)
+
+
+def udp_flush_pending_frames(sk: UdpSock) -> None:
+    if sk.pending:
+        sk.pending = False
+        if sk.cork is not None:
+            ip_flush_pending_frames(sk.cork)
+        sk.cork = None
+
+
+def udp_send_skb(sk: UdpSock, cork: Cork, fl4: Flowi4) -> None:
+    """Header and checksum, then IP; UDP_SEGMENT sends as many datagrams as it takes."""
+    ipv4 = sk.ipv4
+    payload = cork.payload()
+    saddr = fl4.saddr
+    daddr = fl4.daddr
+    gso = cork.gso_size
+    if gso and len(payload) > gso:
+        if len(payload) > gso * UDP_MAX_SEGMENTS:
+            raise linux_error(EINVAL)
+        parts = [payload[i:i + gso] for i in range(0, len(payload), gso)]
+    else:
+        parts = [payload]
+    for part in parts:
+        n = len(part) + 8
+        hdr = bytes(((sk.sport >> 8) & 255, sk.sport & 255, fl4.dport >> 8, fl4.dport & 255, n >> 8, n & 255, 0, 0))
+        seg = hdr + part
+        if not sk.no_check_tx:
+            c = transport_checksum(saddr, daddr, 17, seg) or 0xFFFF
+            seg = seg[:6] + c.to_bytes(2, "big") + part
+        try:
+            ip_send_skb(ipv4, cork, seg)
+        except OSError as e:
+            if e.errno == ENOBUFS and not sk.recverr:
+                ipv4.udp[UDP_MIB_SNDBUFERRORS] += 1
+                continue
+            raise
+        ipv4.udp[UDP_MIB_OUTDATAGRAMS] += 1
+
+
+# --- connect, disconnect, close, options ----------------------------------------------------------------------------------
+
+
+def udp_disconnect(sk: UdpSock) -> None:
+    udp_disconnect_common(sk)
+
+
+def udp_destruct_common(sk: UdpSock) -> None:
+    """What was not read is dropped."""
+    total = 0
+    for q in (sk.reader_queue, sk.receive_queue):
+        while q:
+            skb = q.popleft()
+            total += skb.truesize
+            kfree_skb_reason(skb, SITE_SOCK_CLOSED)
+    udp_rmem_release(sk, total, 0)
+
+
+def udp_destroy_sock(sk: UdpSock) -> None:
+    if sk.dead:
+        return
+    udp_flush_pending_frames(sk)
+    udp_lib_unhash(sk)
+    ip_mc_drop_socket(sk)
+    udp_destruct_common(sk)
+    sk.shutdown = SHUTDOWN_MASK
+    sk_release(sk)
+
+
+def udp_lib_setsockopt(sk: UdpSock, optname: int, value: int | bytes) -> None:
+    val = opt_int(value)
+    if optname == UDP_CORK:
+        sk.corkflag = bool(val)
+        if not val and sk.pending:
+            udp_push_pending_frames(sk)
+    elif optname == UDP_GRO:
+        sk.gro_enabled = bool(val)
+        if val:
+            enable_udp_gro(sk.ipv4)
+    elif optname == UDP_SEGMENT:
+        if val < 0 or val > 0xFFFF:
+            raise linux_error(EINVAL)
+        sk.gso_size = val
+    elif optname in (UDP_NO_CHECK6_TX, UDP_NO_CHECK6_RX):
+        pass
+    elif optname == UDP_ENCAP:
+        if val == 0:
+            sk.encap_type = 0
+            return
+        raise linux_error(EOPNOTSUPP, "UDP_ENCAP")
+    else:
+        raise linux_error(ENOPROTOOPT, f"SOL_UDP option {optname}")
+
+
+class UdpLookup(UdpGroLookup):
+    """Tells GRO which socket a datagram would go to."""
+
+    __slots__ = ("ipv4",)
+
+    def __init__(self, ipv4: Ipv4) -> None:
+        super().__init__()
+        self.ipv4 = ipv4
+        self.needed = 1
+
+    def lookup(self, skb: SkBuff, sport: int, dport: int) -> Sock | None:
+        return udp4_gro_lookup_skb(self.ipv4, skb, sport, dport)
+
+    def gro_enabled(self, sk: Sock) -> bool:
+        return isinstance(sk, UdpSock) and sk.gro_enabled
+
+
+def udp4_gro_lookup_skb(ipv4: Ipv4, skb: SkBuff, sport: int, dport: int) -> Sock | None:
+    saddr, daddr = _ADDRS.unpack_from(skb.head, skb.network_header + 12)
+    dev = skb.dev
+    return __udp4_lib_lookup(ipv4, saddr, sport, daddr, dport, dev.ifindex if dev is not None else 0)
+
+
+def enable_udp_gro(ipv4: Ipv4) -> None:
+    """The first socket with UDP_GRO makes GRO look for sockets."""
+    off = ipv4.net.offloads.get(0x0800)
+    if isinstance(off, IpOffload) and not off.udp_lookup.needed:
+        off.udp_lookup = UdpLookup(ipv4)
+
+
+# --- registration -------------------------------------------------------------------------------------------------------
+
+
+class UdpProtocol(NetProtocol):
+    __slots__ = ()
+
+    def handler(self, skb: SkBuff) -> int:
+        return udp_rcv(skb)
+
+    def err_handler(self, skb: SkBuff, info: int) -> int:
+        return udp_err(skb, info)
+
+    def early_demux(self, skb: SkBuff) -> int:
+        return udp_v4_early_demux(ipv4_of(skb.net), skb)
+
+
+class UdpInetsw(Inetsw):
+    __slots__ = ()
+
+    def create(self, net: Net, protocol: int) -> InetSock:
+        return UdpSock(net, protocol)
+
+
+def udp_init(ipv4: Ipv4) -> None:
+    ipv4.udp_table = UdpTable("UDP")
+
+
+__all__ = ["EAFNOSUPPORT", "EISCONN", "NetDevice", "SEND_SHUTDOWN", "TCP_CLOSE", "UdpInetsw", "UdpProtocol", "UdpSock", "UdpTable",
+           "__udp4_lib_lookup", "__udp_enqueue_schedule_skb", "ip_push_pending_frames", "udp_init", "udp_rcv", "udp_recvmsg", "udp_sendmsg",
+           "udp_v4_rehash"]

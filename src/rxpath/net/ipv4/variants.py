@@ -1,0 +1,34 @@
+"""What of IPv4 differs between releases beyond kernel/release.py: one `Ipv4Variant` a release, as data.
+
+No version number outside of the table at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Ipv4Variant:
+    """`route_reasons`: route errors carry drop reasons of their own (6.14; recorded on 6.18).
+
+    `network_broadcast`: the lowest address of a subnet is a broadcast address too (before 5.14).
+    `frag_reasons`: reassembly names its drops (6.12; recorded on 6.18).
+    `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on 6.18).
+    """
+
+    route_reasons: bool = False
+    frag_reasons: bool = False
+    socket_close_reason: bool = False
+    udp_strict_full: bool = False
+    small_heads: bool = False
+    network_broadcast: bool = False
+    option_reason: bool = False
+    raw_early_full: bool = False
+
+
+V_6_1 = Ipv4Variant()
+V_3_13 = replace(V_6_1, network_broadcast=True)
+V_6_18 = replace(V_6_1, route_reasons=True, frag_reasons=True, socket_close_reason=True, udp_strict_full=True, small_heads=True, option_reason=True)
+
+VARIANTS: dict[str, Ipv4Variant] = {"3.13": V_3_13, "5.15": V_6_1, "6.1": V_6_1, "6.18": V_6_18}

@@ -1,0 +1,1 @@
+"""Netfilter: hooks of the inet family and who registered at them, by priority."""
