@@ -44,7 +44,7 @@ class Loopback(NetDevice):
             self.net.kernel.ledger.own_looped += 1
             skb.own = False
         skb.sk = None
-        skb.dst = None
+        # the route stays: it says that the packet is for us (skb_dst_force)
         sk = skb.destructor_w
         if sk is not None:
             skb.destructor_w = None
