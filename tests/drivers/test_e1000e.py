@@ -447,6 +447,23 @@ def test_jumbo_pages_without_packet_split() -> None:
     assert h.kernel.ledger.dropped == {("ring", "ring discarded on down", "none"): 3}
 
 
+def test_management_interface_ioctls() -> None:
+    h = Host()
+    h.up()
+    d = h.dev()
+    ifr = bytearray(40)
+    d.ndo_do_ioctl(0x8947, ifr)
+    assert struct.unpack_from("<H", ifr, 16)[0] == 1
+    struct.pack_into("<H", ifr, 18, 2)
+    d.ndo_do_ioctl(0x8948, ifr)
+    assert struct.unpack_from("<H", ifr, 22)[0] == r.PHY_ID1
+    with pytest.raises(OSError, match="time stamping"):
+        d.ndo_do_ioctl(0x89B0, ifr)
+    with pytest.raises(OSError) as e:
+        d.ndo_do_ioctl(0x1234, ifr)
+    assert e.value.errno == EOPNOTSUPP
+
+
 def test_mtu_limits() -> None:
     h = Host()
     d = h.dev()

@@ -22,7 +22,7 @@ from rxpath.drivers.pci import (
 )
 from rxpath.hw.irqchip import msi_message
 from rxpath.hw.nic.i82574 import I82574
-from rxpath.kernel.errno import EBUSY, EEXIST, EINVAL, ENODEV, ENOSPC, linux_error
+from rxpath.kernel.errno import EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOSPC, ERANGE, linux_error
 
 SYS = "/sys/bus/pci/devices/0000:01:00.0"
 
@@ -333,3 +333,39 @@ def test_a_driver_without_handlers_blocks_recovery(host: Host) -> None:
     pci.pci_register_driver(host.bus, Recorder("d", [NIC]))
     assert pci.pcie_do_recovery(host.pdev(), True) == PCI_ERS_RESULT_NO_AER_DRIVER
     assert host.log()[-1].endswith("device recovery failed")
+
+
+class WithVfs(Recorder):
+    __slots__ = ()
+
+    def sriov_configure(self, pdev: PciDev, num_vfs: int) -> int:
+        self.calls.append("vfs %d" % num_vfs)
+        return num_vfs
+
+
+def sriov_model(i: int) -> I82574:
+    m = I82574(MAC)
+    m.config.add_ext_cap(0x160, 0x0010, 1, [(0x0C, 2, 7, 0), (0x0E, 2, 7, 0)])
+    return m
+
+
+def test_number_of_virtual_functions() -> None:
+    h = Host(load=False, model=sriov_model)
+    f = h.kernel.files
+    d = WithVfs("d", [NIC])
+
+    def put(text: str) -> int:
+        try:
+            f.write(SYS + "/sriov_numvfs", text)
+        except OSError as e:
+            return e.errno or -1
+        return 0
+
+    assert f.read(SYS + "/sriov_totalvfs") == "7\n"
+    assert put("2") == ENOENT
+    pci.pci_register_driver(h.bus, d)
+    assert put("2") == ENOENT  # the driver does not say that it can
+    d.has_sriov = True
+    assert [put(t) for t in ("8", "-1", "x", "2", "2", "3", "0", "3")] == [ERANGE, EINVAL, EINVAL, 0, 0, EBUSY, 0, 0]
+    assert d.calls == ["probe 7", "vfs 2", "vfs 0", "vfs 3"] and f.read(SYS + "/sriov_numvfs") == "3\n"
+    assert not Host(load=False).kernel.files.exists(SYS + "/sriov_numvfs")

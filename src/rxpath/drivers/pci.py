@@ -10,17 +10,14 @@ recorded on 6.1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rxpath.hw.irqchip import msi_message
 from rxpath.hw.pcibus import PciSlot
 from rxpath.kernel.core import Kernel
-from rxpath.kernel.errno import EBUSY, EEXIST, EINVAL, EIO, ENODEV, ENOSPC, EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EBUSY, EEXIST, EINVAL, EIO, ENODEV, ENOENT, ENOSPC, EOPNOTSUPP, ERANGE, linux_error
 from rxpath.kernel.irq import IrqDesc
 from rxpath.kernel.log import KERN_ERR, KERN_INFO, KERN_WARNING
-
-if TYPE_CHECKING:
-    from rxpath.hw.nic.base import NicModel
 
 ENXIO: Final = 6
 PCI_ANY_ID: Final = 0xFFFFFFFF
@@ -52,6 +49,8 @@ PCI_CAP_ID_EXP: Final = 0x10
 PCI_CAP_ID_MSIX: Final = 0x11
 PCI_EXT_CAP_ID_ERR: Final = 0x0001
 PCI_EXT_CAP_ID_DSN: Final = 0x0003
+PCI_EXT_CAP_ID_SRIOV: Final = 0x0010
+PCI_SRIOV_TOTAL_VF: Final = 0x0E
 
 PCI_PM_CTRL: Final = 4
 PCI_MSI_FLAGS: Final = 2
@@ -227,6 +226,7 @@ class PciDev:
         "removed",
         "probing",
         "no_msi",
+        "num_vfs",
     )
 
     def __init__(self, bus: PciBus, slot: PciSlot, refuse: tuple[str, ...] = ()) -> None:
@@ -236,7 +236,7 @@ class PciDev:
         self.bus = bus
         self.kernel = bus.kernel
         self.slot = slot
-        self.model: NicModel = slot.model
+        self.model = slot.model
         self.name = slot.name
         self.refuse = refuse
         self.devid = int(slot.name[5:7], 16) << 8 | int(slot.name[8:10], 16) << 3 | int(slot.name[11])
@@ -273,6 +273,7 @@ class PciDev:
         self.removed = False
         self.probing: PciDriver | None = None
         self.no_msi = False
+        self.num_vfs = 0
         self._scan_caps()
         self.wakeup_capable = self.find_capability(PCI_CAP_ID_PM) != 0
         self.resources = self._scan_bars()
@@ -1235,6 +1236,9 @@ def _device_files(pdev: PciDev) -> None:
     )
     f.add(d + "/msi_bus", lambda: "%d\n" % (not pdev.no_msi), lambda t: _put_msi_bus(pdev, t))
     f.add(d + "/remove", None, lambda t: pci_stop_and_remove_bus_device(pdev) if _int_of(t) else None)
+    if pdev.find_ext_capability(PCI_EXT_CAP_ID_SRIOV):
+        f.add(d + "/sriov_totalvfs", lambda: "%d\n" % pci_sriov_get_totalvfs(pdev))
+        f.add(d + "/sriov_numvfs", lambda: "%d\n" % pdev.num_vfs, lambda t: sriov_numvfs_store(pdev, t))
     f.symlink(d + "/subsystem", "/sys/bus/pci")
     f.symlink("/sys/bus/pci/devices/" + pdev.name, d)
 
@@ -1245,6 +1249,42 @@ def _put_override(pdev: PciDev, text: str) -> None:
 
 def _put_msi_bus(pdev: PciDev, text: str) -> None:
     pdev.no_msi = not _int_of(text)
+
+
+def pci_sriov_get_totalvfs(pdev: PciDev) -> int:
+    """How many virtual functions the device can have."""
+    at = pdev.find_ext_capability(PCI_EXT_CAP_ID_SRIOV)
+    return pdev.config_read(at + PCI_SRIOV_TOTAL_VF, 2) if at else 0
+
+
+def sriov_numvfs_store(pdev: PciDev, text: str) -> None:
+    """`echo N > sriov_numvfs`.
+
+    Raises OSError: EINVAL (no number), ERANGE (more than there can be), ENOENT (no driver, or one that
+    cannot), EBUSY (change from
+    one number to another without 0 between), or what the driver raises.
+    """
+    n = _int_of(text)
+    if n < 0:
+        raise linux_error(EINVAL, text.strip())
+    if n > pci_sriov_get_totalvfs(pdev):
+        raise linux_error(ERANGE, text.strip())
+    if n == pdev.num_vfs:
+        return
+    drv = pdev.driver
+    if drv is None:
+        pdev.info("no driver bound to device; cannot configure SR-IOV")
+        raise linux_error(ENOENT, pdev.name)
+    if not drv.has_sriov:
+        pdev.info("driver does not support SR-IOV configuration via sysfs")
+        raise linux_error(ENOENT, pdev.name)
+    if n and pdev.num_vfs:
+        pdev.warn("%d VFs already enabled. Disable before enabling %d VFs" % (pdev.num_vfs, n))
+        raise linux_error(EBUSY, pdev.name)
+    got = drv.sriov_configure(pdev, n)
+    if n and got != n:
+        pdev.warn("%d VFs requested; only %d enabled" % (n, got))
+    pdev.num_vfs = got if n else 0
 
 
 def _uevent(pdev: PciDev) -> str:

@@ -25,7 +25,6 @@ from rxpath.drivers.e1000e.e1000 import (
 )
 from rxpath.drivers.lib import msleep, udelay, usleep_range
 from rxpath.drivers.pci import PciDev
-from rxpath.hw.nic.base import NicModel
 from rxpath.hw.regs import i82574 as r
 from rxpath.kernel.errno import EIO, linux_error
 
@@ -187,7 +186,7 @@ class E1000Hw:
     def __init__(self, pdev: PciDev, mac_type: int) -> None:
         self.pdev = pdev
         self.kernel: Kernel = pdev.kernel
-        self.model: NicModel = pdev.model
+        self.model = pdev.model
         self.mac_type = mac_type
         self.mac_addr = b"\0" * 6
         self.perm_addr = b"\0" * 6

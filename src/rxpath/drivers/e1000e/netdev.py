@@ -287,6 +287,8 @@ NETIF_F_HIGHDMA: Final = NETIF_F["highdma"]
 
 SIOCGMIIPHY: Final = 0x8947
 SIOCGMIIREG: Final = 0x8948
+SIOCSHWTSTAMP: Final = 0x89B0
+SIOCGHWTSTAMP: Final = 0x89B1
 
 
 # --- receive: buffers ---------------------------------------------------------------------------------------
@@ -2295,6 +2297,8 @@ def e1000_ioctl(netdev: E1000NetDevice, cmd: int, ifr: bytearray) -> None:
     """SIOCGMIIPHY and SIOCGMIIREG on `struct mii_ioctl_data` (four little-endian 16-bit words at offset 16).
     """
     hw = netdev.priv().the_hw()
+    if cmd in (SIOCSHWTSTAMP, SIOCGHWTSTAMP):
+        raise linux_error(ENOTSUP, "hardware time stamping of e1000e")
     if cmd not in (SIOCGMIIPHY, SIOCGMIIREG):
         raise linux_error(EOPNOTSUPP, netdev.name)
     if len(ifr) < 24:
