@@ -15,7 +15,7 @@ def take(m: Machine) -> Counters:
     read = m.files.read
     for group, mod in (("snmp", snmp), ("netstat", netstat)):
         rows: dict[str, int] = {}
-        for proto, values in mod.parse(read("/proc/net/" + group)).groups.items():
+        for proto, values in mod.parse(read("/proc/net/" + group)).as_dict().items():
             for name, v in values.items():
                 rows[f"{proto}.{name}"] = v
         out[group] = rows
