@@ -121,6 +121,35 @@ def test_softnet_alone_with_drops():
     assert result.status() == 1
 
 
+def test_mpstat_and_interrupts_decide_without_a_second_moment():
+    """One dump and the output of mpstat: the CPU that serves the card is full, so it is not the ring's length."""
+    h = Host(queues=2)
+    h.lose("missed", 100_000_000)
+    h.without = {"stat"}
+    lines = "".join(
+        f"Average:       {c}    1.00    0.00    2.00    0.00    0.00   {97 if c == 0 else 5}.00    0.00\n"
+        for c in range(8)
+    )
+    mpstat = f"03:00:00 PM  CPU    %usr   %nice    %sys %iowait    %irq   %soft  %steal\n{lines}"
+    taken = intake.read_text(h.text() + mpstat)
+    assert taken.problems == []
+    found = [f for f in engine.diagnose(taken).diagnoses[0].findings if f.rule == "R02"]
+    assert found and found[0].certainty == "likely" and found[0].since_boot
+
+
+def test_queue_of_a_socket_as_6_18_prints_it():
+    """Recorded under a flood: rx_queue stands below rcvbuf though the socket is full; what ss charges is what counts."""
+    h = Host()
+    h.sockets = [{"port": 19514, "rb": 212992, "drops": 9744, "queued": 212992}]
+    first = h.mark().replace(":00034000 ", ":0002A0C0 ")
+    h.tick(10)
+    h.sockets[0]["drops"] = 38352
+    second = h.text().replace(":00034000 ", ":00033CC0 ")
+    assert "0002A0C0" in first and "00033CC0" in second
+    result = judge(first, second)
+    assert [f.rule for f in result.diagnoses[0].findings] == ["R42"]
+
+
 def test_prompts_and_prose_around_the_text():
     text = (
         "hi, this is what I see on the box:\n\n[root@web1 ~]# cat /proc/net/softnet_stat\n"
