@@ -505,6 +505,29 @@ def table_full(fire: bool) -> str:
     return pair(h)
 
 
+@scenario("R54")
+def unplaced(fire: bool) -> str:
+    # near: with the card's own counters the drops have a place
+    h = Host()
+    h.without = {"ethtool-S"} if fire else set()
+    return pair(h, lambda x: x.devrow.__setitem__("rx_drop", x.devrow["rx_drop"] + 9000))
+
+
+@scenario("R55")
+def nobody_wants_them(fire: bool) -> str:
+    return pair(Host(), lambda x: x.devrow.__setitem__("rx_drop", x.devrow["rx_drop"] + (90_000 if fire else 900)))
+
+
+@scenario("R56")
+def queue_drops(fire: bool) -> str:
+    def fault(h: Host) -> None:
+        h.eth["rx_queue_1_drops"] += 400
+        if not fire:
+            h.lose("missed", 400)
+
+    return pair(Host(driver="igb", queues=4), fault)
+
+
 @scenario("N1")
 def bad_wire_only(fire: bool) -> str:
     def fault(h: Host) -> None:

@@ -150,6 +150,15 @@ def test_queue_of_a_socket_as_6_18_prints_it():
     assert [f.rule for f in result.diagnoses[0].findings] == ["R42"]
 
 
+def test_nstat_counts_as_the_files_that_it_reads():
+    first = "# nstat -az\n#kernel\nIpInReceives 1000 0.0\nUdpInDatagrams 900 0.0\nUdpNoPorts 10 0.0\n"
+    second = first.replace("1000", "21000").replace("900", "10900").replace("UdpNoPorts 10 ", "UdpNoPorts 9010 ")
+    result = judge("1700000000\n", first, "1700000010\n", second)
+    assert [f.rule for f in result.diagnoses[0].findings] == ["R39"]
+    taken = intake.read_text("$ nstat\n#kernel\nUdpNoPorts 9000 0.0\n")
+    assert not taken.snapshots and "nstat -az" in str(taken.problems[0])
+
+
 def test_prompts_and_prose_around_the_text():
     text = (
         "hi, this is what I see on the box:\n\n[root@web1 ~]# cat /proc/net/softnet_stat\n"

@@ -19,6 +19,7 @@ from pathlib import Path
 from .. import formats
 from ..formats import FormatError
 from ..formats.errors import decimal
+from ..formats.line_pairs import Group, LinePairs
 from .snapshot import UNNAMED, CpuTimes, Piece, Snapshot, Thread
 
 MAX_BYTES = 64 << 20  # of one text: a support archive holds journals that are no use here
@@ -84,6 +85,7 @@ _STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("ss", r"(?:Netid\s+)?(?:State\s+)?Recv-Q\s+Send-Q\s"),
         ("paths", r"/(?:proc|sys)/[^\s:=]+(?::| = ).*$"),
         ("sysctl", r"(?:net|kernel|vm|fs|dev|user|abi|debug)\.[A-Za-z0-9_.@/:*-]+\s?=\s?.*$"),
+        ("nstat", r"#kernel\s*$"),
         ("uname", r"Linux \S+ \d+\.\d+\S* #.+$|Linux version \d+\.\d+\S* .+$"),
         ("uptime", r"\d+\.\d\d \d+\.\d\d\s*$"),
         ("cpuinfo", r"processor\s*:\s*\d+\s*$"),
@@ -113,6 +115,7 @@ _INSIDE: dict[str, re.Pattern[str]] = {
         "cpuinfo": r"[^:]+:.*$|\s*$",
         "threads": r"\d+ \(.{1,64}\) [RSDTtZXxKWPI] -?\d+ .*$",
         "modules": r"\w+ \d+ \d+ \S+ \S+ .*$",
+        "nstat": r"[A-Z][A-Za-z0-9]+\s+-?\d+(?:\s.*)?$",
         "mpstat": r"\d\d:\d\d:\d\d.*$|Average:.*$|\s*$",
         "ss": r"(?:\s+skmem:|\s|[A-Z0-9-]+ |\w+\s+\w+ |\d+ ).*$",
     }.items()
@@ -460,6 +463,22 @@ def _parse_mpstat(text: str) -> dict[int, int]:
     return average or soft
 
 
+_NSTAT_GROUPS = ("TcpExt", "IpExt", "MPTcpExt", "IcmpMsg", "Icmp", "UdpLite", "Udp", "Tcp", "Ip")
+
+
+def _nstat_as_files(value: object) -> Iterator[tuple[str, LinePairs]]:
+    """The counters of `nstat -a` as the two files have them: names that it leaves out are zero."""
+    groups: dict[str, dict[str, int]] = {}
+    for name, number in getattr(value, "counters", {}).items():
+        group = next((g for g in _NSTAT_GROUPS if name.startswith(g)), "")
+        if group and name[len(group) : len(group) + 1].isupper():
+            groups.setdefault(group, {})[name[len(group) :]] = number
+    for kind, wanted in (("snmp", ("Ip", "Icmp", "Tcp", "Udp", "UdpLite")), ("netstat", ("TcpExt", "IpExt"))):
+        found = [Group(g, tuple(groups[g]), tuple(groups[g].values())) for g in wanted if g in groups]
+        if found:
+            yield kind, LinePairs(tuple(found))
+
+
 def _parser(kind: str) -> Callable[[str], object]:
     """The function that reads a kind; imported when first needed, so that a small paste loads little."""
     from importlib import import_module
@@ -541,6 +560,15 @@ def _read_text(text: str, file: str, order: int, mtime_ns: int | None, problems:
             recognised += 1
             continue
         recognised += 1
+        if item.kind == "nstat":
+            if not re.search(r"nstat\s+-\w*a|nstat_-\w*a", item.source + " " + file):
+                line = "nstat without -a counts from its last call, which nobody knows; give: nstat -az (not used)"
+                problems.append(Problem(where, line))
+                continue
+            for kind, pairs in _nstat_as_files(value):
+                own = Block(kind, "", [], item.source, item.time_ns, item.file)
+                _place(rounds, own, pairs, order, file, marked)
+            continue
         _place(rounds, item, value, order, file, marked)
     if recognised == 0 and text.strip():
         shown = ascii((unknown or text.strip().splitlines()[0])[:60])

@@ -324,7 +324,7 @@ def _not_rx(action: str) -> bool:
 
 
 _SOFTWARE = re.compile(
-    r"(?:lo|veth|docker|br-|virbr|cni|flannel|cali|tun|tap|vxlan|geneve|gre|sit|ip6tnl|ifb|dummy|bond|"
+    r"(?:lo|veth|docker|br-|br\d|vmbr|virbr|cni|flannel|cali|tun|tap|vxlan|geneve|gre|sit|ip6tnl|ifb|dummy|bond|"
     r"team|wg|nlmon|kube|vnet|ovs|tailscale|erspan|vlan|macvlan|ipvlan|vrf|lxc|lxd)"
 )
 

@@ -189,6 +189,11 @@ def port_discards(v: View) -> Fact:
     return _lost(v, "port_discards")
 
 
+@fact("device", "frames that the driver counts as dropped at its queues")
+def queue_drops(v: View) -> Fact:
+    return _lost(v, "queue_drops")
+
+
 @fact("device", "frames with a bad checksum or bad symbols: the wire")
 def wire_errors(v: View) -> Fact:
     return _lost_sum(v, "crc", "frame")
@@ -240,7 +245,7 @@ def dev_drop_share(v: View) -> Fact:
 
 @fact("device", "true when every loss counter of the card is known and did not move")
 def card_flat(v: View) -> Fact:
-    for m in ("missed", "ring_empty", "port_discards"):
+    for m in ("missed", "ring_empty", "port_discards", "queue_drops"):
         f = _meaning(v, m)
         if f.value is None:
             return f
