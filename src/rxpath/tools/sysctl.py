@@ -65,7 +65,7 @@ def main(p: Process, args: list[str]) -> int:
     # `name = value` given as three words is one setting
     joined: list[str] = []
     for w in words:
-        if joined and (w == "=" or joined[-1].endswith("=") and "=" not in w):
+        if joined and (w == "=" or (joined[-1].endswith("=") and "=" not in w)):
             joined[-1] += w
         else:
             joined.append(w)
