@@ -1,0 +1,414 @@
+"""AF_PACKET: sockets that see frames (SOCK_RAW) or packets (SOCK_DGRAM) of a device or of all, and send frames.
+
+What lives here: PacketSock and its packet type.  Memory-mapped rings, fanout and virtio headers are not modelled (ENOTSUP).
+Facts: net/packet/af_packet.c (6.1), linux/if_packet.h; drop reason recorded on 6.18.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Any, Final
+
+from rxpath.kernel.errno import (
+    EADDRNOTAVAIL,
+    EAGAIN,
+    EINVAL,
+    EMSGSIZE,
+    ENETDOWN,
+    ENODEV,
+    ENOPROTOOPT,
+    ENOTCONN,
+    ENOTSUP,
+    EOPNOTSUPP,
+    ESOCKTNOSUPPORT,
+    linux_error,
+)
+from rxpath.net.core.netdevice import (
+    ETH_P_ALL,
+    IFF_UP,
+    Net,
+    NetDevice,
+    PacketType,
+    dev_add_pack,
+    dev_mc_add,
+    dev_mc_del,
+    dev_remove_pack,
+    dev_set_allmulti,
+    dev_set_promiscuity,
+)
+from rxpath.net.core.skbuff import (
+    CHECKSUM_PARTIAL,
+    CHECKSUM_UNNECESSARY,
+    PACKET_LOOPBACK,
+    PACKET_OUTGOING,
+    SkBuff,
+    __alloc_skb,
+    consume_skb,
+    kfree_skb_reason,
+    skb_put,
+)
+from rxpath.net.core.sock import (
+    AF_PACKET,
+    MSG_PEEK,
+    MSG_TRUNC,
+    SOCK_DGRAM,
+    SOCK_RAW,
+    SOL_PACKET,
+    SOL_SOCKET,
+    Msg,
+    Proto,
+    Sock,
+    __skb_wait_for_more_packets,
+    opt_int,
+    sk_getsockopt,
+    sk_release,
+    sk_setsockopt,
+    skb_set_owner_r,
+    skb_set_owner_w,
+    sock_deadline,
+    sock_def_readable,
+    sock_error,
+    sock_recv_cmsgs,
+    sock_rfree,
+)
+from rxpath.net.core.filter import sk_run_filter
+from rxpath.net.core.xmit import dev_queue_xmit
+from rxpath.sim.ledger import Site
+
+PACKET_ADD_MEMBERSHIP: Final = 1
+PACKET_DROP_MEMBERSHIP: Final = 2
+PACKET_RECV_OUTPUT: Final = 3
+PACKET_STATISTICS: Final = 6
+PACKET_AUXDATA: Final = 8
+PACKET_ORIGDEV: Final = 9
+PACKET_VERSION: Final = 10
+PACKET_IGNORE_OUTGOING: Final = 23
+
+PACKET_MR_MULTICAST: Final = 0
+PACKET_MR_PROMISC: Final = 1
+PACKET_MR_ALLMULTI: Final = 2
+
+SITE_PACKET_FILTER: Final = Site("packet", "filter of a packet socket or loop-back of a group packet")
+SITE_PACKET_FULL: Final = Site("socket", "receive buffer of a packet socket full", "socket drops", "PACKET_SOCK_ERROR")
+
+_AUX: Final = Struct("=IIIHHHH")
+_MREQ: Final = Struct("=iHH8s")
+
+
+class PacketHook(PacketType):
+    """The packet type of one socket."""
+
+    __slots__ = ("sk",)
+
+    def __init__(self, sk: PacketSock, proto: int, dev: NetDevice | None) -> None:
+        super().__init__(proto, "packet_rcv", dev)
+        self.sk = sk
+        self.af_packet_sk = sk
+
+    def func(self, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice) -> int:
+        return packet_rcv(self.sk, skb, dev, orig_dev)
+
+
+class PacketCb:
+    """What recvmsg needs of a frame: its address fields and its length before it was cut."""
+
+    __slots__ = ("ifindex", "hatype", "pkttype", "addr", "origlen")
+
+    def __init__(self, ifindex: int, hatype: int, pkttype: int, addr: bytes, origlen: int) -> None:
+        self.ifindex = ifindex
+        self.hatype = hatype
+        self.pkttype = pkttype
+        self.addr = addr
+        self.origlen = origlen
+
+
+class PacketSock(Sock):
+    """`struct packet_sock`: protocol 0 receives nothing until bound to one."""
+
+    __slots__ = ("hook", "ifindex", "proto_", "auxdata", "origdev", "ignore_outgoing", "tp_packets", "tp_drops", "mclist")
+
+    def __init__(self, net: Net, type_: int, protocol: int, prot: Proto) -> None:
+        super().__init__(net, AF_PACKET, type_, protocol, prot)
+        self.proto_ = ((protocol & 0xFF) << 8) | (protocol >> 8)
+        self.ifindex = 0
+        self.hook: PacketHook | None = None
+        self.auxdata = False
+        self.origdev = False
+        self.ignore_outgoing = False
+        self.tp_packets = 0
+        self.tp_drops = 0
+        self.mclist: list[tuple[int, int, bytes]] = []
+        if self.proto_:
+            self._register()
+
+    def _register(self) -> None:
+        dev = self.net.by_index.get(self.ifindex) if self.ifindex else None
+        h = PacketHook(self, self.proto_, dev)
+        h.ignore_outgoing = self.ignore_outgoing
+        self.hook = h
+        dev_add_pack(self.net, h)
+
+    def unhash(self) -> None:
+        if self.hook is not None:
+            dev_remove_pack(self.net, self.hook)
+            self.hook = None
+
+    # --- the operations of a program -------------------------------------------------------------------------------
+    def bind_address(self, address: tuple[Any, ...]) -> None:
+        """("eth0", ETH_P_IP) as the standard library has it; "" = any device.  Raises ENODEV."""
+        name = address[0]
+        proto = int(address[1]) if len(address) > 1 else self.proto_
+        ifindex = 0
+        if name:
+            dev = self.net.by_name.get(name)
+            if dev is None:
+                raise linux_error(ENODEV, str(name))
+            ifindex = dev.ifindex
+        self.unhash()
+        self.ifindex = ifindex
+        self.proto_ = proto & 0xFFFF
+        if self.proto_:
+            self._register()
+
+    def getsockname(self) -> tuple[Any, ...]:
+        dev = self.net.by_index.get(self.ifindex)
+        return (dev.name if dev is not None else "", self.proto_, 0, dev.type if dev is not None else 0,
+                dev.dev_addr if dev is not None else b"")
+
+    def recvmsg(self, size: int, flags: int) -> Msg:
+        return packet_recvmsg(self, size, flags)
+
+    def sendmsg(self, data: bytes, name: Any, control: Any, flags: int) -> int:
+        return packet_snd(self, data, name)
+
+    def siocinq(self) -> int:
+        return self.receive_queue[0].len if self.receive_queue else 0
+
+    def shutdown_how(self, how: int) -> None:
+        raise linux_error(ENOTCONN)
+
+    def close(self) -> None:
+        if self.dead:
+            return
+        self.unhash()
+        for ifindex, kind, addr in self.mclist:
+            dev = self.net.by_index.get(ifindex)
+            if dev is not None:
+                _dev_mc(dev, kind, addr, -1)
+        self.mclist.clear()
+        sk_release(self)
+
+    def setsockopt(self, level: int, optname: int, value: int | bytes) -> None:
+        if level == SOL_SOCKET:
+            sk_setsockopt(self, optname, value)
+        elif level != SOL_PACKET:
+            raise linux_error(ENOPROTOOPT)
+        elif optname in (PACKET_ADD_MEMBERSHIP, PACKET_DROP_MEMBERSHIP):
+            packet_mc(self, optname == PACKET_ADD_MEMBERSHIP, value)
+        elif optname == PACKET_AUXDATA:
+            self.auxdata = bool(opt_int(value))
+        elif optname == PACKET_ORIGDEV:
+            self.origdev = bool(opt_int(value))
+        elif optname == PACKET_IGNORE_OUTGOING:
+            v = opt_int(value)
+            if v not in (0, 1):
+                raise linux_error(EINVAL)
+            self.ignore_outgoing = bool(v)
+            if self.hook is not None:
+                self.hook.ignore_outgoing = bool(v)
+        else:
+            raise linux_error(ENOTSUP, f"SOL_PACKET option {optname}")
+
+    def getsockopt(self, level: int, optname: int) -> int | bytes:
+        if level == SOL_SOCKET:
+            return sk_getsockopt(self, optname)
+        if level != SOL_PACKET:
+            raise linux_error(ENOPROTOOPT)
+        if optname == PACKET_STATISTICS:
+            p, d = self.tp_packets, self.tp_drops
+            self.tp_packets = self.tp_drops = 0
+            return (p + d).to_bytes(4, "little") + d.to_bytes(4, "little")
+        if optname == PACKET_AUXDATA:
+            return int(self.auxdata)
+        if optname == PACKET_ORIGDEV:
+            return int(self.origdev)
+        if optname == PACKET_IGNORE_OUTGOING:
+            return int(self.ignore_outgoing)
+        if optname == PACKET_VERSION:
+            return 0
+        raise linux_error(ENOPROTOOPT)
+
+
+def packet_mc(sk: PacketSock, add: bool, value: int | bytes) -> None:
+    """PACKET_ADD_MEMBERSHIP: promiscuous, all groups, one group."""
+    if isinstance(value, int) or len(value) < 16:
+        raise linux_error(EINVAL)
+    ifindex, kind, alen, addr = _MREQ.unpack_from(value)
+    dev = sk.net.by_index.get(ifindex)
+    if dev is None:
+        raise linux_error(ENODEV)
+    key = (ifindex, kind, addr[:alen])
+    if add:
+        sk.mclist.append(key)
+        _dev_mc(dev, kind, addr[:6], 1)
+    elif key in sk.mclist:
+        sk.mclist.remove(key)
+        _dev_mc(dev, kind, addr[:6], -1)
+    else:
+        raise linux_error(EADDRNOTAVAIL)
+
+
+def _dev_mc(dev: NetDevice, kind: int, addr: bytes, by: int) -> None:
+    if kind == PACKET_MR_PROMISC:
+        dev_set_promiscuity(dev, by)
+    elif kind == PACKET_MR_ALLMULTI:
+        dev_set_allmulti(dev, by)
+    elif kind == PACKET_MR_MULTICAST:
+        if by > 0:
+            dev_mc_add(dev, addr)
+        else:
+            dev_mc_del(dev, addr)
+    else:
+        raise linux_error(EINVAL)
+
+
+def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice) -> int:
+    """A frame for the socket (a reference of its own): filter, charge, queue."""
+    if skb.pkt_type == PACKET_LOOPBACK:
+        consume_skb(skb, SITE_PACKET_FILTER)
+        return 0
+    skb.dev = dev
+    if sk.type != SOCK_DGRAM:
+        skb.len += skb.data - skb.mac_header
+        skb.data = skb.mac_header
+    elif skb.pkt_type == PACKET_OUTGOING:
+        skb.pull(skb.network_header - skb.data)
+    snap = skb.len
+    f = sk.filter
+    if f is not None:
+        n = sk_run_filter(f.prog, skb)
+        if n == 0:
+            consume_skb(skb, SITE_PACKET_FILTER)
+            return 0
+        if n < snap:
+            snap = n
+    if sk.rmem_alloc >= sk.rcvbuf:
+        sk.tp_drops += 1
+        sk.drops += 1
+        kfree_skb_reason(skb, SITE_PACKET_FULL)
+        return 0
+    head = skb.head
+    mac = skb.mac_header
+    skb.cb = PacketCb(orig_dev.ifindex if sk.origdev else dev.ifindex, dev.type, skb.pkt_type, head[mac + 6:mac + 12], skb.len)
+    skb.trim(snap)
+    skb_set_owner_r(skb, sk)
+    skb.dev = None
+    skb.dst = None
+    sk.tp_packets += 1
+    skb.dropcount = sk.drops
+    sk.receive_queue.append(skb)
+    hook = sk.net.on_socket
+    if hook is not None:
+        hook(skb)
+    sock_def_readable(sk)
+    return 0
+
+
+def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
+    """Read one frame; the address is (device, protocol, packet type, hardware type, source address)."""
+    deadline = sock_deadline(sk, flags, sk.rcvtimeo)
+    while True:
+        if sk.err:
+            raise linux_error(sock_error(sk))
+        if sk.receive_queue:
+            break
+        if deadline == 0:
+            raise linux_error(EAGAIN)
+        if not __skb_wait_for_more_packets(sk, deadline):
+            return Msg()
+    skb = sk.receive_queue[0]
+    cb = skb.cb
+    assert isinstance(cb, PacketCb)
+    msg = Msg()
+    data = skb.tobytes()
+    if len(data) > size:
+        msg.flags |= MSG_TRUNC
+    msg.data = data[:size]
+    sock_recv_cmsgs(msg, sk, skb)
+    dev = sk.net.by_index.get(cb.ifindex)
+    msg.name = (dev.name if dev is not None else "", skb.protocol, cb.pkttype, cb.hatype, cb.addr)
+    if sk.auxdata:
+        status = 1
+        if skb.ip_summed == CHECKSUM_PARTIAL:
+            status |= 8
+        elif cb.pkttype != PACKET_OUTGOING and (skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid):
+            status |= 128
+        tci = tpid = 0
+        if skb.vlan_present:
+            tci, tpid = skb.vlan_tci, skb.vlan_proto
+            status |= 16 | 64
+        msg.control.append((SOL_PACKET, PACKET_AUXDATA,
+                            _AUX.pack(status, cb.origlen, skb.len, 0, max(skb.network_header - skb.data, 0), tci, tpid)))
+    msg.n = skb.len if flags & MSG_TRUNC else len(msg.data)
+    if not flags & MSG_PEEK:
+        sk.receive_queue.popleft()
+        sock_rfree(sk, skb.truesize)
+        if sk.net.on_delivered is not None:
+            sk.net.on_delivered(skb)
+        consume_skb(skb, None)
+    return msg
+
+
+def packet_snd(sk: PacketSock, data: bytes, name: Any) -> int:
+    """Send a frame as it is (SOCK_RAW), or a packet to a hardware address (SOCK_DGRAM).  Raises ENXIO, ENETDOWN, EMSGSIZE."""
+    if name is not None:
+        dev = sk.net.by_name.get(name[0])
+        proto = int(name[1])
+    else:
+        dev = sk.net.by_index.get(sk.ifindex)
+        proto = sk.proto_
+    if dev is None:
+        raise linux_error(6, "no device")
+    if not dev.flags & IFF_UP:
+        raise linux_error(ENETDOWN)
+    if sk.type == SOCK_DGRAM:
+        addr = bytes(name[4]) if name is not None and len(name) > 4 else dev.broadcast
+        if len(data) > dev.mtu:
+            raise linux_error(EMSGSIZE)
+        data = addr + dev.dev_addr + proto.to_bytes(2, "big") + data
+    elif len(data) > dev.mtu + 14 + 4:
+        raise linux_error(EMSGSIZE)
+    elif len(data) < 14:
+        raise linux_error(EINVAL)
+    skb = __alloc_skb(sk.net, len(data) + 16)
+    skb_put(skb, data)
+    skb_set_owner_w(skb, sk)
+    skb.dev = dev
+    skb.network_header = 14
+    skb.protocol = int.from_bytes(data[12:14], "big") if proto in (0, ETH_P_ALL) else proto
+    dev_queue_xmit(skb)
+    return len(data)
+
+
+class PacketFamily:
+    """Hangs on `net.packet`; makes the sockets."""
+
+    __slots__ = ("net", "prot")
+
+    def __init__(self, net: Net) -> None:
+        self.net = net
+        self.prot = Proto("PACKET")
+
+    def create(self, type_: int, protocol: int) -> PacketSock:
+        """`protocol` in network byte order, as the system call has it.  Raises ESOCKTNOSUPPORT."""
+        if type_ not in (SOCK_RAW, SOCK_DGRAM):
+            raise linux_error(ESOCKTNOSUPPORT)
+        return PacketSock(self.net, type_, protocol, self.prot)
+
+
+def packet_init(net: Net) -> None:
+    """device_initcall."""
+    net.packet = PacketFamily(net)
+
+
+__all__ = ["EOPNOTSUPP", "PACKET_AUXDATA", "PACKET_IGNORE_OUTGOING", "PACKET_STATISTICS", "PacketFamily", "PacketSock", "packet_init"]
