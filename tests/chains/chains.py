@@ -77,4 +77,18 @@ def normalise(roots: list[Node], skip: set[str]) -> list[str]:
             walk(n.kids, depth + 1, below_rx)
 
     walk(_without(roots, skip), 0, False)
-    return out
+    return _prune(out)
+
+
+def _prune(lines: list[str]) -> list[str]:
+    """Softirq entries that held nothing but the second poll go with it."""
+    while True:
+        for i, line in enumerate(lines):
+            depth = len(line) - len(line.lstrip())
+            nxt = lines[i + 1] if i + 1 < len(lines) else ""
+            empty = len(nxt) - len(nxt.lstrip()) <= depth or not nxt
+            if empty and line.strip() in ("run_ksoftirqd", "handle_softirqs", "irq_exit_rcu"):
+                del lines[i]
+                break
+        else:
+            return lines

@@ -33,8 +33,17 @@ build_skb_truesize
 alloc_skb_truesize_small_head linux_error register_netdev find_release skb_condense skb_allocator
 napi_schedule netif_schedule_queue_inline own_in_flight core_in_flight gro_in_flight backlog_in_flight
 dev_queue_xmit net_rps_action_and_irq_enable skb_clone_observer msi_message
+netdev_tx_sent_queue netdev_tx_completed_queue netdev_tx_reset_queue pskb_may_pull ip_cb ip_cb_peek __mkroute_output rt_set_nexthop find_exception ip_sk_use_pmtu ip_dont_fragment
+ip_select_ttl ip_sk_ignore_df ip_select_ident ip_output_skb ip_skb_dst_mtu neigh_output neigh_xmit
+udp_lib_checksum_complete __dev_xmit_skb ipv4_of enter current_task this_cpu sock_deadline fib_lookup fib_validate_source inet_lookup_ifaddr_rcu
 """.split()
 )
+
+
+ROOTS = frozenset("""
+__common_interrupt sysvec_apic_timer_interrupt sysvec_call_function_single irq_exit_rcu run_ksoftirqd do_softirq
+napi_threaded_poll
+""".split())
 
 
 class TraceFilter:
@@ -70,7 +79,7 @@ class FunctionTrace:
     def __init__(self, inline: Iterable[str] = ()) -> None:
         self.filter = TraceFilter(inline)
         self.lines: list[tuple[int, str]] = []
-        self.depth: dict[Any, int] = {}
+        self.stacks: dict[Any, list[FrameType]] = {}
         self._saved: Any = None
 
     def _hook(self, frame: FrameType, event: str, arg: Any) -> None:
@@ -78,13 +87,23 @@ class FunctionTrace:
             name = self.filter.name(frame.f_code)
             if name:
                 g = getcurrent()
-                d = self.depth.get(g, 0)
-                self.lines.append((d, name))
-                self.depth[g] = d + 1
+                stack = self.stacks.get(g)
+                if stack is None:
+                    stack = self.stacks[g] = []
+                if stack or self.is_root(name):
+                    self.lines.append((len(stack), name))
+                    stack.append(frame)
         elif event == "return":
-            if self.filter.name(frame.f_code):
-                g = getcurrent()
-                self.depth[g] = self.depth.get(g, 1) - 1
+            stack = self.stacks.get(getcurrent())
+            if stack and stack[-1] is frame:
+                stack.pop()
+
+    def is_root(self, name: str) -> bool:
+        """Where a tree may begin: interrupts, softirqs in threads, system calls.
+
+        What was entered before the trace was switched on has no beginning and stays out.
+        """
+        return name in ROOTS or name.startswith("__x64_sys_")
 
     def __enter__(self) -> FunctionTrace:
         self._saved = sys.getprofile()
@@ -96,4 +115,4 @@ class FunctionTrace:
 
     def text(self) -> str:
         """The form of the golden records."""
-        return "".join("  " * max(0, d) + n + "\n" for d, n in self.lines)
+        return "".join("  " * d + n + "\n" for d, n in self.lines)

@@ -221,6 +221,9 @@ from rxpath.net.core.xmit import (
     NETDEV_TX_BUSY,
     NETDEV_TX_OK,
     __dev_kfree_skb_any,
+    netdev_tx_completed_queue,
+    netdev_tx_reset_queue,
+    netdev_tx_sent_queue,
     netif_tx_start_queue,
     netif_tx_stop_queue,
     netif_tx_wake_queue,
@@ -838,6 +841,7 @@ def e1000_clean_tx_irq(tx_ring: E1000Ring) -> bool:
         eop = tx[i].next_to_watch
     tx_ring.next_to_clean = i
     netdev = adapter.netdev
+    netdev_tx_completed_queue(netdev.tx_queues[0], total_packets, total_bytes)
     if count and netdev.carrier_ok and tx_ring.unused() >= TX_WAKE_THRESHOLD:
         q = netdev.tx_queues[0]
         if q.stopped and not adapter.state & STATE_DOWN:
@@ -1215,6 +1219,7 @@ def e1000_clean_tx_ring(tx_ring: E1000Ring) -> None:
     for i, info in enumerate(tx_ring.tx):
         e1000_put_txbuf(tx_ring, info, info.skb is not None and not sent[i])
         info.next_to_watch = 0
+    netdev_tx_reset_queue(tx_ring.adapter.netdev.tx_queues[0])
     view[:] = bytes(tx_ring.size)
     tx_ring.next_to_use = 0
     tx_ring.next_to_clean = 0
@@ -2223,6 +2228,7 @@ def e1000_xmit_frame(skb: SkBuff, netdev: E1000NetDevice) -> int:
     info.bytecount = (info.segs - 1) * skb.linear_len() + skb.len
     tx_ring.tx[first].next_to_watch = i
     skb_clone_tx_timestamp(skb)
+    netdev_tx_sent_queue(adapter.netdev.tx_queues[0], info.bytecount)
     # e1000_tx_queue
     upper = 0
     lower = r.TXD_CMD_IFCS

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rxpath.kernel.core import CallSingle, Kernel
 from rxpath.kernel.cpu import Cpu
 from rxpath.kernel.errno import EBUSY, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, linux_error
+from rxpath.net.core.dql import Dql
 from rxpath.net.core.skbuff import SkBuff
 
 if TYPE_CHECKING:
@@ -288,6 +289,8 @@ class NetdevQueue:
         "index",
         "dev",
         "stopped",
+        "stack_xoff",
+        "dql",
         "q",
         "limit",
         "xps_mask",
@@ -304,6 +307,8 @@ class NetdevQueue:
         self.index = index
         self.dev = dev
         self.stopped = True
+        self.stack_xoff = False  # byte queue limits say wait
+        self.dql = Dql()
         self.q: deque[SkBuff] = deque()
         self.limit = 10240
         self.xps_mask = 0

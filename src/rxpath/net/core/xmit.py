@@ -78,7 +78,7 @@ def __dev_queue_xmit(skb: SkBuff) -> int:
 
 def __dev_xmit_skb(dev: NetDevice, txq: NetdevQueue, skb: SkBuff) -> int:
     """Queue and run; an empty qdisc that may be bypassed sends at once.  (Inline in Linux.)"""
-    if not txq.q and not txq.running and txq.requeued is None and not txq.stopped:
+    if not txq.q and not txq.running and txq.requeued is None and not txq.stopped and not txq.stack_xoff:
         txq.running = True
         txq.bytes += skb.len
         txq.packets += 1
@@ -143,7 +143,7 @@ def sch_direct_xmit(skb: SkBuff, dev: NetDevice, txq: NetdevQueue, validate: boo
     """Give one packet to the driver; True when more may be sent."""
     if validate:
         skb = validate_xmit_skb_list(skb, dev)
-    if txq.stopped:
+    if txq.stopped or txq.stack_xoff:
         txq.requeued = skb
         return False
     if dev_hard_start_xmit(dev, skb, txq) == NETDEV_TX_BUSY:
@@ -163,6 +163,9 @@ def dev_hard_start_xmit(dev: NetDevice, skb: SkBuff, txq: NetdevQueue) -> int:
             pt.func(c, dev, dev)
     ln = skb.len
     rc = dev.ndo_start_xmit(skb, txq)
+    cpu = net.kernel.cur()
+    if cpu.attention:  # interrupts are on: a completion that came at once is taken here
+        cpu.charge(0)
     tp = net.kernel.trace.net_dev_xmit
     if tp.on:
         tp.fire(skb, rc, dev, ln)
@@ -180,7 +183,7 @@ def __fq_codel_dequeue(txq: NetdevQueue) -> SkBuff | None:
 def __qdisc_run(txq: NetdevQueue) -> None:
     """Send what is queued while the driver takes it."""
     quota = txq.dev.net.dev_tx_weight
-    while not txq.stopped:
+    while not txq.stopped and not txq.stack_xoff:
         skb = txq.requeued
         if skb is not None:
             txq.requeued = None
@@ -206,6 +209,32 @@ def netif_tx_start_queue(q: NetdevQueue) -> None:
 def netif_tx_stop_queue(q: NetdevQueue) -> None:
     q.stopped = True
     q.trans_start = q.dev.net.kernel.jiffies()
+
+
+def netdev_tx_sent_queue(q: NetdevQueue, nbytes: int) -> None:
+    """The driver gave `nbytes` to the device; above the limit the stack waits (inline in Linux)."""
+    q.dql.queued(nbytes)
+    if q.dql.avail() < 0:
+        q.stack_xoff = True
+
+
+def netdev_tx_completed_queue(q: NetdevQueue, pkts: int, nbytes: int) -> None:
+    """The device has sent `nbytes`; the queue goes on when the limit allows (inline in Linux)."""
+    if not nbytes:
+        return
+    k = q.dev.net.kernel
+    q.dql.completed(nbytes, k.jiffies(), k.hz)
+    if q.dql.avail() < 0:
+        return
+    if q.stack_xoff:
+        q.stack_xoff = False
+        netif_schedule_queue(q)
+
+
+def netdev_tx_reset_queue(q: NetdevQueue) -> None:
+    """The ring was emptied."""
+    q.stack_xoff = False
+    q.dql.reset()
 
 
 def netif_tx_wake_queue(q: NetdevQueue) -> None:
@@ -252,7 +281,6 @@ def __dev_kfree_skb_irq(skb: SkBuff) -> None:
 def __kfree_skb_defer(skb: SkBuff) -> None:
     skb_release_head_state(skb)
     skb_release_data(skb)
-    kfree_skbmem(skb)
 
 
 class NetTxAction(SoftirqAction):
