@@ -158,6 +158,31 @@ def test_cpu_goes_offline_without_cpu_numbers():
     assert [f for f in result.diagnoses[0].findings if f.rule == "R24"] == []
 
 
+def test_rows_without_cpu_numbers_are_those_of_the_online_cpus():
+    """CPU 1 is offline: the second row of 11 columns is CPU 2's."""
+    h = Host(cpus=4, queues=4, release="3.13.0-170-generic", softnet_columns=11)
+
+    def less(text: str) -> str:
+        lines = [x for x in text.splitlines(True) if not x.startswith("cpu1 ")]
+        at = next(i for i, x in enumerate(lines) if x.startswith("# cat /proc/net/softnet_stat"))
+        del lines[at + 2]
+        return "".join(lines)
+
+    first = less(h.mark())
+    h.tick(10)
+    h.soft[2]["dropped"] += 5000
+    (finding,) = judge(first + less(h.text())).diagnoses[0].findings
+    assert (finding.rule, finding.subject) == ("R24", "CPU 2")
+
+
+def test_a_counter_that_one_moment_lacks_is_unknown():
+    h = Host(driver="bnxt_en", queues=4)
+    h.eth["[0]: rx_discards"] = 4000
+    first = "".join(x for x in h.mark().splitlines(True) if "[0]: rx_discards" not in x)
+    h.tick(10)
+    assert judge(first + h.text()).diagnoses[0].findings == []
+
+
 # -- mixed hosts
 
 

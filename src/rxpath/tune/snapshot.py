@@ -7,7 +7,7 @@ recognising texts (intake.py), comparing moments (delta.py), judging (facts.py, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..formats import cpumask
 from ..formats.cpuinfo import Cpuinfo
@@ -95,8 +95,14 @@ class Snapshot:
 
     # -- typed access
     def softnet(self) -> SoftnetStat | None:
+        """Rows with their CPU.  Where the release prints no CPU number, rows are those of the online CPUs in order."""
         v = self.value("softnet_stat")
-        return v if isinstance(v, SoftnetStat) else None
+        if not isinstance(v, SoftnetStat):
+            return None
+        times = self.cpu_times()
+        if times is not None and len(times.cpus) == len(v.rows) and all(r.backlog_len is None for r in v.rows):
+            return SoftnetStat(tuple(replace(r, cpu=c) for c, r in zip(sorted(times.cpus), v.rows, strict=True)))
+        return v
 
     def interrupts(self) -> Interrupts | None:
         v = self.value("interrupts")

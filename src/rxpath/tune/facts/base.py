@@ -221,13 +221,10 @@ def softnet_moved(v: View, column: str, cpu: int | None = None) -> Fact:
         return unknown_fact(need, "softnet_stat is in one of the snapshots only")
     old = {r.cpu: r for r in a.rows} if a is not None else {}
     if not v.pair.single and a is not None and any(r.backlog_len is None for r in b.rows):
-        # no CPU numbers in the text: rows match by position, and only when every online CPU has one in both
-        counts = {
-            len(a.rows),
-            len(b.rows),
-            *(len(t.cpus) for s in (v.a, v.b) if (t := s.cpu_times()) is not None),
-        }
-        if len(counts) > 1:
+        # no CPU numbers in the text: rows match by position, and only when both moments have the same CPUs
+        online = [set(t.cpus) for snap in (v.a, v.b) if (t := snap.cpu_times()) is not None]
+        counts = {len(a.rows), len(b.rows), *(len(cpus) for cpus in online)}
+        if len(counts) > 1 or any(cpus != online[0] for cpus in online):
             return unknown_fact(
                 need,
                 "a CPU went on- or offline and this release prints no CPU numbers: rows cannot be matched",

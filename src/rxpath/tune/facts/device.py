@@ -56,20 +56,12 @@ def _meaning(v: View, meaning: str) -> Fact:
         at = seen.get(name, 0)
         seen[name] = at + 1
         have = old.get(name, [])
-        before = (
-            have[at]
-            if at < len(have)
-            else (None if v.pair.single else 0 if a is not None and _new_queue(name) else None)
-        )
+        before = have[at] if at < len(have) else None
         parts.append(moved_fact(v, before, value, row.bits, f"ethtool -S {v.device}", name, need))
     known = [p for p in parts if p.value is not None]
     if not known:
         return parts[0] if parts else unknown_fact(need)
     return sum_of(known) if len(known) == len(parts) else next(p for p in parts if p.value is None)
-
-
-def _new_queue(name: str) -> bool:
-    return re.search(r"\d", name) is not None
 
 
 _SYSFS = {
