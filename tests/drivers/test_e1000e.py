@@ -812,7 +812,7 @@ def test_a_ring_full_of_unsent_frames_is_dropped_on_down() -> None:
     hw = h.adapter().the_hw()
     hw.ew32(r.TCTL, reg(h, r.TCTL) & ~r.TCTL_EN)
     q = h.dev().tx_queues[0]
-        q.dql.adj_limit = 1 << 20  # byte queue limits would stop it before the ring is full
+    q.dql.adj_limit = 1 << 20  # byte queue limits would stop it before the ring is full
     for i in range(300):
         h.task(lambda i=i: dev_queue_xmit(make_skb(h, frame(60, fill=i))))  # type: ignore[misc]
     assert q.stopped and h.sent[0] == []
