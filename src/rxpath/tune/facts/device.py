@@ -217,11 +217,6 @@ def pauses(v: View) -> Fact:
     return _lost_sum(v, "pause_rx", "pause_tx")
 
 
-@fact("device", "pause frames sent: this host asks the peer to stop")
-def pause_sent(v: View) -> Fact:
-    return _lost(v, "pause_tx")
-
-
 @fact("device", "drop column of /proc/net/dev")
 def dev_drop(v: View) -> Fact:
     return material(v, _net_dev(v, "rx_drop"), v.number("rx_packets"))

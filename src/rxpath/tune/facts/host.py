@@ -132,16 +132,6 @@ def rmem_max_next(v: View) -> Fact:
     return Fact(int(max(n * 4, 4 << 20))) if n is not None else Fact(4 << 20)
 
 
-@fact("host", "largest size of net.ipv4.tcp_rmem, bytes")
-def tcp_rmem_max(v: View) -> Fact:
-    t = v.b.sysctl_vector("net.ipv4.tcp_rmem")
-    return (
-        Fact(t[2], (Evidence("sysctl", "net.ipv4.tcp_rmem", None, " ".join(map(str, t))),))
-        if t and len(t) == 3
-        else unknown_fact("sysctl net.ipv4.tcp_rmem")
-    )
-
-
 @fact("host", "net.ipv4.tcp_rmem with its largest size doubled")
 def tcp_rmem_next(v: View) -> Fact:
     t = v.b.sysctl_vector("net.ipv4.tcp_rmem")
@@ -339,11 +329,6 @@ def processed_all(v: View) -> Fact:
 @fact("host", "packets that all CPUs' backlogs refused (softnet column 2)")
 def backlog_drops_all(v: View) -> Fact:
     return material(v, softnet_moved(v, "dropped"), v.number("processed_all"))
-
-
-@fact("host", "polls that ended early on all CPUs (softnet column 3)")
-def squeezed_all(v: View) -> Fact:
-    return softnet_moved(v, "time_squeeze")
 
 
 @fact("host", "RPS interrupts taken on all CPUs (softnet column 10), per second")
