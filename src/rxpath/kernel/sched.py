@@ -80,12 +80,13 @@ class Task:
 class Scheduler:
     """Makes tasks and decides who runs."""
 
-    __slots__ = ("kernel", "tasks", "next_pid")
+    __slots__ = ("kernel", "tasks", "next_pid", "root")
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.tasks: list[Task] = []
         self.next_pid = 1
+        self.root = getcurrent()  # parent of all: a green thread made inside another must not be its child
 
     # --- making ---------------------------------------------------------------------------------------------
     def create(self, name: str, cpu: Cpu, fn: Callable[[], Any], mode: int = MODE_PROGRAM) -> Task:
@@ -93,13 +94,13 @@ class Scheduler:
         t = Task(self.next_pid, name, cpu, fn, mode)
         self.next_pid += 1
         self.tasks.append(t)
-        t.green = greenlet(lambda *a: self._main(t))
+        t.green = greenlet(lambda *a: self._main(t), self.root)
         return t
 
     def make_idle(self, cpu: Cpu) -> None:
         t = Task(0, "swapper/%d" % cpu.id, cpu, lambda: None, MODE_IDLE)
         t.state = TASK_RUNNING
-        t.green = greenlet(lambda *a: self._idle_loop(cpu))
+        t.green = greenlet(lambda *a: self._idle_loop(cpu), self.root)
         cpu.idle = t
         cpu.curr = t
         cpu.resume = t.green
