@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from rxpath.config import MachineConfig
 from rxpath.conform import tapfmt
+from rxpath.conform.environment import recorded_environment
 from rxpath.conform.tapfmt import blob, decode, ip_s, mac_s
 from rxpath.drivers.tun.tun import TunDevice, tun_create, tun_do_read, tun_get_user
 from rxpath.kernel.errno import NAMES
@@ -95,6 +96,7 @@ class Scenario:
         net = m.net
         if net.packet is None:
             packet_init(net)
+        recorded_environment(net)
         self.tap = tap = tun_create(net, env["dev"], nonblock=env["skb_alloc"] == "build_skb", napi=env["rx_mode"] == "napi")
         sysctls = dict(tapfmt.BASE_SYSCTLS)
         sysctls.update(self.sc.get("sysctls", {}))
@@ -151,6 +153,8 @@ class Scenario:
         if step < 0:
             return
         reason = values[3]
+        if reason == "SOCKET_CLOSE":
+            return  # sockets free their queues after a grace period, in nobody's context
         p = self.drops[-1] if self.drops else None
         if p and p["step"] == step and p["reason"] == reason and frame >= 0 and frame == p["in"] + p.get("n", 1):
             p["n"] = p.get("n", 1) + 1

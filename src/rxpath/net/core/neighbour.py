@@ -166,7 +166,7 @@ class NeighTable:
 
 def arm_gc(tbl: NeighTable) -> None:
     """The periodic work runs only while there are enough entries to look at (Linux: always, doing nothing)."""
-    if not tbl.gc_work.timer.queued and not tbl.gc_work.work.queued:
+    if len(tbl.entries) >= tbl.gc_thresh1 and not tbl.gc_work.timer.queued and not tbl.gc_work.work.queued:
         tbl.gc_work.schedule(tbl.parms.base_reachable_time >> 1)
 
 

@@ -235,11 +235,18 @@ def __netif_receive_skb_core(net: Net, skb: SkBuff, out: list[tuple[SkBuff, Pack
             if r == RX_HANDLER_EXACT:
                 exact = True
         break
-    if skb.vlan_present:
+    while skb.vlan_present:
+        again = False
         if skb.vlan_tci & 0xFFF:
             skb.pkt_type = PACKET_OTHERHOST
+        else:
+            again = proto == ETH_P_8021Q or proto == ETH_P_8021AD  # a tag within a priority tag: strip and look again
         skb.vlan_present = False
         skb.vlan_tci = 0
+        if again:
+            if not skb_vlan_untag(skb):
+                return NET_RX_DROP
+            proto = skb.protocol
     if not exact:
         for pt in net.ptype_base[proto & 15]:
             if pt.type == proto:

@@ -179,7 +179,7 @@ def fib_lookup_good_nhc(nh: FibNh, oif: int) -> bool:
     return not oif or nh.dev is not None and nh.dev.ifindex == oif
 
 
-def fib_table_lookup(t: FibTable, daddr: int, tos: int, oif: int, scope: int, res: FibResult) -> int:
+def _table_lookup(t: FibTable, daddr: int, tos: int, oif: int, scope: int, res: FibResult) -> int:
     """Longest prefix that fits: 0 and `res`, or a negative errno (-EAGAIN: not in this table)."""
     for plen in t.plens:
         lst = t.by_len[plen].get(daddr & (0xFFFFFFFF << (32 - plen)) & 0xFFFFFFFF)
@@ -195,7 +195,7 @@ def fib_table_lookup(t: FibTable, daddr: int, tos: int, oif: int, scope: int, re
             if err:
                 return -err
             for nh in fi.nhs:
-                if fib_lookup_good_nhc(nh, oif):
+                if not nh.dead and (not oif or nh.dev is not None and nh.dev.ifindex == oif):
                     res.type = a.type
                     res.fi = fi
                     res.nh = nh
@@ -209,12 +209,24 @@ def fib_table_lookup(t: FibTable, daddr: int, tos: int, oif: int, scope: int, re
     return -EAGAIN
 
 
+def fib_table_lookup(
+    t: FibTable, daddr: int, tos: int, oif: int, scope: int, res: FibResult, merged: FibTable | None = None
+) -> int:
+    """As `_table_lookup`, for callers that ask one table themselves; `merged` is the table that shares its trie."""
+    err = _table_lookup(t, daddr, tos, oif, scope, res)
+    if err == -EAGAIN and merged is not None:
+        err = _table_lookup(merged, daddr, tos, oif, scope, res)
+    if err == 0 and res.nh is not None:
+        fib_lookup_good_nhc(res.nh, oif)
+    return err
+
+
 def fib_lookup(ipv4: Ipv4, daddr: int, tos: int, oif: int, scope: int, res: FibResult) -> int:
     """local, main, default: 0 and `res`, or -ENETUNREACH or the error of a route that says no.  (Inline in Linux.)"""
     for tid in (RT_TABLE_LOCAL, RT_TABLE_MAIN, RT_TABLE_DEFAULT):
         t = ipv4.fib_tables.get(tid)
         if t is not None and t.plens:
-            err = fib_table_lookup(t, daddr, tos, oif, scope, res)
+            err = _table_lookup(t, daddr, tos, oif, scope, res)
             if err != -EAGAIN:
                 return err
     return -ENETUNREACH
@@ -354,7 +366,7 @@ def fib_add_ifaddr(ifa: InIfaddr) -> None:
         return
     if ifa.broadcast and ifa.broadcast != 0xFFFFFFFF:
         fib_magic(ipv4, RTN_BROADCAST, ifa.broadcast, 32, ifa)
-    if prefix >> 24 and not ifa.flags & IFA_F_SECONDARY and (prefix != ifa.local or ifa.prefixlen < 32):
+    if prefix > ipv4.zeronet_max and not ifa.flags & IFA_F_SECONDARY and (prefix != ifa.local or ifa.prefixlen < 32):
         fib_magic(ipv4, RTN_LOCAL if dev.flags & IFF_LOOPBACK else RTN_UNICAST, prefix, ifa.prefixlen, ifa, ifa.metric)
         if ifa.prefixlen < 31:
             if ipv4.variant.network_broadcast:
@@ -391,14 +403,16 @@ def fib_disable_ip(ipv4: Ipv4, dev: NetDevice) -> None:
 
 def inet_addr_type_dev_table(ipv4: Ipv4, dev: NetDevice | None, addr: int) -> int:
     """What kind of address this is for us: RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST or RTN_UNICAST."""
-    if addr >> 24 == 0 or addr == 0xFFFFFFFF:
+    if addr <= ipv4.zeronet_max or addr == 0xFFFFFFFF:
         return RTN_BROADCAST
     if addr >> 28 == 0xE:
         return RTN_MULTICAST
     t = ipv4.fib_tables.get(RT_TABLE_LOCAL)
     if t is not None:
         res = FibResult()
-        if fib_table_lookup(t, addr, 0, 0, 0, res) == 0 and (dev is None or res.dev is dev):
+        # without policy rules the local and main tables are one trie
+        main = ipv4.fib_tables.get(RT_TABLE_MAIN)
+        if fib_table_lookup(t, addr, 0, 0, 0, res, main) == 0 and (dev is None or res.dev is dev):
             return res.type
     return RTN_UNICAST
 

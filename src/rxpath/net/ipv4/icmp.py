@@ -113,7 +113,8 @@ def icmp_rcv(skb: SkBuff) -> int:
         icmp_echo(ipv4, skb)
     elif type_ == ICMP_EXT_ECHOREPLY:
         site = None if ping_rcv(ipv4, skb) else SITE_NO_PING
-    elif type_ > NR_ICMP_TYPES:
+    elif type_ > NR_ICMP_TYPES and not (ipv4.variant.icmp_bcast_first and isinstance(rt, Rtable)
+                                        and rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)):
         icmp[ICMP_MIB_INERRORS] += 1
         site = SITE_UNKNOWN
     else:
@@ -163,7 +164,7 @@ def icmp_echo(ipv4: Ipv4, skb: SkBuff) -> None:
     c = ipv4.kernel.costs
     if c.enabled:
         ipv4.kernel.cur().accrued_or_charge(c.icmp_reply)
-    icmp_reply(ipv4, skb, ICMP_ECHOREPLY, 0, skb.head[th + 4:th + 8], b"", skb.tobytes())
+    icmp_reply(ipv4, skb, ICMP_ECHOREPLY, skb.head[th + 1], skb.head[th + 4:th + 8], b"", skb.tobytes())
 
 
 def icmp_timestamp(ipv4: Ipv4, skb: SkBuff) -> Site | None:
@@ -222,7 +223,9 @@ def icmp_push_reply(ipv4: Ipv4, sk: InetSock, type_: int, code: int, rest: bytes
     skb = cork.skb
     assert skb is not None
     csum = csum_partial_copy_nocheck(hdr) + skb.csum
-    check = (csum % 0xFFFF or (0xFFFF if csum else 0)) ^ 0xFFFF
+    # the copying sum starts from minus zero (5.10): all zeros give 0, not 0xffff
+    zero = 0xFFFF if csum or ipv4.variant.csum_minus_zero else 0
+    check = (csum % 0xFFFF or zero) ^ 0xFFFF
     skb.replace(2, check.to_bytes(2, "big"))
     ip_push_pending_frames(ipv4, cork)
 
@@ -386,6 +389,7 @@ def _send_locked(ipv4: Ipv4, skb: SkBuff, rt_in: Rtable, type_: int, code: int, 
     ipc.addr = iph_saddr
     ipc.opt = opt
     fl4 = Flowi4(opt.faddr if opt.srr else iph_saddr, saddr, tos=tos & IPTOS_RT_MASK, proto=IPPROTO_ICMP)
+    fl4.icmp_type = type_
     rt = icmp_route_lookup(ipv4, skb, iph_saddr, iph_daddr, fl4)
     if rt is None:
         return

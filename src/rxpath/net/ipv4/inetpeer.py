@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rxpath.kernel.timer import Work
+
 if TYPE_CHECKING:
     from rxpath.net.ipv4.netns import Ipv4
 
@@ -27,17 +29,32 @@ class InetPeer:
 
 
 class InetPeerBase:
-    __slots__ = ("ipv4", "peers")
+    __slots__ = ("ipv4", "once", "peers")
 
     def __init__(self, ipv4: Ipv4) -> None:
         self.ipv4 = ipv4
         self.peers: dict[int, InetPeer] = {}
+        self.once = True
+
+
+def queue_work_on(base: InetPeerBase) -> None:
+    """The first use draws the table's secret (DO_ONCE), which leaves its clean-up to a kworker."""
+    base.ipv4.kernel.workqueue.schedule_work(Work(lambda: None))
+
+
+def lookup(base: InetPeerBase, daddr: int) -> InetPeer | None:
+    return base.peers.get(daddr)
 
 
 def inet_getpeer(base: InetPeerBase, daddr: int) -> InetPeer:
     """The entry of an address, made when it is not there."""
-    p = base.peers.get(daddr)
+    if base.once:
+        base.once = False
+        queue_work_on(base)
+    p = lookup(base, daddr)
     now = base.ipv4.kernel.jiffies()
+    if p is None:
+        p = lookup(base, daddr)  # again, under the lock
     if p is None:
         if len(base.peers) >= base.ipv4.inet_peer_threshold:
             base.peers.pop(next(iter(base.peers)))

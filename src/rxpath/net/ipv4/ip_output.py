@@ -160,7 +160,11 @@ def __ip_append_data(cork: Cork, data: bytes) -> None:
         from rxpath.net.ipv4.ip_sockglue import ip_local_error
         ip_local_error(sk, EMSGSIZE, cork.fl4.daddr, sk.dport, mtu - hdr + 20)
         raise linux_error(EMSGSIZE)
-    sock_wait_for_room(sk)
+    try:
+        sock_wait_for_room(sk)
+    except OSError:
+        sk.ipv4.ip[IPSTATS_MIB_OUTDISCARDS] += 1
+        raise
     cork.parts.append(data)
     cork.data_len += len(data)
 
@@ -269,7 +273,7 @@ def __ip_make_skb(ipv4: Ipv4, cork: Cork) -> SkBuff:
         ttl = ip_select_ttl(ipv4, sk)
     ident = ip_select_ident(ipv4, sk, fl4, df, ip_sk_ignore_df(sk))
     options = b""
-    if opt is not None and optlen:
+    if opt is not None:
         options = ip_options_build(ipv4, opt, cork.addr, fl4.saddr)
         cb = ip_cb(skb)
         cb.opt = opt
@@ -290,9 +294,10 @@ def __ip_make_skb(ipv4: Ipv4, cork: Cork) -> SkBuff:
     skb.priority = cork.priority
     skb.mark = cork.mark
     skb.protocol = ETH_P_IP
-    if cork.protocol == 1 and payload_first and not (sk.type == SOCK_RAW and sk.hdrincl):
+    if cork.protocol == 1 and payload_first:
         from rxpath.net.ipv4.icmp import icmp_out_count
-        icmp_out_count(ipv4, payload_first[0])
+        # a raw socket's type comes from its flow: so replies of the kernel's own socket count as type 0
+        icmp_out_count(ipv4, fl4.icmp_type if sk.type == SOCK_RAW and not sk.hdrincl else payload_first[0])
     return skb
 
 
@@ -365,10 +370,9 @@ def ip_local_out(ipv4: Ipv4, sk: InetSock | None, skb: SkBuff) -> int:
 
 
 def _count_out(ipv4: Ipv4, skb: SkBuff) -> None:
-    ipv4.ipext[IPSTATS_MIB_OUTOCTETS] += skb.len
-    if ipv4.kernel.release.ip_out_transmits:
-        ipv4.ip[IPSTATS_MIB_OUTPKTS] += 1
-    else:
+    """Before 6.12 packets are counted here, later as they leave, each fragment for itself."""
+    if not ipv4.kernel.release.ip_out_transmits:
+        ipv4.ipext[IPSTATS_MIB_OUTOCTETS] += skb.len
         ipv4.ip[IPSTATS_MIB_OUTREQUESTS] += 1
 
 
@@ -597,6 +601,9 @@ def ip_do_fragment(ipv4: Ipv4, skb: SkBuff) -> int:
 def ip_finish_output2(ipv4: Ipv4, skb: SkBuff, rt: Rtable) -> int:
     """Counting of group and broadcast packets, then the neighbour."""
     t = rt.rt_type
+    if ipv4.kernel.release.ip_out_transmits:
+        ipv4.ipext[IPSTATS_MIB_OUTOCTETS] += skb.len
+        ipv4.ip[IPSTATS_MIB_OUTPKTS] += 1
     if t == RTN_MULTICAST:
         ipv4.ipext[IPSTATS_MIB_OUTMCASTPKTS] += 1
         ipv4.ipext[IPSTATS_MIB_OUTMCASTOCTETS] += skb.len

@@ -87,7 +87,7 @@ class Ipv4:
         "igmp_max_memberships", "igmp_max_msf", "igmp_qrv", "igmp_link_local_mcast_reports", "udp_l3mdev_accept", "raw_l3mdev_accept",
         "fwmark_reflect", "fwmark_accept", "fib_multipath_hash_policy", "min_pmtu", "mtu_expires", "min_advmss", "error_cost", "error_burst",
         "redirect_number", "redirect_load", "redirect_silence", "ping_group_lo", "ping_group_hi", "inet_peer_threshold",
-        "inet_peer_minttl", "inet_peer_maxttl", "nexthop_compat_mode", "fib_sync_mem", "bc_forwarding_any")
+        "inet_peer_minttl", "inet_peer_maxttl", "nexthop_compat_mode", "fib_sync_mem", "zeronet_max")
 
     def __init__(self, net: Net) -> None:
         k: Kernel = net.kernel
@@ -149,6 +149,7 @@ class Ipv4:
         self.rt_stat: dict[str, int] = {"in_martian_src": 0, "in_martian_dst": 0, "in_slow_tot": 0, "in_brd": 0, "in_no_route": 0,
                                         "in_slow_mc": 0, "out_slow_tot": 0, "out_slow_mc": 0}
         hz = k.hz
+        self.zeronet_max = 0xFFFFFF if self.variant.zeronet_is_net else 0  # the last address of "this network"
         self.ip_forward = 0
         self.ip_default_ttl = 64
         self.ip_no_pmtu_disc = 0

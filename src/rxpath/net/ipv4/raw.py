@@ -322,6 +322,8 @@ def raw_sendmsg(sk: RawSock, data: bytes, name: Address | None, control: list[Cm
     if not ipc.addr:
         ipc.addr = fl4.daddr
     fl4.proto = sk.protocol
+    if sk.protocol == IPPROTO_ICMP and data:
+        fl4.icmp_type = data[0]
     cork = ip_make_skb(sk, fl4, data, 0, ipc, rt, flags)
     ip_send_skb(ipv4, cork, data)
     return len(data)

@@ -102,7 +102,7 @@ class RtAction:
 class Flowi4:
     """`struct flowi4`: what a packet to be routed is known by; `error` is why there is no route (negative errno)."""
 
-    __slots__ = ("daddr", "saddr", "oif", "iif", "tos", "proto", "flags", "scope", "mark", "sport", "dport", "error")
+    __slots__ = ("daddr", "saddr", "oif", "iif", "tos", "proto", "flags", "scope", "mark", "sport", "dport", "error", "icmp_type")
 
     def __init__(self, daddr: int, saddr: int = 0, *, oif: int = 0, tos: int = 0, proto: int = 0, scope: int = RT_SCOPE_UNIVERSE,
                  flags: int = 0, mark: int = 0, sport: int = 0, dport: int = 0) -> None:
@@ -118,6 +118,7 @@ class Flowi4:
         self.sport = sport
         self.dport = dport
         self.error = 0
+        self.icmp_type = 0
 
 
 class Rtable(Dst):
@@ -200,7 +201,7 @@ def ip_mc_validate_source(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: 
         return -EINVAL
     if saddr >> 24 == 127 and not d.eff_route_localnet:
         return R_LOCALNET
-    if saddr >> 24 == 0:
+    if saddr <= ipv4.zeronet_max:
         if daddr & 0xFFFFFF00 != 0xE0000000 and skb.head[skb.network_header + 9] != 2:
             return R_INVALID_SOURCE
         return 0
@@ -269,10 +270,10 @@ def ip_route_input_slow(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: in
     d8 = daddr >> 24
     if daddr == 0xFFFFFFFF or (saddr == 0 and daddr == 0):
         return _brd_input(ipv4, skb, daddr, saddr, tos, dev, d)
-    if s8 == 0:
+    if saddr <= ipv4.zeronet_max:
         ip_handle_martian_source(ipv4, dev, d, skb, daddr, saddr)
         return R_INVALID_SOURCE
-    if d8 == 0:
+    if daddr <= ipv4.zeronet_max:
         return _martian_destination(ipv4, dev, d, daddr, saddr, R_INVALID_DEST)
     if d8 == 127:
         if not d.eff_route_localnet:
@@ -324,7 +325,7 @@ def ip_route_input_slow(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: in
 def _brd_input(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: int, dev: NetDevice, d: InDevice) -> int:
     if skb.protocol != ETH_P_IP:
         return -EINVAL
-    if saddr >> 24:
+    if saddr > ipv4.zeronet_max:
         err = fib_validate_source(ipv4, skb, saddr, 0, tos, 0, dev, d)
         if err < 0:
             ip_handle_martian_source(ipv4, dev, d, skb, daddr, saddr)
@@ -377,7 +378,7 @@ def ip_route_use_hint(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: int,
     if d is None:
         return -EINVAL
     s8 = saddr >> 24
-    if s8 >> 4 == 0xE or saddr == 0xFFFFFFFF or s8 == 0:
+    if s8 >> 4 == 0xE or saddr == 0xFFFFFFFF or saddr <= ipv4.zeronet_max:
         ip_handle_martian_source(ipv4, dev, d, skb, daddr, saddr)
         return R_INVALID_SOURCE
     if s8 == 127 and not d.eff_route_localnet:
@@ -489,7 +490,7 @@ def ip_do_redirect(ipv4: Ipv4, skb: SkBuff, rt: Rtable, fl4: Flowi4, new_gw: int
     d = ipv4.in_dev(dev)
     if d is None or rt.rt_gw != old_gw:
         return
-    if new_gw == old_gw or not d.eff_rx_redirects or new_gw >> 28 == 0xE or new_gw == 0xFFFFFFFF or new_gw >> 24 == 0:
+    if new_gw == old_gw or not d.eff_rx_redirects or new_gw >> 28 == 0xE or new_gw == 0xFFFFFFFF or new_gw <= ipv4.zeronet_max:
         return
     if not d.eff_shared_media:
         if not inet_addr_onlink(d, new_gw, old_gw):
@@ -615,7 +616,7 @@ def ip_route_output_key_hash_rcu(ipv4: Ipv4, fl4: Flowi4) -> Rtable | None:
     res = FibResult()
     d8 = daddr >> 24
     if saddr:
-        if saddr >> 28 == 0xE or saddr == 0xFFFFFFFF or saddr >> 24 == 0:
+        if saddr >> 28 == 0xE or saddr == 0xFFFFFFFF or saddr <= ipv4.zeronet_max:
             fl4.error = -EINVAL
             return None
         if fl4.oif == 0 and (d8 >> 4 == 0xE or daddr == 0xFFFFFFFF):
@@ -705,7 +706,7 @@ def __mkroute_output(ipv4: Ipv4, res: FibResult, fl4: Flowi4, orig_oif: int, dev
         fi = None
     elif daddr >> 28 == 0xE:
         t = RTN_MULTICAST
-    elif daddr >> 24 == 0:
+    elif daddr <= ipv4.zeronet_max:
         fl4.error = -EINVAL
         return None
     if lo:
@@ -758,7 +759,7 @@ def fib_compute_spec_dst(skb: SkBuff) -> int:
         return int(daddr)
     dev = skb.dev if skb.dev is not None else skb.net.by_index.get(skb.skb_iif)
     scope = RT_SCOPE_UNIVERSE
-    if saddr >> 24:
+    if saddr > ipv4.zeronet_max:
         res = FibResult()
         if fib_lookup(ipv4, saddr, skb.head[skb.network_header + 1] & IPTOS_RT_MASK, 0, 0, res) == 0:
             return fib_result_prefsrc(ipv4, res, saddr)

@@ -730,7 +730,7 @@ def __udp4_lib_mcast_deliver(ipv4: Ipv4, skb: SkBuff, saddr: int, daddr: int, sp
     if not match:
         if ipv4.kernel.release.udp_ignored_multi:
             ipv4.udp[UDP_MIB_IGNOREDMULTI] += 1
-        consume_skb(skb, SITE_NO_SOCKET_MULTI)
+        kfree_skb_reason(skb, SITE_NO_SOCKET_MULTI)
         return 0
     first = match[0]
     clones = [(sk, skb_clone(skb)) for sk in match[1:]]
@@ -1070,7 +1070,7 @@ def _csum_copy_err(sk: UdpSock, skb: SkBuff, flags: int) -> None:
         elif skb in sk.receive_queue:
             sk.receive_queue.remove(skb)
             udp_skb_destructor(sk, skb)
-    sk.drops += 1 if flags & MSG_PEEK else 0
+    sk.drops += 1
     mib = sk.ipv4.udp
     mib[UDP_MIB_CSUMERRORS] += 1
     mib[UDP_MIB_INERRORS] += 1
