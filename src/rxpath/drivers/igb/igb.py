@@ -71,7 +71,7 @@ IGB_MAX_DATA_PER_TXD: Final = 1 << 15
 IGB_MIN_ITR_USECS: Final = 10
 IGB_MAX_ITR_USECS: Final = 10000
 IGB_MAX_RXNFC_FILTERS: Final = 16
-MAX_ETYPE_FILTER: Final = 8  # 6.1 counts 8 of them, the first for IEEE 1588
+MAX_ETYPE_FILTER: Final = 3  # the fourth is for IEEE 1588
 IGB_ETH_PKT_HDR_PAD: Final = 14 + 4 + 8
 MAX_JUMBO_FRAME_SIZE: Final = 0x2600
 MAX_STD_JUMBO_FRAME_SIZE: Final = 9216
@@ -506,8 +506,7 @@ class IgbAdapter:
         "tstamp_rx_filter",
         "nfc_filters",
         "etype_bitmap",
-        "removed",
-        "free_pages",
+        "hdr_pad",
     )
 
     def __init__(self, module: IgbModuleLike, pdev: PciDev, netdev: IgbNetDevice) -> None:
@@ -566,8 +565,8 @@ class IgbAdapter:
         self.tstamp_rx_filter = 0
         self.nfc_filters: list[NfcFilter] = []
         self.etype_bitmap = [False] * MAX_ETYPE_FILTER
-        self.removed = False
-        self.free_pages: list[RxPage] = []
+        # two VLAN tags' worth since 4.x, one before
+        self.hdr_pad = IGB_ETH_PKT_HDR_PAD - (4 if self.old_release else 0)
 
     # --- log lines, as netdev_printk puts them together -----------------------------------------------------
     def netdev_printk(self, level: int, text: str) -> None:
