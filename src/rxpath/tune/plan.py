@@ -31,6 +31,8 @@ from rxpath.wire.addr import ip4_str
 MAX_PORTS: Final = 256
 MAX_PEERS: Final = 4096
 DEFAULT_ADDRESS: Final = "10.0.0.2/24"
+NO_MAC: Final = bytes(6)
+PEER_MAC: Final = b"\x02\x00\x00\x00\x00\x01"
 
 RunAction = Callable[[Machine, str], None]
 
@@ -104,6 +106,27 @@ class PeerWatch(Source):
         return dict(islice(found.items(), MAX_PEERS))
 
 
+class Addressed(Source):
+    """Frames without Ethernet addresses, as a loopback device has them, get those of a NIC and a peer."""
+
+    __slots__ = ("mac", "peer")
+
+    def __init__(self, inner: Source, mac: bytes, peer: bytes = PEER_MAC) -> None:
+        super().__init__(inner.name, inner.total, inner)
+        self.mac = mac
+        self.peer = peer
+
+    def __iter__(self) -> Iterator[Frame]:
+        assert self.inner is not None
+        for item in self.inner:
+            frame = item[1]
+            if frame.startswith(NO_MAC):
+                source = self.peer if frame[6:12] == NO_MAC else frame[6:12]
+                item = (item[0], type(frame)(self.mac + source + frame[12:]))
+            self.frames += 1
+            yield item
+
+
 @dataclass(slots=True)
 class Plan:
     """A request ready to run, and what has to be put away afterwards. `stop` ends the source at the next
@@ -147,10 +170,11 @@ class Plan:
         return result
 
     def close(self) -> None:
-        """Close the capture and the file written."""
+        """Close the capture and the file written; once more does nothing."""
         self.chain.close()
         if self.recorder is not None:
             self.recorder.close()
+            self.recorder = None
 
 
 class Recorder:
@@ -340,16 +364,18 @@ def _prepare_capture(options: ReplayOptions, nic: NicConfig) -> Plan:
             notes.append("no host in the capture receives IPv4: no address is set and no socket opened")
             hosts = HostScan()
         else:
-            if not nic.mac and host.mac is not None:
+            if host.mac == NO_MAC:
+                wanted = Addressed(wanted, nic.mac_bytes(0))
+                notes.append("taken on a loopback device: frames are addressed to the NIC")
+            elif not nic.mac and host.mac is not None:
                 nic.mac = host.mac.hex(":")
             _address(nic, host.ip)
             ports = sorted((p for p in host.udp if p and p not in host.refused), key=lambda p: (-host.udp[p], p))
             if len(ports) > MAX_PORTS and not options.machine.listeners:
                 notes.append(f"the host receives on {len(ports)} UDP ports; the {MAX_PORTS} busiest are opened")
-            mac = bytes.fromhex(nic.mac.replace(":", "")) if nic.mac else b""
             hosts = HostScan(
                 ip=host.ip,
-                mac=mac,
+                mac=nic.mac_bytes(0),
                 udp_ports=sorted(ports[:MAX_PORTS]),
                 tcp_ports=sorted(host.tcp),
                 peers=watch.peers_of(host.ip),
