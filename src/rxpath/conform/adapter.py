@@ -153,7 +153,7 @@ class Scenario:
         if step < 0:
             return
         reason = values[3]
-        if reason == "SOCKET_CLOSE":
+        if reason in ("SOCKET_CLOSE", "CONSUMED"):
             return  # sockets free their queues after a grace period, in nobody's context
         p = self.drops[-1] if self.drops else None
         if p and p["step"] == step and p["reason"] == reason and frame >= 0 and frame == p["in"] + p.get("n", 1):

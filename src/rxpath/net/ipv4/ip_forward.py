@@ -59,6 +59,8 @@ def ip_forward(skb: SkBuff) -> int:
         kfree_skb_reason(skb, SITE_SRFAIL)
         return 1
     cb.flags |= IPSKB_FORWARDED
+    if ipv4.variant.forw_early:
+        ipv4.ip[IPSTATS_MIB_OUTFORWDATAGRAMS] += 1
     mtu = ip_dst_mtu_maybe_forward(ipv4, rt, True)
     if ip_exceeds_mtu(skb, mtu):
         ipv4.ip[IPSTATS_MIB_FRAGFAILS] += 1
@@ -86,7 +88,8 @@ def ip_decrease_ttl(skb: SkBuff) -> None:
 
 
 def ip_forward_finish(ipv4: Ipv4, skb: SkBuff) -> int:
-    ipv4.ip[IPSTATS_MIB_OUTFORWDATAGRAMS] += 1
+    if not ipv4.variant.forw_early:
+        ipv4.ip[IPSTATS_MIB_OUTFORWDATAGRAMS] += 1
     if not ipv4.kernel.release.ip_out_transmits:
         ipv4.ipext[IPSTATS_MIB_OUTOCTETS] += skb.len
     cb = ip_cb(skb)

@@ -45,6 +45,7 @@ SITE_FRAG_NOMEM: Final = Site("ip defrag", "fragment memory is used up", "Ip Rea
 SITE_FRAG_DUP: Final = Site("ip defrag", "duplicate fragment", "none", "NOT_SPECIFIED")
 SITE_FRAG_DUP_REASON: Final = Site("ip defrag", "duplicate fragment", "none", "DUP_FRAG")
 SITE_FRAG_KILLED: Final = Site("ip defrag", "its queue was killed", "Ip ReasmFails", "NOT_SPECIFIED")
+SITE_FRAG_KILLED_C: Final = Site("ip defrag", "its queue was killed", "Ip ReasmFails", "CONSUMED")
 SITE_FRAG_OVERSIZE: Final = Site("ip defrag", "reassembled packet too large", "Ip ReasmFails", "NOT_SPECIFIED")
 SITE_FRAG_TIMEOUT: Final = Site("ip defrag", "time-out", "Ip ReasmTimeout, Ip ReasmFails", "FRAG_REASM_TIMEOUT")
 SITE_FRAG_TOO_FAR: Final = Site("ip defrag", "too many other fragments of the same source between", "Ip ReasmFails", "FRAG_TOO_FAR")
@@ -195,7 +196,12 @@ def ip_frag_reinit(q: Ipq) -> None:
 def _discard(ipv4: Ipv4, q: Ipq, skb: SkBuff) -> None:
     ipv4.ip[IPSTATS_MIB_REASMFAILS] += 1
     kfree_skb_reason(skb, SITE_FRAG)
-    ipq_destroy(q, SITE_FRAG_KILLED)
+    ipq_destroy(q, killed_site(ipv4))
+
+
+def killed_site(ipv4: Ipv4) -> Site:
+    """6.12 and later tell tracers that what a killed queue held was consumed; it is lost all the same."""
+    return SITE_FRAG_KILLED_C if ipv4.variant.frag_reasons else SITE_FRAG_KILLED
 
 
 def inet_frag_queue_insert(q: Ipq, f: Frag) -> int:
@@ -356,7 +362,7 @@ def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> Sk
         if total > 65535 and ipv4.kernel.log.ratelimit("oversized"):
             ipv4.kernel.log.info("Oversized IP packet from %s" % ip4_str(q.key[1]))
         ipv4.ip[IPSTATS_MIB_REASMFAILS] += 1
-        _purge(q, SITE_FRAG_OVERSIZE if total > 65535 else SITE_FRAG)
+        _purge(q, killed_site(ipv4) if ipv4.variant.frag_reasons else SITE_FRAG_OVERSIZE if total > 65535 else SITE_FRAG)
         return None
     dst = last.dst
     last.dst = None
@@ -438,4 +444,4 @@ def frag_in_flight(net: Net, seen: dict[int, int]) -> int:
 def ipfrag_flush(net: Net) -> None:
     """The machine ends: every queue goes."""
     for q in list(ipv4_of(net).fqdir.queues.values()):
-        ipq_destroy(q, SITE_FRAG_KILLED)
+        ipq_destroy(q, killed_site(q.fqdir.ipv4))
