@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from rxpath.config import MachineConfig, NicConfig
+from rxpath.drivers.pci import pci_bus, pci_scan_slot
 from rxpath.hw.bus import Tag
 from rxpath.hw.nic.base import NicModel
 from rxpath.kernel import procfs
@@ -229,6 +230,7 @@ class Machine:
             model: NicModel = cls(mac=nic.mac_bytes(len(self.ports)))
             port = Port(self, nic, model)
             k.pci.assign_bars(port.slot)
+            pci_scan_slot(pci_bus(k), port.slot, tuple(nic.refuse))
             self.ports.append(port)
         for name in dict.fromkeys(n.model for n in self.config.nics):
             params = next(n.params for n in self.config.nics if n.model == name)

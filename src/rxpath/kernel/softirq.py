@@ -122,6 +122,8 @@ def handle_softirqs(cpu: Cpu) -> None:
         cpu.softirq_pending = 0
         if cost:
             cpu.charge(cost)
+        elif cpu.attention:  # interrupts are on from here
+            cpu.charge(0)
         nr = 0
         while pending:
             if pending & 1:

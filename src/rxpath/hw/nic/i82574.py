@@ -742,7 +742,7 @@ class I82574(NicModel):
         done = self.eiac & cause
         self.icr &= ~done
         if self.ctrl_ext & r.CTRL_EXT_EIAME:
-            self.ims &= ~done
+            self.ims &= ~(done & self.iam)
         self.signalled |= cause & ~done
         self.stats[r.S_IAC] += 1
         if self.msix is not None:

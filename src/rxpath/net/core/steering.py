@@ -45,7 +45,7 @@ class SdFlowLimit:
 
     __slots__ = ("buckets", "history", "history_head", "num_buckets")
 
-    HISTORY = 128
+    HISTORY: Final = 128
 
     def __init__(self, num_buckets: int) -> None:
         self.num_buckets = num_buckets
