@@ -1,0 +1,209 @@
+"""ss (iproute2 6.1): sockets of IPv4; -u -t -w -a -l -n -m -e -p -H -O -s, state and port filters."""
+
+from __future__ import annotations
+
+from rxpath.formats import ss
+from rxpath.kernel.errno import ENOTSUP
+from rxpath.net.core.sock import Sock, sk_meminfo, sock_gen_cookie
+from rxpath.net.ipv4.inet_sock import InetSock
+from rxpath.tools.process import Process, Usage
+from rxpath.wire.addr import ip4_str
+
+# by the kernel's number of a state
+STATES = {
+    1: "ESTAB",
+    2: "SYN-SENT",
+    3: "SYN-RECV",
+    4: "FIN-WAIT-1",
+    5: "FIN-WAIT-2",
+    6: "TIME-WAIT",
+    7: "UNCONN",
+    8: "CLOSE-WAIT",
+    9: "LAST-ACK",
+    10: "LISTEN",
+    11: "CLOSING",
+}
+LISTENING = ("LISTEN", "UNCONN")
+WORDS = {
+    "established": ("ESTAB",),
+    "syn-sent": ("SYN-SENT",),
+    "syn-recv": ("SYN-RECV",),
+    "fin-wait-1": ("FIN-WAIT-1",),
+    "fin-wait-2": ("FIN-WAIT-2",),
+    "time-wait": ("TIME-WAIT",),
+    "closed": ("UNCONN",),
+    "unconnected": ("UNCONN",),
+    "close-wait": ("CLOSE-WAIT",),
+    "last-ack": ("LAST-ACK",),
+    "listening": ("LISTEN",),
+    "closing": ("CLOSING",),
+    "all": tuple(STATES.values()),
+    "connected": tuple(s for s in STATES.values() if s not in LISTENING),
+}
+LONG = {
+    "--udp": "u",
+    "--tcp": "t",
+    "--raw": "w",
+    "--all": "a",
+    "--listening": "l",
+    "--numeric": "n",
+    "--memory": "m",
+    "--extended": "e",
+    "--processes": "p",
+    "--no-header": "H",
+    "--oneline": "O",
+    "--ipv4": "4",
+    "--summary": "s",
+    "--info": "i",
+}
+NETIDS = {"UDP": "udp", "TCP": "tcp", "RAW": "raw", "PING": "icmp"}
+
+
+def main(p: Process, args: list[str]) -> int:
+    """The program.  Status 255 for wrong use.  Ports are numbers always: there is no list of services."""
+    flags = ""
+    states: tuple[str, ...] | None = None
+    ports: list[tuple[str, str]] = []
+    words: list[str] = []
+    for a in args:
+        if a in LONG:
+            flags += LONG[a]
+        elif a in ("-V", "--version"):
+            p.out("ss utility, iproute2-6.1.0\n")
+            return 0
+        elif a.startswith("-") and len(a) > 1:
+            for c in a[1:]:
+                if c in "x06":
+                    raise OSError(ENOTSUP, f"ss -{c}")
+                if c not in "utwalnmepHO4sirbo":
+                    raise Usage(
+                        f"ss: invalid option -- '{c}'\nUsage: ss [ OPTIONS ]\n       ss [ OPTIONS ] [ FILTER ]\n",
+                        255,
+                    )
+            flags += a[1:]
+        else:
+            words.append(a)
+    words = [
+        w
+        for w in " ".join(words).replace("(", " ").replace(")", " ").split()
+        if w not in ("and", "=", "==", "eq")
+    ]
+    at = 0
+    while at < len(words):
+        w = words[at]
+        v = words[at + 1] if at + 1 < len(words) else ""
+        at += 2
+        if w == "state":
+            if v.lower() not in WORDS:
+                raise Usage(f"ss: wrong state name: {v}\n", 255)
+            states = (states or ()) + WORDS[v.lower()]
+        elif w in ("sport", "dport") and v:
+            ports.append((w, v.removeprefix(":")))
+        else:
+            text = f'Error: an inet prefix is expected rather than "{w}".\n'
+            raise Usage('ss: bison bellows (while parsing filter): "syntax error!" Sorry.\n' + text, 255)
+    if "s" in flags:
+        return _summary(p)
+    kinds = [k for c, k in (("u", "UDP"), ("t", "TCP"), ("w", "RAW")) if c in flags]
+    shown_kinds = kinds or ["PING", "UDP", "RAW", "TCP"]
+    if states is None:
+        if "a" in flags:
+            states = WORDS["all"]
+        elif "l" in flags:
+            states = LISTENING
+        else:
+            states = WORDS["connected"]
+    rows: list[ss.SsSock] = []
+    for kind in ("PING", "UDP", "RAW", "TCP"):
+        if kind in shown_kinds:
+            rows += [
+                _row(p, s, flags, kind) for s in sockets(p, kind) if _state(s) in states and _fits(s, ports)
+            ]
+    if "l" in flags and "a" not in flags:
+        rows = [r for r in rows if r.state == "LISTEN" or r.netid != "tcp"]
+    p.out(
+        ss.render(
+            rows,
+            header="H" not in flags,
+            netid=len(shown_kinds) > 1,
+            state=len(states) > 1,
+            oneline="O" in flags,
+        )
+    )
+    return 0
+
+
+def sockets(p: Process, kind: str) -> list[InetSock]:
+    """The programs' sockets of one protocol that inet_diag finds, by port; the kernel's own are not shown."""
+    out: list[InetSock] = []
+    for s in p.net.sockets:
+        if not isinstance(s, InetSock) or s.prot.name != kind or s.dead or type(s).__name__ == "KernelSock":
+            continue
+        if s.num == 0 or (kind == "TCP" and s.state == 7):
+            continue
+        out.append(s)
+    out.sort(key=lambda s: (s.num, s.inode))
+    return out
+
+
+def _state(s: Sock) -> str:
+    return STATES.get(s.state, "UNCONN")
+
+
+def _fits(s: InetSock, ports: list[tuple[str, str]]) -> bool:
+    return all(str(s.num if side == "sport" else s.dport) == port for side, port in ports)
+
+
+def _row(p: Process, s: InetSock, flags: str, kind: str) -> ss.SsSock:
+    state = _state(s)
+    recv, send = s.rmem_alloc, s.wmem_alloc
+    if kind == "TCP":
+        if state == "LISTEN":
+            recv, send = getattr(s, "ack_backlog", 0), getattr(s, "max_ack_backlog", 0)
+        else:
+            recv = (getattr(s, "rcv_nxt", 0) - getattr(s, "copied_seq", 0)) & 0xFFFFFFFF
+            send = (getattr(s, "write_seq", 0) - getattr(s, "snd_una", 0)) & 0xFFFFFFFF
+    memory = None
+    if "m" in flags:
+        m = sk_meminfo(s)
+        drops = m[8] if p.kernel.release.name != "3.13" else None
+        memory = ss.Skmem(m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], drops)
+    extra = f"ino:{s.inode} sk:{sock_gen_cookie(s):x} <->" if "e" in flags else ""
+    bound = ""
+    if s.bound_dev_if:
+        dev = p.net.by_index.get(s.bound_dev_if)
+        bound = f"%{dev.name}" if dev is not None else ""
+    return ss.SsSock(
+        recv,
+        send,
+        ip4_str(s.rcv_saddr) + bound,
+        str(s.num)
+        if kind != "RAW"
+        else {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 255: "raw"}.get(s.num, str(s.num)),
+        ip4_str(s.daddr),
+        str(s.dport) if s.dport else "*",
+        state,
+        NETIDS[kind],
+        memory,
+        extra,
+    )
+
+
+def _summary(p: Process) -> int:
+    count = {k: len(sockets(p, k)) for k in ("UDP", "TCP", "RAW")}
+    tcp = sockets(p, "TCP")
+    estab = sum(1 for s in tcp if _state(s) == "ESTAB")
+    total = len([s for s in p.net.sockets if type(s).__name__ != "KernelSock"])
+    p.out(f"Total: {total}\nTCP:   {count['TCP']} (estab {estab}, closed 0, orphaned 0, timewait 0)\n\n")
+    p.out("Transport Total     IP        IPv6\n")
+    inet = sum(count.values())
+    for name, n in (
+        ("RAW\t", count["RAW"]),
+        ("UDP\t", count["UDP"]),
+        ("TCP\t", count["TCP"]),
+        ("INET\t", inet),
+        ("FRAG\t", 0),
+    ):
+        p.out(f"{name}  {n:<9d} {n:<9d} {0:<9d}\n")
+    p.out("\n")
+    return 0
