@@ -15,6 +15,8 @@ import pytest
 
 from rxpath.cli import main, render_replay, terminal
 from rxpath.config import ListenConfig
+from rxpath.link import adapt
+from rxpath.link.source import BadFcsFrame, Source
 from rxpath.tune import plan as plans
 from rxpath.tune import replay as runs
 
@@ -384,3 +386,31 @@ def test_speed_is_exact(ran):
     assert len(slow) == len(fast)
     # the cable may hold a frame of a burst back, which no speed changes
     assert abs(slow[-1][0] - slow[0][0] - 3 * (fast[-1][0] - fast[0][0])) < 1_000_000
+
+
+class Times(Source):
+    """A source of given frames."""
+
+    def __init__(self, frames):
+        super().__init__("times", len(frames), None)
+        self.list = frames
+
+    def __iter__(self):
+        return iter(self.list)
+
+
+def test_long_pauses_are_shortened_and_counted():
+    second = 10**9
+    times = [0, 5 * second, 5 * second + 7200 * second, 5 * second + 7201 * second, 10**17]
+    short = adapt.Shortened(Times([(t, b"") for t in times]))
+    hour = 3600 * second
+    assert [t for t, _ in short] == [0, 5 * second, 5 * second + hour, 6 * second + hour, 6 * second + 2 * hour]
+    assert short.hits == 2
+
+
+def test_frames_without_addresses_get_those_of_the_nic():
+    frames = [(0, bytes(12) + b"\x08\x00x"), (1, b"\x02" + bytes(11) + b"\x08\x00x"), (2, BadFcsFrame(bytes(14)))]
+    given = [f for _, f in adapt.Addressed(Times(frames), b"\x02nicno")]
+    assert given[0] == b"\x02nicno" + adapt.PEER_MAC + b"\x08\x00x"
+    assert given[1] == frames[1][1]
+    assert type(given[2]) is BadFcsFrame

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any, Final
 
 from rxpath.config import ConfigError, ListenConfig, MachineConfig, NicConfig
+from rxpath.link.adapt import NO_MAC, Addressed, PeerWatch, Shortened
 from rxpath.link.capture import CaptureReader
 from rxpath.link.capture_writer import CaptureWriter, open_writer
 from rxpath.link.captured import as_wire
@@ -26,13 +27,11 @@ from rxpath.link.source import Frame, Source
 from rxpath.link.survey import HostSurvey, survey
 from rxpath.machine import Machine
 from rxpath.tune.replay import HostScan, Listener, ReplayRequest
+from rxpath.units import human_time
 from rxpath.wire.addr import ip4_str
 
 MAX_PORTS: Final = 256
-MAX_PEERS: Final = 4096
 DEFAULT_ADDRESS: Final = "10.0.0.2/24"
-NO_MAC: Final = bytes(6)
-PEER_MAC: Final = b"\x02\x00\x00\x00\x00\x01"
 
 RunAction = Callable[[Machine, str], None]
 
@@ -73,60 +72,6 @@ class ReplayOptions:
     write_at: str = "wire"
 
 
-class PeerWatch(Source):
-    """Passes frames on and remembers from which MAC each (source, destination) pair of IPv4 addresses came."""
-
-    __slots__ = ("pairs",)
-
-    def __init__(self, inner: Source) -> None:
-        super().__init__(inner.name, inner.total, inner)
-        self.pairs: dict[bytes, bytes] = {}
-
-    def __iter__(self) -> Iterator[Frame]:
-        assert self.inner is not None
-        pairs = self.pairs
-        for item in self.inner:
-            frame = item[1]
-            kind = frame[12:14]
-            at = 26
-            if kind == b"\x81\x00":
-                kind = frame[16:18]
-                at = 30
-            if kind == b"\x08\x00":
-                pair = frame[at : at + 8]
-                if pair not in pairs and len(pair) == 8:
-                    pairs[pair] = frame[6:12]
-            self.frames += 1
-            yield item
-
-    def peers_of(self, ip: int) -> dict[int, bytes]:
-        """Who sent to `ip`, in the order of appearance: address -> MAC; the first 4096."""
-        to = ip.to_bytes(4, "big")
-        found = {int.from_bytes(pair[:4], "big"): mac for pair, mac in self.pairs.items() if pair[4:] == to}
-        return dict(islice(found.items(), MAX_PEERS))
-
-
-class Addressed(Source):
-    """Frames without Ethernet addresses, as a loopback device has them, get those of a NIC and a peer."""
-
-    __slots__ = ("mac", "peer")
-
-    def __init__(self, inner: Source, mac: bytes, peer: bytes = PEER_MAC) -> None:
-        super().__init__(inner.name, inner.total, inner)
-        self.mac = mac
-        self.peer = peer
-
-    def __iter__(self) -> Iterator[Frame]:
-        assert self.inner is not None
-        for item in self.inner:
-            frame = item[1]
-            if frame.startswith(NO_MAC):
-                source = self.peer if frame[6:12] == NO_MAC else frame[6:12]
-                item = (item[0], type(frame)(self.mac + source + frame[12:]))
-            self.frames += 1
-            yield item
-
-
 @dataclass(slots=True)
 class Plan:
     """A request ready to run, and what has to be put away afterwards. `stop` ends the source at the next
@@ -137,6 +82,7 @@ class Plan:
     chain: Chain
     options: ReplayOptions
     recorder: Recorder | None = None
+    short: Shortened | None = None
     stopped: bool = False
 
     def stop(self) -> None:
@@ -148,6 +94,9 @@ class Plan:
         reconstruction = self.chain.reconstruction()
         if reconstruction is not None:
             messages.extend(reconstruction.lines())
+        if self.short is not None and self.short.hits:
+            limit = human_time(self.short.limit_ns)
+            messages.append(f"{self.short.hits} pauses of more than {limit} shortened to that")
         if self.stopped:
             messages.append("interrupted: the numbers are of the frames sent until then")
         self.close()
@@ -217,7 +166,8 @@ class Recorder:
             self.held = None
 
     def sent(self, now: int, frame: bytes) -> None:
-        """A frame left the NIC at engine time `now`. What left before the first frame came is not recorded."""
+        """A frame left the NIC at engine time `now`. What left before the first frame came is not recorded.
+        """
         if not self.started:
             return
         time = self.base + now - self.start
@@ -356,8 +306,9 @@ def _prepare_capture(options: ReplayOptions, nic: NicConfig) -> Plan:
         wire = as_wire(reader, options.captured_at, host=options.host or None, mtu=nic.mtu or None)
         wanted: Source = Filtered(wire, options.filter) if options.filter else wire
         watch = PeerWatch(wanted)
+        wanted = short = Shortened(wanted)
         seen = survey(watch)
-        wanted.reset()
+        watch.reset()
         host = _wanted(options.host, seen.hosts, seen.host(), options.capture)
         notes: list[str] = []
         if host is None:
@@ -391,8 +342,9 @@ def _prepare_capture(options: ReplayOptions, nic: NicConfig) -> Plan:
             link_bps=nic.link_rate(),
             queue=nic.cable_queue,
         )
-        chain = Chain(source, reader, wire, cable)
-        return _request(options, chain, hosts, seen.frames * options.loop, notes)
+        plan = _request(options, Chain(source, reader, wire, cable), hosts, seen.frames * options.loop, notes)
+        plan.short = short
+        return plan
     except BaseException:
         reader.close()
         raise
