@@ -1,7 +1,9 @@
 """`Socket`: the machine's sockets with the manners of the standard library's `socket.socket`.
 
-Constants are Linux's numbers (net/core/sock.py, net/ipv4/ip_sockglue.py), whatever the host system is.  A call from a program that runs as
-a task of the machine blocks in plain Python; from outside of any task only what need not block works, the rest raises BlockingIOError.
+Constants are Linux's numbers (net/core/sock.py, net/ipv4/ip_sockglue.py), whatever the host system is.  A call
+from a program that runs as
+a task of the machine blocks in plain Python; from outside of any task only what need not block works, the rest
+raises BlockingIOError.
 Errors are the standard library's classes with Linux's errno: ConnectionRefusedError, BlockingIOError, TimeoutError...
 """
 
@@ -21,9 +23,19 @@ from rxpath.wire.addr import ip4_str
 EBADF: Final = 9
 
 _CLASSES: Final[dict[int, type[OSError]]] = {
-    1: PermissionError, 2: FileNotFoundError, 4: InterruptedError, 11: BlockingIOError, 13: PermissionError, 32: BrokenPipeError,
-    103: ConnectionAbortedError, 104: ConnectionResetError, 110: TimeoutError, 111: ConnectionRefusedError, 114: BlockingIOError,
-    115: BlockingIOError}
+    1: PermissionError,
+    2: FileNotFoundError,
+    4: InterruptedError,
+    11: BlockingIOError,
+    13: PermissionError,
+    32: BrokenPipeError,
+    103: ConnectionAbortedError,
+    104: ConnectionResetError,
+    110: TimeoutError,
+    111: ConnectionRefusedError,
+    114: BlockingIOError,
+    115: BlockingIOError,
+}
 
 
 def stdlib_error(e: OSError) -> OSError:
@@ -52,7 +64,8 @@ class Socket:
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"<rxpath.Socket family={self.family} type={self.type} proto={self.proto}{' [closed]' if self._closed else ''}>"
+        closed = " [closed]" if self._closed else ""
+        return f"<rxpath.Socket family={self.family} type={self.type} proto={self.proto}{closed}>"
 
     def __enter__(self) -> Socket:
         return self
@@ -160,16 +173,18 @@ class Socket:
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         view = memoryview(buffer).cast("B")
         data = self._recv(nbytes or len(view), flags).data
-        view[:len(data)] = data
+        view[: len(data)] = data
         return len(data)
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         view = memoryview(buffer).cast("B")
         m = self._recv(nbytes or len(view), flags)
-        view[:len(m.data)] = m.data
+        view[: len(m.data)] = m.data
         return len(m.data), m.name
 
-    def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+    def recvmsg(
+        self, bufsize: int, ancbufsize: int = 0, flags: int = 0
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
         """(data, control messages, flags, address); control messages that do not fit `ancbufsize` set MSG_CTRUNC."""
         sk = self._check()
         try:
@@ -183,7 +198,7 @@ class Socket:
             need = 16 + len(data)
             if room < need:
                 if room > 16:
-                    anc.append((level, type_, data[:room - 16]))
+                    anc.append((level, type_, data[: room - 16]))
                 out |= 0x8
                 break
             anc.append((level, type_, data))
@@ -200,7 +215,7 @@ class Socket:
     def sendall(self, data: bytes | bytearray | memoryview, flags: int = 0) -> None:
         left = bytes(data)
         while left:
-            left = left[self.send(left, flags):]
+            left = left[self.send(left, flags) :]
 
     def sendto(self, data: bytes | bytearray | memoryview, *args: Any) -> int:
         """sendto(data, address) or sendto(data, flags, address)."""

@@ -1,6 +1,7 @@
 """The adapter: runs one scenario on a machine of release 6.18 in virtual time and gives the observed document.
 
-The scenario and document formats are those of the recorder that asked the kernel (tests/conform/README.md).  All steps run in one task of the
+The scenario and document formats are those of the recorder that asked the kernel (tests/conform/README.md).  All
+steps run in one task of the
 machine, as the recorder is one process; `sleep` is the only step that takes time.
 """
 
@@ -31,26 +32,108 @@ from rxpath.wire.addr import ip4, ip4_net, mac
 MAX_FRAMES: Final = 5000
 MAX_RECV: Final = 5000
 
-S, I, T, P, U = 1, 0, 6, 263, 17
+S, IPL, T, P, U = 1, 0, 6, 263, 17  # SOL_SOCKET, SOL_IP, SOL_TCP, SOL_PACKET, SOL_UDP
 INT_OPTS: Final[dict[str, tuple[int, int]]] = {
-    "SO_RCVBUF": (S, 8), "SO_RCVBUFFORCE": (S, 33), "SO_SNDBUF": (S, 7), "SO_REUSEADDR": (S, 2), "SO_REUSEPORT": (S, 15),
-    "SO_BROADCAST": (S, 6), "SO_KEEPALIVE": (S, 9), "SO_OOBINLINE": (S, 10), "SO_RCVLOWAT": (S, 18), "SO_RXQ_OVFL": (S, 40),
-    "SO_NO_CHECK": (S, 11), "SO_ERROR": (S, 4), "SO_ACCEPTCONN": (S, 30), "SO_PRIORITY": (S, 12), "SO_MARK": (S, 36),
-    "SO_INCOMING_CPU": (S, 49), "SO_PEEK_OFF": (S, 42), "IP_TOS": (I, 1), "IP_TTL": (I, 2), "IP_HDRINCL": (I, 3), "IP_PKTINFO": (I, 8),
-    "IP_RECVERR": (I, 11), "IP_RECVTTL": (I, 12), "IP_RECVTOS": (I, 13), "IP_RECVOPTS": (I, 6), "IP_RETOPTS": (I, 7), "IP_MINTTL": (I, 21),
-    "IP_MTU_DISCOVER": (I, 10), "IP_MTU": (I, 14), "IP_RECVORIGDSTADDR": (I, 20), "IP_CHECKSUM": (I, 23), "IP_MULTICAST_ALL": (I, 49),
-    "IP_MULTICAST_LOOP": (I, 34), "IP_RECVFRAGSIZE": (I, 25), "IP_TRANSPARENT": (I, 19), "IP_FREEBIND": (I, 15), "TCP_NODELAY": (T, 1),
-    "TCP_MAXSEG": (T, 2), "TCP_CORK": (T, 3), "TCP_KEEPIDLE": (T, 4), "TCP_KEEPINTVL": (T, 5), "TCP_KEEPCNT": (T, 6), "TCP_SYNCNT": (T, 7),
-    "TCP_LINGER2": (T, 8), "TCP_DEFER_ACCEPT": (T, 9), "TCP_WINDOW_CLAMP": (T, 10), "TCP_QUICKACK": (T, 12), "TCP_USER_TIMEOUT": (T, 18),
-    "TCP_SAVE_SYN": (T, 27), "UDP_GRO": (U, 104), "UDP_SEGMENT": (U, 103), "UDP_CORK": (U, 1), "PACKET_AUXDATA": (P, 8),
-    "PACKET_IGNORE_OUTGOING": (P, 23)}
-MSG: Final = {"PEEK": 2, "OOB": 1, "TRUNC": 0x20, "WAITALL": 0x100, "ERRQUEUE": 0x2000, "CTRUNC": 8, "EOR": 0x80, "MORE": 0x8000,
-              "DONTWAIT": 0x40}
-TCP_STATES: Final = ("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK",
-                     "LISTEN", "CLOSING", "NEW_SYN_RECV")
+    "SO_RCVBUF": (S, 8),
+    "SO_RCVBUFFORCE": (S, 33),
+    "SO_SNDBUF": (S, 7),
+    "SO_REUSEADDR": (S, 2),
+    "SO_REUSEPORT": (S, 15),
+    "SO_BROADCAST": (S, 6),
+    "SO_KEEPALIVE": (S, 9),
+    "SO_OOBINLINE": (S, 10),
+    "SO_RCVLOWAT": (S, 18),
+    "SO_RXQ_OVFL": (S, 40),
+    "SO_NO_CHECK": (S, 11),
+    "SO_ERROR": (S, 4),
+    "SO_ACCEPTCONN": (S, 30),
+    "SO_PRIORITY": (S, 12),
+    "SO_MARK": (S, 36),
+    "SO_INCOMING_CPU": (S, 49),
+    "SO_PEEK_OFF": (S, 42),
+    "IP_TOS": (IPL, 1),
+    "IP_TTL": (IPL, 2),
+    "IP_HDRINCL": (IPL, 3),
+    "IP_PKTINFO": (IPL, 8),
+    "IP_RECVERR": (IPL, 11),
+    "IP_RECVTTL": (IPL, 12),
+    "IP_RECVTOS": (IPL, 13),
+    "IP_RECVOPTS": (IPL, 6),
+    "IP_RETOPTS": (IPL, 7),
+    "IP_MINTTL": (IPL, 21),
+    "IP_MTU_DISCOVER": (IPL, 10),
+    "IP_MTU": (IPL, 14),
+    "IP_RECVORIGDSTADDR": (IPL, 20),
+    "IP_CHECKSUM": (IPL, 23),
+    "IP_MULTICAST_ALL": (IPL, 49),
+    "IP_MULTICAST_LOOP": (IPL, 34),
+    "IP_RECVFRAGSIZE": (IPL, 25),
+    "IP_TRANSPARENT": (IPL, 19),
+    "IP_FREEBIND": (IPL, 15),
+    "TCP_NODELAY": (T, 1),
+    "TCP_MAXSEG": (T, 2),
+    "TCP_CORK": (T, 3),
+    "TCP_KEEPIDLE": (T, 4),
+    "TCP_KEEPINTVL": (T, 5),
+    "TCP_KEEPCNT": (T, 6),
+    "TCP_SYNCNT": (T, 7),
+    "TCP_LINGER2": (T, 8),
+    "TCP_DEFER_ACCEPT": (T, 9),
+    "TCP_WINDOW_CLAMP": (T, 10),
+    "TCP_QUICKACK": (T, 12),
+    "TCP_USER_TIMEOUT": (T, 18),
+    "TCP_SAVE_SYN": (T, 27),
+    "UDP_GRO": (U, 104),
+    "UDP_SEGMENT": (U, 103),
+    "UDP_CORK": (U, 1),
+    "PACKET_AUXDATA": (P, 8),
+    "PACKET_IGNORE_OUTGOING": (P, 23),
+}
+MSG: Final = {
+    "PEEK": 2,
+    "OOB": 1,
+    "TRUNC": 0x20,
+    "WAITALL": 0x100,
+    "ERRQUEUE": 0x2000,
+    "CTRUNC": 8,
+    "EOR": 0x80,
+    "MORE": 0x8000,
+    "DONTWAIT": 0x40,
+}
+TCP_STATES: Final = (
+    "",
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "NEW_SYN_RECV",
+)
 POLLS: Final = ((1, "IN"), (2, "PRI"), (4, "OUT"), (8, "ERR"), (16, "HUP"), (0x2000, "RDHUP"))
-DEV_KEYS: Final = ("rx_bytes", "rx_packets", "rx_errs", "rx_drop", "rx_fifo", "rx_frame", "rx_compressed", "rx_multicast", "tx_bytes",
-                   "tx_packets", "tx_errs", "tx_drop", "tx_fifo", "tx_colls", "tx_carrier", "tx_compressed")
+DEV_KEYS: Final = (
+    "rx_bytes",
+    "rx_packets",
+    "rx_errs",
+    "rx_drop",
+    "rx_fifo",
+    "rx_frame",
+    "rx_compressed",
+    "rx_multicast",
+    "tx_bytes",
+    "tx_packets",
+    "tx_errs",
+    "tx_drop",
+    "tx_fifo",
+    "tx_colls",
+    "tx_carrier",
+    "tx_compressed",
+)
 
 
 def errname(e: int) -> str:
@@ -97,7 +180,9 @@ class Scenario:
         if net.packet is None:
             packet_init(net)
         recorded_environment(net)
-        self.tap = tap = tun_create(net, env["dev"], nonblock=env["skb_alloc"] == "build_skb", napi=env["rx_mode"] == "napi")
+        self.tap = tap = tun_create(
+            net, env["dev"], nonblock=env["skb_alloc"] == "build_skb", napi=env["rx_mode"] == "napi"
+        )
         sysctls = dict(tapfmt.BASE_SYSCTLS)
         sysctls.update(self.sc.get("sysctls", {}))
         late: dict[str, str] = {}
@@ -120,6 +205,7 @@ class Scenario:
         lo = net.loopback
         if not env["lo_up"] and lo is not None:
             from rxpath.net.core.netdevice import dev_close
+
             dev_close(lo)
         dev_open(tap)
         if env["promisc"]:
@@ -223,13 +309,13 @@ class Scenario:
             if "bind" in d:
                 s.bind((d["bind"][0], d["bind"][1]))
             for grp, ifc in d.get("join", []):
-                s.setsockopt(I, 35, ip4(grp).to_bytes(4, "big") + ip4(ifc).to_bytes(4, "big"))
+                s.setsockopt(IPL, 35, ip4(grp).to_bytes(4, "big") + ip4(ifc).to_bytes(4, "big"))
             for grp, ifc, src in d.get("join_source", []):
-                s.setsockopt(I, 39, b"".join(ip4(x).to_bytes(4, "big") for x in (grp, ifc, src)))
+                s.setsockopt(IPL, 39, b"".join(ip4(x).to_bytes(4, "big") for x in (grp, ifc, src)))
             if "connect" in d:
-                e = s.connect_ex((d["connect"][0], d["connect"][1]))
-                if e:
-                    return {"err": errname(e)}
+                rc = s.connect_ex((d["connect"][0], d["connect"][1]))
+                if rc:
+                    return {"err": errname(rc)}
             if "listen" in d:
                 s.listen(d["listen"])
             return "ok"
@@ -246,7 +332,7 @@ class Scenario:
         elif name == "ICMP_FILTER":
             s.setsockopt(255, 1, struct.pack("=I", val))
         elif name == "IP_DROP_MEMBERSHIP":
-            s.setsockopt(I, 36, ip4(val[0]).to_bytes(4, "big") + ip4(val[1]).to_bytes(4, "big"))
+            s.setsockopt(IPL, 36, ip4(val[0]).to_bytes(4, "big") + ip4(val[1]).to_bytes(4, "big"))
         else:
             lv, on = INT_OPTS[name]
             s.setsockopt(lv, on, val)
@@ -261,29 +347,31 @@ class Scenario:
     def ancdata(self, anc: list[tuple[int, int, bytes]]) -> list[str]:
         out = []
         for lv, ty, b in anc:
-            if lv == I and ty == 2:
-                out.append("ttl %d" % struct.unpack("i", b[:4]))
-            elif lv == I and ty == 1:
+            if lv == IPL and ty == 2:
+                out.append("ttl %d" % struct.unpack("i", b[:4])[0])
+            elif lv == IPL and ty == 1:
                 out.append("tos %d" % b[0])
-            elif lv == I and ty == 8:
+            elif lv == IPL and ty == 8:
                 ix, sd, ad = struct.unpack("i4s4s", b[:12])
                 out.append("pktinfo %s %s %s" % (self.machine.net.by_index[ix].name, ip_s(sd), ip_s(ad)))
-            elif lv == I and ty == 11:
+            elif lv == IPL and ty == 11:
                 e, org, typ, code, _, info, _ = struct.unpack("=IBBBBII", b[:16])
                 off = ip_s(b[20:24]) if len(b) >= 24 else ""
-                out.append("err %s origin %d type %d code %d info %d offender %s" % (errname(e), org, typ, code, info, off))
-            elif lv == I and ty == 20:
+                out.append(
+                    "err %s origin %d type %d code %d info %d offender %s" % (errname(e), org, typ, code, info, off)
+                )
+            elif lv == IPL and ty == 20:
                 out.append("origdst %s:%d" % (ip_s(b[4:8]), struct.unpack("!H", b[2:4])[0]))
-            elif lv == I and ty in (6, 7):
+            elif lv == IPL and ty in (6, 7):
                 out.append("%s %s" % ("recvopts" if ty == 6 else "retopts", b.hex()))
-            elif lv == I and ty == 23:
-                out.append("checksum %08x" % struct.unpack("I", b[:4]))
-            elif lv == I and ty == 25:
-                out.append("fragsize %d" % struct.unpack("i", b[:4]))
+            elif lv == IPL and ty == 23:
+                out.append("checksum %08x" % struct.unpack("I", b[:4])[0])
+            elif lv == IPL and ty == 25:
+                out.append("fragsize %d" % struct.unpack("i", b[:4])[0])
             elif lv == S and ty == 40:
-                out.append("rxq_ovfl %d" % struct.unpack("I", b[:4]))
+                out.append("rxq_ovfl %d" % struct.unpack("I", b[:4])[0])
             elif lv == U and ty == 104:
-                out.append("udp_gro %d" % struct.unpack("i" if len(b) >= 4 else "h", b[:4]))
+                out.append("udp_gro %d" % struct.unpack("i" if len(b) >= 4 else "h", b[:4])[0])
             elif lv == P and ty == 8:
                 st, ln, snap, mc, nt, tci, tpid = struct.unpack("=IIIHHHH", b[:20])
                 t = "aux len %d snap %d mac %d net %d" % (ln, snap, mc, nt)
@@ -333,7 +421,7 @@ class Scenario:
         return self.types.get(sid, "").startswith("tcp")
 
     def op_recv(self, st: dict[str, Any]) -> Any:
-        out = []
+        out: list[Any] = []
         for _ in range(min(st.get("count", 1), MAX_RECV)):
             r = self.recv_one(st["sock"], st.get("len", 65535), st.get("flags", []))
             out.append(r)
@@ -359,7 +447,7 @@ class Scenario:
                 got += b
                 self.drain(0)
             return {"n": len(got), "data": blob(got), "end": end}
-        out = []
+        out: list[Any] = []
         for _ in range(MAX_RECV):
             r = self.recv_one(sid, n, st.get("flags", []))
             if "err" in r:
@@ -402,9 +490,27 @@ class Scenario:
             if d["state"] == "LISTEN":
                 d.update(acceptq=u(24), backlog=u(28))
             return d
-        d.update(snd_wscale=b[6] & 15, rcv_wscale=b[6] >> 4, snd_mss=u(16), rcv_mss=u(20), unacked=u(24), pmtu=u(60), rcv_ssthresh=u(64),
-                 advmss=u(84), rcv_space=u(96), bytes_acked=q(120), bytes_received=q(128), segs_out=u(136), segs_in=u(140),
-                 data_segs_in=u(152), rcv_ooopack=u(224), snd_wnd=u(228), rcv_wnd=u(232), snd_cwnd=u(80), retransmits=b[2])
+        d.update(
+            snd_wscale=b[6] & 15,
+            rcv_wscale=b[6] >> 4,
+            snd_mss=u(16),
+            rcv_mss=u(20),
+            unacked=u(24),
+            pmtu=u(60),
+            rcv_ssthresh=u(64),
+            advmss=u(84),
+            rcv_space=u(96),
+            bytes_acked=q(120),
+            bytes_received=q(128),
+            segs_out=u(136),
+            segs_in=u(140),
+            data_segs_in=u(152),
+            rcv_ooopack=u(224),
+            snd_wnd=u(228),
+            rcv_wnd=u(232),
+            snd_cwnd=u(80),
+            retransmits=b[2],
+        )
         return d
 
     def mem_info(self, s: Socket) -> dict[str, int]:
@@ -511,7 +617,9 @@ class Scenario:
             self.types[st["as"]] = "tcp"
             return {"from": list(a)}
         if op == "send":
-            return {"n": s.send(bytes.fromhex(st["data"]) * st.get("times", 1), sum(MSG[x] for x in st.get("flags", [])))}
+            return {
+                "n": s.send(bytes.fromhex(st["data"]) * st.get("times", 1), sum(MSG[x] for x in st.get("flags", [])))
+            }
         if op == "sendto":
             return {"n": s.sendto(bytes.fromhex(st["data"]) * st.get("times", 1), (st["to"][0], st["to"][1]))}
         if op == "connect":
@@ -563,7 +671,10 @@ class Scenario:
         out: dict[str, list[Any]] = {}
         for n in self.machine.net.ipv4.arp_tbl.entries.values():
             if n.dev is self.tap and not n.nud_state & NUD_NOARP:
-                out[ip_s(n.key.to_bytes(4, "big"))] = [mac_s(n.ha) if n.nud_state & NUD_VALID else None, NUD_NAMES[n.nud_state]]
+                out[ip_s(n.key.to_bytes(4, "big"))] = [
+                    mac_s(n.ha) if n.nud_state & NUD_VALID else None,
+                    NUD_NAMES[n.nud_state],
+                ]
         return out
 
     def program(self) -> dict[str, Any]:
@@ -593,8 +704,16 @@ class Scenario:
             self.drain(0)
         self.mark = (-1, -1)
         d = delta(base, self.counters())
-        return {"format": tapfmt.FORMAT, "name": sc["name"], "sockets": made, "steps": results, "tx": self.setup_tx + self.tx,
-                "drops": self.drops, "counters": d, "final": {sid: self.sock_state(sid) for sid in sorted(self.socks)}}
+        return {
+            "format": tapfmt.FORMAT,
+            "name": sc["name"],
+            "sockets": made,
+            "steps": results,
+            "tx": self.setup_tx + self.tx,
+            "drops": self.drops,
+            "counters": d,
+            "final": {sid: self.sock_state(sid) for sid in sorted(self.socks)},
+        }
 
     def run(self) -> dict[str, Any]:
         m = self.machine.boot()

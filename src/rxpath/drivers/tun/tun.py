@@ -1,6 +1,7 @@
 """A TAP device: what a program writes is received, what the stack sends the program reads.
 
-What lives here: how Linux's tun makes an skb of a write (which sets truesize), the plain and the NAPI way up, the queue to the reader.  What
+What lives here: how Linux's tun makes an skb of a write (which sets truesize), the plain and the NAPI way up, the
+queue to the reader.  What
 does not: the host's own TAP devices (link/tap).  Facts: drivers/net/tun.c (6.1); truesize steps recorded on 6.18.
 """
 
@@ -50,8 +51,20 @@ class TunNapi(NapiStruct):
 class TunDevice(NetDevice):
     """`nonblock`: the writer's file is non-blocking, so small frames sit in page fragments (build_skb)."""
 
-    __slots__ = ("nonblock", "use_napi", "napi", "queue", "to_reader", "rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "rx_dropped",
-                 "tx_dropped", "small_heads")
+    __slots__ = (
+        "nonblock",
+        "use_napi",
+        "napi",
+        "queue",
+        "to_reader",
+        "rx_packets",
+        "rx_bytes",
+        "tx_packets",
+        "tx_bytes",
+        "rx_dropped",
+        "tx_dropped",
+        "small_heads",
+    )
 
     def __init__(self, net: Net, name: str, *, nonblock: bool = True, napi: bool = False) -> None:
         super().__init__(net, name)
@@ -123,7 +136,9 @@ def tun_skb_truesize(dev: TunDevice, length: int) -> tuple[int, bool]:
 
 
 def tun_get_user(dev: TunDevice, frame: bytes, tag: int | None = None) -> int:
-    """write(2) of one frame; it is received before the call returns (unless NAPI).  Raises EIO (down), EINVAL (short)."""
+    """write(2) of one frame; it is received before the call returns (unless NAPI).  Raises EIO (down), EINVAL
+    (short).
+    """
     if not dev.running():
         raise linux_error(EIO, dev.name)
     n = len(frame)

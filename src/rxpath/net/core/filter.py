@@ -1,6 +1,7 @@
 """Classic BPF: the interpreter that socket filters run on.
 
-What lives here: checking a program and running it over an skb.  Facts: net/core/filter.c, linux/filter.h (all releases alike).
+What lives here: checking a program and running it over an skb.  Facts: net/core/filter.c, linux/filter.h (all
+releases alike).
 """
 
 from __future__ import annotations
@@ -114,11 +115,11 @@ def sk_run_filter(prog: BpfProgram, skb: SkBuff) -> int:
                     at = base + (off - (SKF_NET_OFF if off >= SKF_NET_OFF else SKF_LL_OFF))
                     if at + size > skb.tail:
                         return 0
-                    v = int.from_bytes(skb.head[at:at + size], "big")
+                    v = int.from_bytes(skb.head[at : at + size], "big")
                 else:
                     if off + size > n:
                         return 0
-                    v = int.from_bytes(data[off:off + size], "big")
+                    v = int.from_bytes(data[off : off + size], "big")
             if cls == _LD:
                 a = v
             else:

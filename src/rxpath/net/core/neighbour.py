@@ -1,6 +1,7 @@
 """Neighbours: link-layer addresses of next hops, their states, timers and the queue of packets that wait for one.
 
-What lives here: NeighTable, Neighbour, the NUD state machine, garbage collection.  What a request looks like on the wire is the protocol's
+What lives here: NeighTable, Neighbour, the NUD state machine, garbage collection.  What a request looks like on
+the wire is the protocol's
 (net/ipv4/arp.py subclasses NeighTable).  Facts: net/core/neighbour.c (5.15, 6.1).
 """
 
@@ -34,8 +35,16 @@ NUD_VALID: Final = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_S
 NUD_CONNECTED: Final = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE
 
 NUD_NAMES: Final[dict[int, str]] = {
-    NUD_INCOMPLETE: "INCOMPLETE", NUD_REACHABLE: "REACHABLE", NUD_STALE: "STALE", NUD_DELAY: "DELAY", NUD_PROBE: "PROBE",
-    NUD_FAILED: "FAILED", NUD_NOARP: "NOARP", NUD_PERMANENT: "PERMANENT", NUD_NONE: "NONE"}
+    NUD_INCOMPLETE: "INCOMPLETE",
+    NUD_REACHABLE: "REACHABLE",
+    NUD_STALE: "STALE",
+    NUD_DELAY: "DELAY",
+    NUD_PROBE: "PROBE",
+    NUD_FAILED: "FAILED",
+    NUD_NOARP: "NOARP",
+    NUD_PERMANENT: "PERMANENT",
+    NUD_NONE: "NONE",
+}
 
 NEIGH_UPDATE_F_OVERRIDE: Final = 0x1
 NEIGH_UPDATE_F_WEAK_OVERRIDE: Final = 0x2
@@ -51,9 +60,24 @@ SITE_FORWARDED: Final = Site("ip", "forwarded")
 class NeighParms:
     """Settings of one device (or the defaults): times in jiffies, sizes in bytes."""
 
-    __slots__ = ("dev", "base_reachable_time", "retrans_time", "gc_staletime", "delay_probe_time", "mcast_probes", "ucast_probes", "app_probes",
-                 "mcast_reprobes", "queue_len_bytes", "anycast_delay", "proxy_delay", "proxy_qlen", "locktime", "reachable_time",
-                 "interval_probe_time")
+    __slots__ = (
+        "dev",
+        "base_reachable_time",
+        "retrans_time",
+        "gc_staletime",
+        "delay_probe_time",
+        "mcast_probes",
+        "ucast_probes",
+        "app_probes",
+        "mcast_reprobes",
+        "queue_len_bytes",
+        "anycast_delay",
+        "proxy_delay",
+        "proxy_qlen",
+        "locktime",
+        "reachable_time",
+        "interval_probe_time",
+    )
 
     def __init__(self, dev: NetDevice | None, hz: int) -> None:
         self.dev = dev
@@ -95,8 +119,25 @@ class NeighParms:
 class Neighbour:
     """`struct neighbour`: `key` is the protocol address (u32), `ha` the link address; times in jiffies."""
 
-    __slots__ = ("tbl", "dev", "key", "ha", "nud_state", "timer", "confirmed", "updated", "used", "probes", "queue", "queue_bytes", "parms",
-                 "dead", "type", "connected", "flags")
+    __slots__ = (
+        "tbl",
+        "dev",
+        "key",
+        "ha",
+        "nud_state",
+        "timer",
+        "confirmed",
+        "updated",
+        "used",
+        "probes",
+        "queue",
+        "queue_bytes",
+        "parms",
+        "dead",
+        "type",
+        "connected",
+        "flags",
+    )
 
     def __init__(self, tbl: NeighTable, key: int, dev: NetDevice) -> None:
         now = tbl.kernel.jiffies()
@@ -122,8 +163,25 @@ class Neighbour:
 class NeighTable:
     """`struct neigh_table`: subclass for a protocol and implement `constructor`, `solicit` and `error_report`."""
 
-    __slots__ = ("net", "kernel", "id", "entries", "parms", "parms_list", "gc_thresh1", "gc_thresh2", "gc_thresh3", "gc_interval", "gc_work",
-                 "last_flush", "last_rand", "stats", "random", "proxies", "proxy_queue")
+    __slots__ = (
+        "net",
+        "kernel",
+        "id",
+        "entries",
+        "parms",
+        "parms_list",
+        "gc_thresh1",
+        "gc_thresh2",
+        "gc_thresh3",
+        "gc_interval",
+        "gc_work",
+        "last_flush",
+        "last_rand",
+        "stats",
+        "random",
+        "proxies",
+        "proxy_queue",
+    )
 
     def __init__(self, net: Net, table_id: str) -> None:
         k: Kernel = net.kernel
@@ -142,8 +200,22 @@ class NeighTable:
         self.random = k.rng("neighbour " + table_id)
         self.gc_work = DelayedWork(k, lambda: neigh_periodic_work(self))
         self.stats: dict[str, int] = dict.fromkeys(
-            ("allocs", "destroys", "hash_grows", "lookups", "hits", "res_failed", "rcv_probes_mcast", "rcv_probes_ucast",
-             "periodic_gc_runs", "forced_gc_runs", "unres_discards", "table_fulls"), 0)
+            (
+                "allocs",
+                "destroys",
+                "hash_grows",
+                "lookups",
+                "hits",
+                "res_failed",
+                "rcv_probes_mcast",
+                "rcv_probes_ucast",
+                "periodic_gc_runs",
+                "forced_gc_runs",
+                "unres_discards",
+                "table_fulls",
+            ),
+            0,
+        )
         self.proxies: dict[tuple[int, int], int] = {}
         self.proxy_queue: list[SkBuff] = []
         self.parms.reachable_time = neigh_rand_reach_time(self, self.parms.base_reachable_time)
@@ -182,7 +254,8 @@ def neigh_parms_alloc(dev: NetDevice, tbl: NeighTable) -> NeighParms:
     return p
 
 
-# --- lookup and creation ------------------------------------------------------------------------------------------------
+# --- lookup and creation
+# ------------------------------------------------------------------------------------------------
 
 
 def arp_hash(key: int, ifindex: int) -> tuple[int, int]:
@@ -291,7 +364,8 @@ def neigh_periodic_work(tbl: NeighTable) -> None:
         arm_gc(tbl)
 
 
-# --- the state machine --------------------------------------------------------------------------------------------------
+# --- the state machine
+# --------------------------------------------------------------------------------------------------
 
 
 def neigh_timer_handler(n: Neighbour) -> None:
@@ -488,7 +562,8 @@ def neigh_event_ns(tbl: NeighTable, lladdr: bytes, key: int, dev: NetDevice) -> 
     return n
 
 
-# --- output -------------------------------------------------------------------------------------------------------------
+# --- output -------------------------------------------------------------------------------------------------
+# ------------
 
 
 def neigh_xmit(n: Neighbour, skb: SkBuff) -> int:
@@ -547,7 +622,8 @@ def neigh_confirm(n: Neighbour) -> None:
     n.confirmed = n.tbl.kernel.jiffies()
 
 
-# --- administration -----------------------------------------------------------------------------------------------------
+# --- administration
+# -----------------------------------------------------------------------------------------------------
 
 
 def neigh_add(tbl: NeighTable, key: int, dev: NetDevice, lladdr: bytes | None, state: int) -> Neighbour:
@@ -555,6 +631,7 @@ def neigh_add(tbl: NeighTable, key: int, dev: NetDevice, lladdr: bytes | None, s
     n = neigh_lookup_create(tbl, key, dev)
     if n is None:
         from rxpath.kernel.errno import ENOBUFS, linux_error
+
         raise linux_error(ENOBUFS, "neighbour table is full")
     __neigh_update(n, lladdr, state, NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN)
     return n

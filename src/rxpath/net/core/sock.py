@@ -1,8 +1,11 @@
-"""Sockets, the part that all protocols share: memory accounting, wait queues, wake-ups, SOL_SOCKET options, error queue.
+"""Sockets, the part that all protocols share: memory accounting, wait queues, wake-ups, SOL_SOCKET options, error
+queue.
 
-What lives here: `Sock`, `Proto`, `WaitQueueHead`, how a receive queue is charged, how a reader sleeps and is woken.  What does not: any
+What lives here: `Sock`, `Proto`, `WaitQueueHead`, how a receive queue is charged, how a reader sleeps and is
+woken.  What does not: any
 protocol (net/ipv4, net/packet) and the system calls (net/ipv4/af_inet.py).
-Facts: net/core/sock.c, net/core/datagram.c, kernel/sched/wait.c (3.13 to 6.12; golden/sockbuf of 6.1, conformance records of 6.18).
+Facts: net/core/sock.c, net/core/datagram.c, kernel/sched/wait.c (3.13 to 6.12; golden/sockbuf of 6.1, conformance
+records of 6.18).
 """
 
 from __future__ import annotations
@@ -172,7 +175,8 @@ _TIMEVAL: Final = Struct("=qq")
 _SOCK_EXTENDED_ERR: Final = Struct("=IBBBBII")
 
 
-# --- the CPU of a caller ------------------------------------------------------------------------------------------------
+# --- the CPU of a caller
+# ------------------------------------------------------------------------------------------------
 
 
 def this_cpu(net: Net) -> Cpu:
@@ -195,7 +199,8 @@ def current_task(net: Net) -> Task | None:
     return c.curr
 
 
-# --- wait queues --------------------------------------------------------------------------------------------------------
+# --- wait queues
+# --------------------------------------------------------------------------------------------------------
 
 
 class WaitQueueEntry:
@@ -308,7 +313,8 @@ def __wake_up(wq: WaitQueueHead, nr_exclusive: int, key: int) -> None:
     __wake_up_common_lock(wq, nr_exclusive, key)
 
 
-# --- protocols and sockets ----------------------------------------------------------------------------------------------
+# --- protocols and sockets
+# ----------------------------------------------------------------------------------------------
 
 
 class Proto:
@@ -318,8 +324,19 @@ class Proto:
     `has_pressure`: the protocol knows memory pressure (TCP does, UDP does not).
     """
 
-    __slots__ = ("name", "memory_allocated", "mem", "rmem_min", "wmem_min", "has_pressure", "memory_pressure", "inuse",
-                 "sockets_allocated", "on_enter_pressure", "has_pool")
+    __slots__ = (
+        "name",
+        "memory_allocated",
+        "mem",
+        "rmem_min",
+        "wmem_min",
+        "has_pressure",
+        "memory_pressure",
+        "inuse",
+        "sockets_allocated",
+        "on_enter_pressure",
+        "has_pool",
+    )
 
     def __init__(self, name: str, *, has_pool: bool = False, has_pressure: bool = False) -> None:
         self.name = name
@@ -347,8 +364,21 @@ class Filter:
 class SockErr:
     """`struct sock_extended_err` with the address that goes with it; `skb` carries the offending payload."""
 
-    __slots__ = ("skb", "ee_errno", "origin", "type", "code", "info", "data", "offender", "addr_offset", "port", "opt", "iif",
-                 "tstamp")
+    __slots__ = (
+        "skb",
+        "ee_errno",
+        "origin",
+        "type",
+        "code",
+        "info",
+        "data",
+        "offender",
+        "addr_offset",
+        "port",
+        "opt",
+        "iif",
+        "tstamp",
+    )
 
     def __init__(self, skb: SkBuff, ee_errno: int, origin: int, type_: int, code: int, info: int, port: int) -> None:
         self.skb = skb
@@ -377,13 +407,70 @@ class Sock:
     """
 
     __slots__ = (
-        "net", "family", "type", "protocol", "prot", "state", "rcvbuf", "sndbuf", "rmem_alloc", "wmem_alloc", "wmem_queued",
-        "forward_alloc", "receive_queue", "error_queue", "backlog", "backlog_len", "wq", "err", "err_soft", "shutdown", "drops", "userlocks", "reuse",
-        "reuseport", "bound_dev_if", "broadcast", "mark", "priority", "rcvtimeo", "sndtimeo", "rcvlowat", "no_check_tx", "peek_off",
-        "rcvtstamp", "rcvtstampns", "tsflags", "rxq_ovfl", "rcvmark", "inode", "cookie", "filter", "filter_locked", "incoming_cpu",
-        "uid", "dead", "nonblock", "keepalive", "urginline", "linger", "lingertime", "dst", "napi_id", "rxhash", "owned", "lock_wq",
-        "write_pending", "dontroute", "localroute", "zapped", "busy_poll", "stamp", "tstamp_on", "prefer_busy_poll",
-        )
+        "net",
+        "family",
+        "type",
+        "protocol",
+        "prot",
+        "state",
+        "rcvbuf",
+        "sndbuf",
+        "rmem_alloc",
+        "wmem_alloc",
+        "wmem_queued",
+        "forward_alloc",
+        "receive_queue",
+        "error_queue",
+        "backlog",
+        "backlog_len",
+        "wq",
+        "err",
+        "err_soft",
+        "shutdown",
+        "drops",
+        "userlocks",
+        "reuse",
+        "reuseport",
+        "bound_dev_if",
+        "broadcast",
+        "mark",
+        "priority",
+        "rcvtimeo",
+        "sndtimeo",
+        "rcvlowat",
+        "no_check_tx",
+        "peek_off",
+        "rcvtstamp",
+        "rcvtstampns",
+        "tsflags",
+        "rxq_ovfl",
+        "rcvmark",
+        "inode",
+        "cookie",
+        "filter",
+        "filter_locked",
+        "incoming_cpu",
+        "uid",
+        "dead",
+        "nonblock",
+        "keepalive",
+        "urginline",
+        "linger",
+        "lingertime",
+        "dst",
+        "napi_id",
+        "rxhash",
+        "owned",
+        "lock_wq",
+        "write_pending",
+        "dontroute",
+        "localroute",
+        "zapped",
+        "busy_poll",
+        "stamp",
+        "tstamp_on",
+        "prefer_busy_poll",
+    )
 
     def __init__(self, net: Net, family: int, type_: int, protocol: int, prot: Proto) -> None:
         self.net = net
@@ -537,7 +624,8 @@ def sk_release(sk: Sock) -> None:
         sock_def_wakeup(sk)
 
 
-# --- memory accounting --------------------------------------------------------------------------------------------------
+# --- memory accounting
+# --------------------------------------------------------------------------------------------------
 
 
 def sk_leave_memory_pressure(sk: Sock) -> None:
@@ -698,7 +786,8 @@ def sk_filter_trim_cap(sk: Sock, skb: SkBuff, cap: int) -> int:
     return 0
 
 
-# --- wake-ups -----------------------------------------------------------------------------------------------------------
+# --- wake-ups
+# -----------------------------------------------------------------------------------------------------------
 
 
 def sock_def_readable(sk: Sock) -> None:
@@ -818,7 +907,8 @@ def datagram_poll(sk: Sock) -> int:
     return mask
 
 
-# --- error queue --------------------------------------------------------------------------------------------------------
+# --- error queue
+# --------------------------------------------------------------------------------------------------------
 
 
 def sock_queue_err_skb(sk: Sock, e: SockErr) -> bool:
@@ -847,7 +937,8 @@ def sock_dequeue_err_skb(sk: Sock) -> SockErr | None:
     return e
 
 
-# --- SOL_SOCKET ---------------------------------------------------------------------------------------------------------
+# --- SOL_SOCKET
+# ---------------------------------------------------------------------------------------------------------
 
 
 def opt_int(value: int | bytes) -> int:
@@ -1029,8 +1120,17 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
 
 def sk_meminfo(sk: Sock) -> list[int]:
     """SK_MEMINFO_*: rmem_alloc, rcvbuf, wmem_alloc, sndbuf, fwd_alloc, wmem_queued, optmem, backlog, drops."""
-    return [sk.rmem_alloc, sk.rcvbuf, sk.wmem_alloc, sk.sndbuf, sk.forward_alloc, sk.wmem_queued, 0, sk.backlog_len,
-            sk.drops & 0xFFFFFFFF]
+    return [
+        sk.rmem_alloc,
+        sk.rcvbuf,
+        sk.wmem_alloc,
+        sk.sndbuf,
+        sk.forward_alloc,
+        sk.wmem_queued,
+        0,
+        sk.backlog_len,
+        sk.drops & 0xFFFFFFFF,
+    ]
 
 
 def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
@@ -1120,11 +1220,14 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
     raise linux_error(ENOPROTOOPT, f"SOL_SOCKET option {optname}")
 
 
-# --- messages -----------------------------------------------------------------------------------------------------------
+# --- messages
+# -----------------------------------------------------------------------------------------------------------
 
 
 class Msg:
-    """What a receive call gives: `data`, `n` (the return value), `flags` (MSG_*), `name` (an address tuple), control messages."""
+    """What a receive call gives: `data`, `n` (the return value), `flags` (MSG_*), `name` (an address tuple),
+    control messages.
+    """
 
     __slots__ = ("data", "n", "flags", "name", "control")
 
@@ -1163,7 +1266,8 @@ def sock_recv_cmsgs(msg: Msg, sk: Sock, skb: SkBuff) -> None:
         msg.control.append((SOL_SOCKET, SO_MARK, skb.mark.to_bytes(4, "little")))
 
 
-# --- the socket lock (TCP needs it; UDP of 5.x does not) ----------------------------------------------------------------
+# --- the socket lock (TCP needs it; UDP of 5.x does not)
+# ----------------------------------------------------------------
 
 
 def lock_sock(sk: Sock) -> None:

@@ -1,9 +1,11 @@
 """The AF_INET family: inet_init, making sockets, and the system calls on them.
 
-What lives here: registration in Linux's order, bind, the syscall layer (`__x64_sys_*`), in-flight counting.  A program's object with stdlib
+What lives here: registration in Linux's order, bind, the syscall layer (`__x64_sys_*`), in-flight counting.  A
+program's object with stdlib
 manners is rxpath.sockets.Socket.  Facts: net/ipv4/af_inet.c, net/socket.c; boot order sheet 1.4.
 
-A call from outside of any task (a test between two runs) works when it need not block: it runs as if on CPU 0 with interrupts off, so time
+A call from outside of any task (a test between two runs) works when it need not block: it runs as if on CPU 0
+with interrupts off, so time
 that it costs and softirqs that it raises come when the machine runs again; what would block raises EAGAIN.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from rxpath.kernel.core import Kernel
 from rxpath.kernel.errno import (
     EACCES,
     EADDRINUSE,
@@ -25,7 +28,6 @@ from rxpath.kernel.errno import (
     ESOCKTNOSUPPORT,
     linux_error,
 )
-from rxpath.kernel.core import Kernel
 from rxpath.net.core.neighbour import neigh_in_flight
 from rxpath.net.core.netdevice import Net, dev_add_pack
 from rxpath.net.core.sock import (
@@ -50,7 +52,16 @@ from rxpath.net.core.sock import (
 )
 from rxpath.net.ipv4.arp import ArpPacketType, ArpTable
 from rxpath.net.ipv4.devinet import Ipv4DevConf, inetdev_event, inetdev_init
-from rxpath.net.ipv4.fib import RT_TABLE_LOCAL, RT_TABLE_MAIN, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST, fib_get_table, inet_addr_type
+from rxpath.net.ipv4.fib import (
+    RT_TABLE_LOCAL,
+    RT_TABLE_MAIN,
+    RTN_BROADCAST,
+    RTN_LOCAL,
+    RTN_MULTICAST,
+    RTN_UNICAST,
+    fib_get_table,
+    inet_addr_type,
+)
 from rxpath.net.ipv4.icmp import IcmpProtocol, icmp_init
 from rxpath.net.ipv4.igmp import IgmpProtocol
 from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
@@ -72,7 +83,8 @@ from rxpath.net.netfilter.core import netfilter_init
 PROT_SOCK: Final = 1024
 
 
-# --- boot ---------------------------------------------------------------------------------------------------------------
+# --- boot ---------------------------------------------------------------------------------------------------
+# ------------
 
 
 def register_initcalls(k: Kernel, net: Net) -> None:
@@ -128,12 +140,14 @@ def ip_init(ipv4: Ipv4) -> None:
         inetdev_init(dev)
 
 
-# --- making and binding sockets -------------------------------------------------------------------------------------------
+# --- making and binding sockets
+# -------------------------------------------------------------------------------------------
 
 
 def inet_register_protosw(net: Net, sw: object) -> None:
     """Another protocol's sockets (TCP registers itself so)."""
     from rxpath.net.ipv4.netns import Inetsw
+
     assert isinstance(sw, Inetsw)
     ipv4_of(net).inetsw.insert(0, sw)
 
@@ -163,8 +177,13 @@ def __inet_bind(sk: InetSock, addr: int, port: int) -> None:
     """bind.  Raises EADDRNOTAVAIL, EINVAL (bound already), EADDRINUSE."""
     ipv4 = sk.ipv4
     t = inet_addr_type(ipv4, addr)
-    if (addr and t not in (RTN_LOCAL, RTN_MULTICAST, RTN_BROADCAST) and not ipv4.ip_nonlocal_bind and not sk.freebind
-            and not sk.transparent):
+    if (
+        addr
+        and t not in (RTN_LOCAL, RTN_MULTICAST, RTN_BROADCAST)
+        and not ipv4.ip_nonlocal_bind
+        and not sk.freebind
+        and not sk.transparent
+    ):
         raise linux_error(EADDRNOTAVAIL)
     if sk.state != TCP_CLOSE or sk.num:
         raise linux_error(EINVAL)
@@ -216,7 +235,8 @@ def inet_sendmsg(sk: InetSock, data: bytes, name: Address | None, control: list[
     return sk.sendmsg(data, name, control, flags)
 
 
-# --- system calls ---------------------------------------------------------------------------------------------------------
+# --- system calls
+# ---------------------------------------------------------------------------------------------------------
 
 
 def enter(net: Net) -> bool:
@@ -382,7 +402,7 @@ def sys_getsockname(sk: InetSock) -> tuple[int, int]:
 
 def sys_getpeername(sk: InetSock) -> tuple[int, int]:
     """Raises ENOTCONN."""
-    if not sk.dport and sk.type != SOCK_RAW or sk.state == TCP_CLOSE:
+    if (not sk.dport and sk.type != SOCK_RAW) or sk.state == TCP_CLOSE:
         raise linux_error(ENOTCONN)
     return sk.daddr, sk.dport
 
@@ -400,7 +420,8 @@ sys_getsockopt = __sys_getsockopt
 sys_shutdown = __sys_shutdown
 
 
-# --- the ledger's walk ----------------------------------------------------------------------------------------------------
+# --- the ledger's walk
+# ----------------------------------------------------------------------------------------------------
 
 
 def in_flight(net: Net) -> int:
@@ -420,10 +441,20 @@ def close_all(net: Net) -> None:
             sys_close(sk)
     ipfrag_flush(net)
     from rxpath.net.core.neighbour import neigh_remove
+
     tbl = ipv4_of(net).arp_tbl
     for n in list(tbl.entries.values()):
         neigh_remove(tbl, n)
 
 
 __all__ = [n for n in dir() if not n.startswith("_")] + [
-    "EACCES", "EBUSY", "EOPNOTSUPP", "IPPROTO_TCP", "RTN_UNICAST", "SEND_SHUTDOWN", "__inet_bind", "__sys_recvfrom", "__x64_sys_recvfrom"]
+    "EACCES",
+    "EBUSY",
+    "EOPNOTSUPP",
+    "IPPROTO_TCP",
+    "RTN_UNICAST",
+    "SEND_SHUTDOWN",
+    "__inet_bind",
+    "__sys_recvfrom",
+    "__x64_sys_recvfrom",
+]

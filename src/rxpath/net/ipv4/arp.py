@@ -33,7 +33,15 @@ from rxpath.net.core.skbuff import (
 )
 from rxpath.net.core.xmit import __dev_queue_xmit
 from rxpath.net.ipv4.devinet import InDevice, inet_addr_onlink, inet_confirm_addr, inet_select_addr
-from rxpath.net.ipv4.fib import RT_SCOPE_HOST, RT_SCOPE_LINK, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST, inet_addr_type_dev_table
+from rxpath.net.ipv4.fib import (
+    RT_SCOPE_HOST,
+    RT_SCOPE_LINK,
+    RTN_BROADCAST,
+    RTN_LOCAL,
+    RTN_MULTICAST,
+    RTN_UNICAST,
+    inet_addr_type_dev_table,
+)
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 from rxpath.net.ipv4.route import Flowi4, Rtable, ip_route_input_noref, ip_route_output_key_hash
 from rxpath.net.netfilter.core import NF_ARP_IN, NF_ARP_OUT, NFPROTO_ARP, NfHookState, nf_hook_slow
@@ -95,6 +103,7 @@ def arp_constructor(ipv4: Ipv4, n: Neighbour) -> bool:
 def arp_error_report(n: Neighbour, skb: SkBuff) -> None:
     """dst_link_failure: the sender of the packet is told, host unreachable."""
     from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+
     skb.own = False
     rt = skb.dst
     if isinstance(rt, Rtable):
@@ -112,7 +121,7 @@ def arp_solicit(ipv4: Ipv4, n: Neighbour, skb: SkBuff | None) -> None:
         return
     saddr = 0
     announce = d.eff_arp_announce
-    src = int.from_bytes(skb.head[skb.network_header + 12:skb.network_header + 16], "big") if skb is not None else 0
+    src = int.from_bytes(skb.head[skb.network_header + 12 : skb.network_header + 16], "big") if skb is not None else 0
     if announce == 0:
         if skb is not None and inet_addr_type_dev_table(ipv4, dev, src) == RTN_LOCAL:
             saddr = src
@@ -132,8 +141,16 @@ def arp_solicit(ipv4: Ipv4, n: Neighbour, skb: SkBuff | None) -> None:
     arp_send_dst(ipv4, ARPOP_REQUEST, n.key, dev, saddr, dst_hw, dev.dev_addr, None)
 
 
-def arp_send_dst(ipv4: Ipv4, op: int, dest_ip: int, dev: NetDevice, src_ip: int, dest_hw: bytes | None, src_hw: bytes,
-                 target_hw: bytes | None) -> None:
+def arp_send_dst(
+    ipv4: Ipv4,
+    op: int,
+    dest_ip: int,
+    dev: NetDevice,
+    src_ip: int,
+    dest_hw: bytes | None,
+    src_hw: bytes,
+    target_hw: bytes | None,
+) -> None:
     """Make and send; `dest_hw` None = broadcast."""
     if dev.flags & IFF_NOARP or dev.noarp:
         return
@@ -141,10 +158,20 @@ def arp_send_dst(ipv4: Ipv4, op: int, dest_ip: int, dev: NetDevice, src_ip: int,
     arp_xmit(ipv4, skb)
 
 
-def arp_create(ipv4: Ipv4, op: int, dest_ip: int, dev: NetDevice, src_ip: int, dest_hw: bytes | None, src_hw: bytes,
-               target_hw: bytes | None) -> SkBuff:
+def arp_create(
+    ipv4: Ipv4,
+    op: int,
+    dest_ip: int,
+    dev: NetDevice,
+    src_ip: int,
+    dest_hw: bytes | None,
+    src_hw: bytes,
+    target_hw: bytes | None,
+) -> SkBuff:
     skb = __alloc_skb(ipv4.net, 28 + 16 + 15)
-    skb_put(skb, _ARP.pack(1, 0x0800, 6, 4, op, src_hw, src_ip, target_hw if target_hw is not None else bytes(6), dest_ip))
+    skb_put(
+        skb, _ARP.pack(1, 0x0800, 6, 4, op, src_hw, src_ip, target_hw if target_hw is not None else bytes(6), dest_ip)
+    )
     skb.network_header = 0
     skb.dev = dev
     skb.protocol = ETH_P_ARP
@@ -167,12 +194,14 @@ def arp_xmit(ipv4: Ipv4, skb: SkBuff) -> None:
     eng = ipv4.kernel.engine
     if eng.current is None:
         from rxpath.net.core.neighbour import _xmit_from_outside
+
         _xmit_from_outside(skb, ipv4.net)
         return
     __dev_queue_xmit(skb)
 
 
-# --- receive ------------------------------------------------------------------------------------------------------------
+# --- receive
+# ------------------------------------------------------------------------------------------------------------
 
 
 def arp_rcv(skb: SkBuff, dev: NetDevice) -> int:
@@ -273,13 +302,20 @@ def arp_process(ipv4: Ipv4, skb: SkBuff) -> int:
     if d is None or hrd not in (1, 6) or pro != 0x0800 or op not in (ARPOP_REQUEST, ARPOP_REPLY):
         kfree_skb_reason(skb, SITE_ARP_BAD)
         return 1
-    if tip >> 28 == 0xE or (tip >> 24 == 127 and not d.eff_route_localnet) or (sip == tip and d.eff_drop_gratuitous_arp):
+    if (
+        tip >> 28 == 0xE
+        or (tip >> 24 == 127 and not d.eff_route_localnet)
+        or (sip == tip and d.eff_drop_gratuitous_arp)
+    ):
         kfree_skb_reason(skb, SITE_ARP_BAD)
         return 1
     tbl = ipv4.arp_tbl
     if sip == 0:
-        if (op == ARPOP_REQUEST and inet_addr_type_dev_table(ipv4, dev, tip) == RTN_LOCAL
-                and not arp_ignore(ipv4, d, sip, tip)):
+        if (
+            op == ARPOP_REQUEST
+            and inet_addr_type_dev_table(ipv4, dev, tip) == RTN_LOCAL
+            and not arp_ignore(ipv4, d, sip, tip)
+        ):
             arp_send_dst(ipv4, ARPOP_REPLY, sip, dev, tip, sha, dev.dev_addr, sha)
         consume_skb(skb, SITE_ARP)
         return 0
@@ -294,9 +330,15 @@ def arp_process(ipv4: Ipv4, skb: SkBuff) -> int:
                 arp_send_dst(ipv4, ARPOP_REPLY, sip, dev, tip, sha, dev.dev_addr, sha)
             consume_skb(skb, SITE_ARP)
             return 0
-        if d.eff_forward and rt.rt_type == RTN_UNICAST and (
-                arp_fwd_proxy(ipv4, d, dev, rt) or (d.eff_proxy_arp_pvlan and rt.dev is dev and sip != tip)
-                or (rt.dev is not dev and (tip, dev.ifindex) in tbl.proxies)):
+        if (
+            d.eff_forward
+            and rt.rt_type == RTN_UNICAST
+            and (
+                arp_fwd_proxy(ipv4, d, dev, rt)
+                or (d.eff_proxy_arp_pvlan and rt.dev is dev and sip != tip)
+                or (rt.dev is not dev and (tip, dev.ifindex) in tbl.proxies)
+            )
+        ):
             neigh_event_ns(tbl, sha, sip, dev)
             if skb.pkt_type == PACKET_HOST or d.arp_parms.proxy_delay == 0:
                 arp_send_dst(ipv4, ARPOP_REPLY, sip, dev, tip, sha, dev.dev_addr, sha)
@@ -310,8 +352,20 @@ def arp_process(ipv4: Ipv4, skb: SkBuff) -> int:
     accept = arp_accept(d, sip)
     if n is not None or accept:
         garp, addr_type = arp_is_garp(ipv4, dev, op, sip, tip, sha, tha)
-    if accept and n is None and (garp or (op == ARPOP_REPLY and (
-            addr_type == RTN_UNICAST or (addr_type < 0 and inet_addr_type_dev_table(ipv4, dev, sip) == RTN_UNICAST)))):
+    if (
+        accept
+        and n is None
+        and (
+            garp
+            or (
+                op == ARPOP_REPLY
+                and (
+                    addr_type == RTN_UNICAST
+                    or (addr_type < 0 and inet_addr_type_dev_table(ipv4, dev, sip) == RTN_UNICAST)
+                )
+            )
+        )
+    ):
         n = neigh_create(tbl, sip, dev)
     if n is not None:
         override = ipv4.kernel.jiffies() > n.updated + n.parms.locktime or garp
@@ -337,6 +391,7 @@ class _ProxyReply:
 
     def start(self, jiffies: int) -> None:
         from rxpath.kernel.timer import TimerList
+
         TimerList(self.ipv4.kernel, self.fire).mod_timer(self.ipv4.kernel.jiffies() + jiffies)
 
     def fire(self) -> None:

@@ -37,6 +37,7 @@ def parse_addr(name: Address) -> tuple[int, int]:
 def ip4_datagram_connect(sk: InetSock, daddr: int, dport: int) -> None:
     """Fix the peer and the local address.  Raises ENETUNREACH, EACCES (broadcast without SO_BROADCAST)..."""
     from rxpath.net.ipv4.udp import UdpSock, udp_v4_rehash
+
     ipv4 = sk.ipv4
     sk.dst = None
     oif = sk.bound_dev_if
@@ -48,7 +49,9 @@ def ip4_datagram_connect(sk: InetSock, daddr: int, dport: int) -> None:
             saddr = sk.mc_addr
     elif not oif:
         oif = sk.uc_index
-    fl4 = Flowi4(daddr, saddr, oif=oif, tos=sk.tos & IPTOS_RT_MASK, proto=sk.protocol, sport=sk.sport, dport=dport, mark=sk.mark)
+    fl4 = Flowi4(
+        daddr, saddr, oif=oif, tos=sk.tos & IPTOS_RT_MASK, proto=sk.protocol, sport=sk.sport, dport=dport, mark=sk.mark
+    )
     rt = ip_route_output_flow(ipv4, fl4)
     if rt is None:
         if fl4.error == -ENETUNREACH:
@@ -74,6 +77,7 @@ def ip4_datagram_connect(sk: InetSock, daddr: int, dport: int) -> None:
 def udp_disconnect_common(sk: InetSock) -> None:
     """connect to AF_UNSPEC."""
     from rxpath.net.ipv4.udp import UdpSock, udp_v4_rehash
+
     sk.state = TCP_CLOSE
     sk.daddr = 0
     sk.dport = 0

@@ -1,6 +1,7 @@
 """IPv4 on a device: addresses, the per-device settings, and what happens when devices come and go.
 
-What lives here: InDevice, addresses, net.ipv4.conf values and how `all` and the device's own combine.  Routes that follow from addresses are
+What lives here: InDevice, addresses, net.ipv4.conf values and how `all` and the device's own combine.  Routes
+that follow from addresses are
 fib.py's.  Facts: net/ipv4/devinet.c, linux/inetdevice.h; proc-files sheet 16.1.
 """
 
@@ -38,12 +39,40 @@ RT_SCOPE_NOWHERE: Final = 255
 IFA_F_SECONDARY: Final = 1
 
 CONF_NAMES: Final = (
-    "accept_local", "accept_redirects", "accept_source_route", "arp_accept", "arp_announce", "arp_evict_nocarrier", "arp_filter",
-    "arp_ignore", "arp_notify", "bc_forwarding", "bootp_relay", "disable_policy", "disable_xfrm", "drop_gratuitous_arp",
-    "drop_unicast_in_l2_multicast", "force_igmp_version", "forwarding", "igmpv2_unsolicited_report_interval",
-    "igmpv3_unsolicited_report_interval", "ignore_routes_with_linkdown", "log_martians", "mc_forwarding", "medium_id",
-    "promote_secondaries", "proxy_arp", "proxy_arp_pvlan", "route_localnet", "rp_filter", "secure_redirects", "send_redirects",
-    "shared_media", "src_valid_mark", "tag")
+    "accept_local",
+    "accept_redirects",
+    "accept_source_route",
+    "arp_accept",
+    "arp_announce",
+    "arp_evict_nocarrier",
+    "arp_filter",
+    "arp_ignore",
+    "arp_notify",
+    "bc_forwarding",
+    "bootp_relay",
+    "disable_policy",
+    "disable_xfrm",
+    "drop_gratuitous_arp",
+    "drop_unicast_in_l2_multicast",
+    "force_igmp_version",
+    "forwarding",
+    "igmpv2_unsolicited_report_interval",
+    "igmpv3_unsolicited_report_interval",
+    "ignore_routes_with_linkdown",
+    "log_martians",
+    "mc_forwarding",
+    "medium_id",
+    "promote_secondaries",
+    "proxy_arp",
+    "proxy_arp_pvlan",
+    "route_localnet",
+    "rp_filter",
+    "secure_redirects",
+    "send_redirects",
+    "shared_media",
+    "src_valid_mark",
+    "tag",
+)
 
 
 class Ipv4DevConf:
@@ -96,10 +125,31 @@ class Ipv4DevConf:
 class InIfaddr:
     """`struct in_ifaddr`: `local` and `address` (the peer, else the same), `broadcast` 0 = none."""
 
-    __slots__ = ("local", "address", "mask", "prefixlen", "broadcast", "scope", "flags", "label", "in_dev", "anycast", "metric")
+    __slots__ = (
+        "local",
+        "address",
+        "mask",
+        "prefixlen",
+        "broadcast",
+        "scope",
+        "flags",
+        "label",
+        "in_dev",
+        "anycast",
+        "metric",
+    )
 
-    def __init__(self, in_dev: InDevice, local: int, prefixlen: int, *, address: int = 0, broadcast: int = 0, scope: int = 0,
-                 label: str = "") -> None:
+    def __init__(
+        self,
+        in_dev: InDevice,
+        local: int,
+        prefixlen: int,
+        *,
+        address: int = 0,
+        broadcast: int = 0,
+        scope: int = 0,
+        label: str = "",
+    ) -> None:
         self.in_dev = in_dev
         self.local = local
         self.address = address or local
@@ -115,12 +165,48 @@ class InIfaddr:
 class InDevice:
     """`struct in_device`.  The `eff_*` fields combine `all` and the device's own setting; `recompute` keeps them."""
 
-    __slots__ = ("dev", "ipv4", "ifa_list", "conf", "mc_list", "arp_parms", "mr_v1_seen", "mr_v2_seen", "mr_qrv", "mr_qi", "mr_qri", "mr_maxdelay",
-                 "mr_gq_timer", "mr_ifc_timer", "mr_ifc_count", "mc_tomb", "dead", "mr_gq_running",
-                 "eff_forward", "eff_rp_filter", "eff_accept_local", "eff_route_localnet", "eff_log_martians", "eff_source_route",
-                 "eff_arp_ignore", "eff_arp_announce", "eff_arp_filter", "eff_arp_accept", "eff_proxy_arp", "eff_proxy_arp_pvlan",
-                 "eff_drop_unicast_l2mc", "eff_drop_gratuitous_arp", "eff_tx_redirects", "eff_rx_redirects", "eff_shared_media", "eff_sec_redirects",
-                 "eff_bforward", "eff_medium_id", "eff_src_vmark", "mc_count")
+    __slots__ = (
+        "dev",
+        "ipv4",
+        "ifa_list",
+        "conf",
+        "mc_list",
+        "arp_parms",
+        "mr_v1_seen",
+        "mr_v2_seen",
+        "mr_qrv",
+        "mr_qi",
+        "mr_qri",
+        "mr_maxdelay",
+        "mr_gq_timer",
+        "mr_ifc_timer",
+        "mr_ifc_count",
+        "mc_tomb",
+        "dead",
+        "mr_gq_running",
+        "eff_forward",
+        "eff_rp_filter",
+        "eff_accept_local",
+        "eff_route_localnet",
+        "eff_log_martians",
+        "eff_source_route",
+        "eff_arp_ignore",
+        "eff_arp_announce",
+        "eff_arp_filter",
+        "eff_arp_accept",
+        "eff_proxy_arp",
+        "eff_proxy_arp_pvlan",
+        "eff_drop_unicast_l2mc",
+        "eff_drop_gratuitous_arp",
+        "eff_tx_redirects",
+        "eff_rx_redirects",
+        "eff_shared_media",
+        "eff_sec_redirects",
+        "eff_bforward",
+        "eff_medium_id",
+        "eff_src_vmark",
+        "mc_count",
+    )
 
     def __init__(self, ipv4: Ipv4, dev: NetDevice) -> None:
         self.ipv4 = ipv4
@@ -190,19 +276,22 @@ def inet_forward_change(ipv4: Ipv4, on: int) -> None:
     conf_changed(ipv4)
 
 
-# --- devices ------------------------------------------------------------------------------------------------------------
+# --- devices
+# ------------------------------------------------------------------------------------------------------------
 
 
 def inetdev_init(dev: NetDevice) -> InDevice:
     """A device starts to speak IPv4."""
     from rxpath.net.core.neighbour import neigh_parms_alloc
     from rxpath.net.ipv4.igmp import ip_mc_init_dev, ip_mc_up
+
     ipv4 = ipv4_of(dev.net)
     d = InDevice(ipv4, dev)
     d.arp_parms = neigh_parms_alloc(dev, ipv4.arp_tbl)
     ipv4.in_devs.append(d)
     dev.ip_ptr = d
     from rxpath.net.ipv4.sysctl_net_ipv4 import devinet_sysctl_register
+
     devinet_sysctl_register(ipv4, dev.name, d.conf, d)
     ip_mc_init_dev(d)
     if dev.flags & IFF_UP:
@@ -213,6 +302,7 @@ def inetdev_init(dev: NetDevice) -> InDevice:
 def inetdev_destroy(d: InDevice) -> None:
     from rxpath.net.core.neighbour import neigh_ifdown
     from rxpath.net.ipv4.igmp import ip_mc_destroy_dev
+
     ipv4 = d.ipv4
     d.dead = True
     ip_mc_destroy_dev(d)
@@ -229,6 +319,7 @@ def inetdev_event(event: str, dev: NetDevice) -> None:
     """The netdevice notifier of IPv4 (addresses, multicast, ARP, routes in one place, in Linux's order)."""
     from rxpath.net.core.neighbour import neigh_changeaddr, neigh_ifdown
     from rxpath.net.ipv4.igmp import ip_mc_down, ip_mc_up
+
     ipv4 = ipv4_of(dev.net)
     d: InDevice | None = dev.ip_ptr
     if d is None:
@@ -266,12 +357,16 @@ def inetdev_event(event: str, dev: NetDevice) -> None:
         fib.rt_cache_flush(ipv4)
 
 
-# --- addresses ----------------------------------------------------------------------------------------------------------
+# --- addresses
+# ----------------------------------------------------------------------------------------------------------
 
 
-def inet_insert_ifa(dev: NetDevice, local: int, prefixlen: int, *, peer: int = 0, broadcast: int = 0, scope: int = -1,
-                    label: str = "") -> InIfaddr:
-    """`ip addr add`: IPv4 number, prefix length.  `broadcast` -1: the subnet's.  Raises EEXIST, EINVAL, EADDRNOTAVAIL."""
+def inet_insert_ifa(
+    dev: NetDevice, local: int, prefixlen: int, *, peer: int = 0, broadcast: int = 0, scope: int = -1, label: str = ""
+) -> InIfaddr:
+    """`ip addr add`: IPv4 number, prefix length.  `broadcast` -1: the subnet's.  Raises EEXIST, EINVAL,
+    EADDRNOTAVAIL.
+    """
     d: InDevice | None = dev.ip_ptr
     if d is None:
         raise linux_error(EADDRNOTAVAIL, dev.name)
@@ -310,7 +405,9 @@ def inet_del_ifa(d: InDevice, ifa: InIfaddr) -> None:
     ipv4 = d.ipv4
     gone = [ifa]
     if not ifa.flags & IFA_F_SECONDARY:
-        same = [o for o in d.ifa_list if o.flags & IFA_F_SECONDARY and o.mask == ifa.mask and inet_ifa_match(ifa.address, o)]
+        same = [
+            o for o in d.ifa_list if o.flags & IFA_F_SECONDARY and o.mask == ifa.mask and inet_ifa_match(ifa.address, o)
+        ]
         if d.conf.promote_secondaries or ipv4.conf_all.promote_secondaries:
             if same:
                 same[0].flags &= ~IFA_F_SECONDARY

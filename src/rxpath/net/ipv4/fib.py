@@ -1,6 +1,7 @@
 """The forwarding tables: local, main, default; lookup, routes made from addresses, source validation.
 
-What lives here: tables, route entries, next hops.  What a route decision becomes is route.py's.  Facts: net/ipv4/fib_trie.c,
+What lives here: tables, route entries, next hops.  What a route decision becomes is route.py's.  Facts:
+net/ipv4/fib_trie.c,
 fib_semantics.c, fib_frontend.c.  A trie is a matter of speed alone: here a table is one dict a prefix length.
 """
 
@@ -17,7 +18,6 @@ from rxpath.kernel.errno import (
     ENETDOWN,
     ENETUNREACH,
     ENODEV,
-
     EXDEV,
     linux_error,
 )
@@ -41,7 +41,18 @@ RTN_BLACKHOLE: Final = 6
 RTN_UNREACHABLE: Final = 7
 RTN_PROHIBIT: Final = 8
 RTN_THROW: Final = 9
-RTN_NAMES: Final = ("unspec", "unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "throw")
+RTN_NAMES: Final = (
+    "unspec",
+    "unicast",
+    "local",
+    "broadcast",
+    "anycast",
+    "multicast",
+    "blackhole",
+    "unreachable",
+    "prohibit",
+    "throw",
+)
 _RTN_ERROR: Final = (EINVAL, 0, 0, 0, 0, 0, EINVAL, EHOSTUNREACH, EACCES, EAGAIN)
 
 RT_TABLE_DEFAULT: Final = 253
@@ -176,7 +187,7 @@ class FibTable:
 def fib_lookup_good_nhc(nh: FibNh, oif: int) -> bool:
     if nh.dead:
         return False
-    return not oif or nh.dev is not None and nh.dev.ifindex == oif
+    return not oif or (nh.dev is not None and nh.dev.ifindex == oif)
 
 
 def _table_lookup(t: FibTable, daddr: int, tos: int, oif: int, scope: int, res: FibResult) -> int:
@@ -195,7 +206,7 @@ def _table_lookup(t: FibTable, daddr: int, tos: int, oif: int, scope: int, res: 
             if err:
                 return -err
             for nh in fi.nhs:
-                if not nh.dead and (not oif or nh.dev is not None and nh.dev.ifindex == oif):
+                if not nh.dead and (not oif or (nh.dev is not None and nh.dev.ifindex == oif)):
                     res.type = a.type
                     res.fi = fi
                     res.nh = nh
@@ -246,13 +257,31 @@ def rt_cache_flush(ipv4: Ipv4) -> None:
     ipv4.rt_out_cache.clear()
 
 
-# --- changing tables ----------------------------------------------------------------------------------------------------
+# --- changing tables
+# ----------------------------------------------------------------------------------------------------
 
 
-def fib_add_route(ipv4: Ipv4, prefix: int, plen: int, *, dev: NetDevice | None = None, gw: int = 0, type_: int = RTN_UNICAST,
-                  table: int = 0, priority: int = 0, prefsrc: int = 0, scope: int = -1, protocol: int = RTPROT_BOOT, tos: int = 0,
-                  mtu: int = 0, replace: bool = False, onlink: bool = False) -> FibAlias:
-    """`ip route add`.  Raises OSError: EINVAL (host bits, bad type), ENETUNREACH (gateway not on link), ENODEV, ENETDOWN, EEXIST."""
+def fib_add_route(
+    ipv4: Ipv4,
+    prefix: int,
+    plen: int,
+    *,
+    dev: NetDevice | None = None,
+    gw: int = 0,
+    type_: int = RTN_UNICAST,
+    table: int = 0,
+    priority: int = 0,
+    prefsrc: int = 0,
+    scope: int = -1,
+    protocol: int = RTPROT_BOOT,
+    tos: int = 0,
+    mtu: int = 0,
+    replace: bool = False,
+    onlink: bool = False,
+) -> FibAlias:
+    """`ip route add`.  Raises OSError: EINVAL (host bits, bad type), ENETUNREACH (gateway not on link), ENODEV,
+    ENETDOWN, EEXIST.
+    """
     if not 0 <= plen <= 32 or prefix & ~inet_make_mask(plen) & 0xFFFFFFFF:
         raise linux_error(EINVAL, "Invalid prefix for given prefix length")
     if not table:
@@ -318,14 +347,29 @@ def fib_check_nh(ipv4: Ipv4, dev: NetDevice | None, gw: int, scope: int, onlink:
     return FibNh(out, gw, res.scope)
 
 
-def fib_del_route(ipv4: Ipv4, prefix: int, plen: int, *, table: int = RT_TABLE_MAIN, type_: int = RTN_UNSPEC, dev: NetDevice | None = None,
-                  gw: int = 0, priority: int = 0, prefsrc: int = 0) -> None:
+def fib_del_route(
+    ipv4: Ipv4,
+    prefix: int,
+    plen: int,
+    *,
+    table: int = RT_TABLE_MAIN,
+    type_: int = RTN_UNSPEC,
+    dev: NetDevice | None = None,
+    gw: int = 0,
+    priority: int = 0,
+    prefsrc: int = 0,
+) -> None:
     """`ip route del`: the first route that fits.  Raises ESRCH."""
     t = fib_get_table(ipv4, table)
     for a in t.by_len.get(plen, {}).get(prefix, []):
         nh = a.fi.nhs[0]
-        if ((type_ == RTN_UNSPEC or a.type == type_) and (dev is None or nh.dev is dev) and (not gw or nh.gw == gw)
-                and (not priority or a.fi.priority == priority) and (not prefsrc or a.fi.prefsrc == prefsrc)):
+        if (
+            (type_ == RTN_UNSPEC or a.type == type_)
+            and (dev is None or nh.dev is dev)
+            and (not gw or nh.gw == gw)
+            and (not priority or a.fi.priority == priority)
+            and (not prefsrc or a.fi.prefsrc == prefsrc)
+        ):
             t.remove(a)
             rt_cache_flush(ipv4)
             return
@@ -398,7 +442,8 @@ def fib_disable_ip(ipv4: Ipv4, dev: NetDevice) -> None:
     rt_cache_flush(ipv4)
 
 
-# --- address types ------------------------------------------------------------------------------------------------------
+# --- address types
+# ------------------------------------------------------------------------------------------------------
 
 
 def inet_addr_type_dev_table(ipv4: Ipv4, dev: NetDevice | None, addr: int) -> int:
@@ -427,11 +472,15 @@ def inet_lookup_ifaddr_rcu(ipv4: Ipv4, addr: int) -> InIfaddr | None:
     return lst[0] if lst else None
 
 
-# --- source validation --------------------------------------------------------------------------------------------------
+# --- source validation
+# --------------------------------------------------------------------------------------------------
 
 
-def fib_validate_source(ipv4: Ipv4, skb: SkBuff, src: int, dst: int, tos: int, oif: int, dev: NetDevice, d: InDevice) -> int:
-    """0 or 1 (the sender is reached through a gateway of host scope) = fine; -EINVAL martian, -EXDEV reverse path filter.
+def fib_validate_source(
+    ipv4: Ipv4, skb: SkBuff, src: int, dst: int, tos: int, oif: int, dev: NetDevice, d: InDevice
+) -> int:
+    """0 or 1 (the sender is reached through a gateway of host scope) = fine; -EINVAL martian, -EXDEV reverse path
+    filter.
 
     With reasons of its own (6.14) a local source is told apart as -ESRCH, a source of a wrong type as -EINVAL.
     """
@@ -446,7 +495,9 @@ def fib_validate_source(ipv4: Ipv4, skb: SkBuff, src: int, dst: int, tos: int, o
     return __fib_validate_source(ipv4, src, dst, tos, oif, dev, rpf, d)
 
 
-def __fib_validate_source(ipv4: Ipv4, src: int, dst: int, tos: int, oif: int, dev: NetDevice, rpf: int, d: InDevice) -> int:
+def __fib_validate_source(
+    ipv4: Ipv4, src: int, dst: int, tos: int, oif: int, dev: NetDevice, rpf: int, d: InDevice
+) -> int:
     res = FibResult()
     if fib_lookup(ipv4, src, tos, 0, 0, res):
         return -EXDEV if rpf else 0

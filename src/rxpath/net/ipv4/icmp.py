@@ -1,6 +1,7 @@
 """ICMP: receive, echo and timestamp replies, errors with their rate limits, errors handed to protocols.
 
-Facts: net/ipv4/icmp.c (6.1, order of functions recorded on 6.1; counters and reasons recorded on 6.18), RFC 792, RFC 1122.
+Facts: net/ipv4/icmp.c (6.1, order of functions recorded on 6.1; counters and reasons recorded on 6.18), RFC 792,
+RFC 1122.
 """
 
 from __future__ import annotations
@@ -71,8 +72,27 @@ ICMP_EXT_ECHO: Final = 42
 ICMP_EXT_ECHOREPLY: Final = 43
 
 # which of types 0..18 are errors (nobody answers those)
-_IS_ERROR: Final = (False, True, True, True, True, True, True, True, False, True, True, True, True, False, False, False, False, False,
-                    False)
+_IS_ERROR: Final = (
+    False,
+    True,
+    True,
+    True,
+    True,
+    True,
+    True,
+    True,
+    False,
+    True,
+    True,
+    True,
+    True,
+    False,
+    False,
+    False,
+    False,
+    False,
+    False,
+)
 
 SITE_ICMP: Final = Site("icmp", "ICMP")
 SITE_CSUM: Final = Site("icmp", "bad ICMP checksum", "Icmp InCsumErrors, Icmp InErrors", "ICMP_CSUM")
@@ -113,8 +133,9 @@ def icmp_rcv(skb: SkBuff) -> int:
         icmp_echo(ipv4, skb)
     elif type_ == ICMP_EXT_ECHOREPLY:
         site = None if ping_rcv(ipv4, skb) else SITE_NO_PING
-    elif type_ > NR_ICMP_TYPES and not (ipv4.variant.icmp_bcast_first and isinstance(rt, Rtable)
-                                        and rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)):
+    elif type_ > NR_ICMP_TYPES and not (
+        ipv4.variant.icmp_bcast_first and isinstance(rt, Rtable) and rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)
+    ):
         icmp[ICMP_MIB_INERRORS] += 1
         site = SITE_UNKNOWN
     else:
@@ -150,7 +171,8 @@ def icmp_out_count(ipv4: Ipv4, type_: int) -> None:
     ipv4.icmp[ICMP_MIB_OUTMSGS] += 1
 
 
-# --- answers ------------------------------------------------------------------------------------------------------------
+# --- answers
+# ------------------------------------------------------------------------------------------------------------
 
 
 def icmp_echo(ipv4: Ipv4, skb: SkBuff) -> None:
@@ -164,7 +186,7 @@ def icmp_echo(ipv4: Ipv4, skb: SkBuff) -> None:
     c = ipv4.kernel.costs
     if c.enabled:
         ipv4.kernel.cur().accrued_or_charge(c.icmp_reply)
-    icmp_reply(ipv4, skb, ICMP_ECHOREPLY, skb.head[th + 1], skb.head[th + 4:th + 8], b"", skb.tobytes())
+    icmp_reply(ipv4, skb, ICMP_ECHOREPLY, skb.head[th + 1], skb.head[th + 4 : th + 8], b"", skb.tobytes())
 
 
 def icmp_timestamp(ipv4: Ipv4, skb: SkBuff) -> Site | None:
@@ -174,7 +196,9 @@ def icmp_timestamp(ipv4: Ipv4, skb: SkBuff) -> Site | None:
     pskb_may_pull(skb, 4)
     th = skb.transport_header
     now = inet_current_timestamp(ipv4).to_bytes(4, "big")
-    icmp_reply(ipv4, skb, ICMP_TIMESTAMPREPLY, 0, skb.head[th + 4:th + 8], skb.head[skb.data:skb.data + 4] + now + now, b"")
+    icmp_reply(
+        ipv4, skb, ICMP_TIMESTAMPREPLY, 0, skb.head[th + 4 : th + 8], skb.head[skb.data : skb.data + 4] + now + now, b""
+    )
     return None
 
 
@@ -196,7 +220,7 @@ def icmp_reply(ipv4: Ipv4, skb: SkBuff, type_: int, code: int, rest: bytes, extr
     nh = skb.network_header
     sk.tos = head[nh + 1]
     ipc = IpcmCookie(sk)
-    saddr_in = int.from_bytes(head[nh + 12:nh + 16], "big")
+    saddr_in = int.from_bytes(head[nh + 12 : nh + 16], "big")
     ipc.addr = daddr = saddr_in
     saddr = fib_compute_spec_dst(skb)
     if opt.optlen:
@@ -211,8 +235,18 @@ def icmp_reply(ipv4: Ipv4, skb: SkBuff, type_: int, code: int, rest: bytes, extr
     cpu.softirq_count -= 1
 
 
-def icmp_push_reply(ipv4: Ipv4, sk: InetSock, type_: int, code: int, rest: bytes, extra: bytes, data: bytes, fl4: Flowi4, ipc: IpcmCookie,
-                    rt: Rtable) -> None:
+def icmp_push_reply(
+    ipv4: Ipv4,
+    sk: InetSock,
+    type_: int,
+    code: int,
+    rest: bytes,
+    extra: bytes,
+    data: bytes,
+    fl4: Flowi4,
+    ipc: IpcmCookie,
+    rt: Rtable,
+) -> None:
     """Header, checksum, out."""
     hdr = bytes((type_, code, 0, 0)) + rest + extra
     try:
@@ -265,7 +299,8 @@ def csum_partial_copy_nocheck(data: bytes) -> int:
     return csum_partial(data)
 
 
-# --- limits -------------------------------------------------------------------------------------------------------------
+# --- limits -------------------------------------------------------------------------------------------------
+# ------------
 
 
 def icmp_global_allow(ipv4: Ipv4) -> bool:
@@ -315,7 +350,8 @@ def icmpv4_xrlim_allow(ipv4: Ipv4, rt: Rtable, fl4: Flowi4) -> bool:
     return rc
 
 
-# --- errors that we send --------------------------------------------------------------------------------------------------
+# --- errors that we send
+# --------------------------------------------------------------------------------------------------
 
 
 def icmp_route_lookup(ipv4: Ipv4, skb: SkBuff, saddr_in: int, daddr_in: int, fl4: Flowi4) -> Rtable | None:
@@ -332,7 +368,9 @@ def icmp_route_lookup(ipv4: Ipv4, skb: SkBuff, saddr_in: int, daddr_in: int, fl4
 
 
 def __icmp_send(skb: SkBuff, type_: int, code: int, info: int) -> None:
-    """Tell the sender of `skb` what is wrong with it, unless a rule forbids it.  `info`: the second word of the header."""
+    """Tell the sender of `skb` what is wrong with it, unless a rule forbids it.  `info`: the second word of the
+    header.
+    """
     rt_in = skb.dst
     if not isinstance(rt_in, Rtable):
         return
@@ -370,8 +408,8 @@ def _send_locked(ipv4: Ipv4, skb: SkBuff, rt_in: Rtable, type_: int, code: int, 
     sk = ipv4.icmp_sk
     head = skb.head
     nh = skb.network_header
-    iph_saddr = int.from_bytes(head[nh + 12:nh + 16], "big")
-    saddr = iph_daddr = int.from_bytes(head[nh + 16:nh + 20], "big")
+    iph_saddr = int.from_bytes(head[nh + 12 : nh + 16], "big")
+    saddr = iph_daddr = int.from_bytes(head[nh + 16 : nh + 20], "big")
     if not rt_in.rt_flags & RTCF_LOCAL:
         saddr = 0
         if rt_in.rt_is_input and ipv4.icmp_errors_use_inbound_ifaddr:
@@ -401,7 +439,7 @@ def _send_locked(ipv4: Ipv4, skb: SkBuff, rt_in: Rtable, type_: int, code: int, 
     room -= 20 + opt.optlen + 8
     if room <= 20:
         return
-    data = (head[nh:skb.data] + skb.tobytes() if skb.data >= nh else skb.tobytes())[:room]
+    data = (head[nh : skb.data] + skb.tobytes() if skb.data >= nh else skb.tobytes())[:room]
     if not fl4.saddr:
         fl4.saddr = 0xC0000008  # 192.0.0.8
     icmp_push_reply(ipv4, sk, type_, code, (info & 0xFFFFFFFF).to_bytes(4, "big"), b"", data, fl4, ipc, rt)
@@ -410,7 +448,8 @@ def _send_locked(ipv4: Ipv4, skb: SkBuff, rt_in: Rtable, type_: int, code: int, 
 icmp_send = __icmp_send
 
 
-# --- errors that we get ---------------------------------------------------------------------------------------------------
+# --- errors that we get
+# ---------------------------------------------------------------------------------------------------
 
 
 def icmp_unreach(ipv4: Ipv4, skb: SkBuff) -> Site | None:
@@ -445,7 +484,7 @@ def icmp_unreach(ipv4: Ipv4, skb: SkBuff) -> Site | None:
     elif type_ == ICMP_TIME_EXCEEDED and code == 1:
         return None
     if not ipv4.icmp_ignore_bogus_error_responses:
-        if inet_addr_type_dev_table(ipv4, skb.dev, int.from_bytes(head[q + 16:q + 20], "big")) == RTN_BROADCAST:
+        if inet_addr_type_dev_table(ipv4, skb.dev, int.from_bytes(head[q + 16 : q + 20], "big")) == RTN_BROADCAST:
             return None
     icmp_socket_deliver(ipv4, skb, info)
     return None
@@ -470,7 +509,7 @@ def icmp_redirect(ipv4: Ipv4, skb: SkBuff) -> Site | None:
         ipv4.icmp[ICMP_MIB_INERRORS] += 1
         return SITE_TOO_SMALL if ipv4.variant.route_reasons else SITE_SHORT
     th = skb.transport_header
-    icmp_socket_deliver(ipv4, skb, int.from_bytes(skb.head[th + 4:th + 8], "big"))
+    icmp_socket_deliver(ipv4, skb, int.from_bytes(skb.head[th + 4 : th + 8], "big"))
     return None
 
 
@@ -478,6 +517,7 @@ def icmp_err(skb: SkBuff, info: int) -> int:
     """An error quotes one of our ICMP messages: ping sockets, path MTU, redirects."""
     from rxpath.net.ipv4.route import ipv4_update_pmtu
     from rxpath.net.ipv4.udp import ipv4_redirect
+
     ipv4 = ipv4_of(skb.net)
     q = skb.data
     ihl = (skb.head[q] & 15) << 2
@@ -487,8 +527,8 @@ def icmp_err(skb: SkBuff, info: int) -> int:
     th = skb.transport_header
     type_ = skb.head[th]
     if type_ == ICMP_DEST_UNREACH and skb.head[th + 1] == 4:
-        saddr = int.from_bytes(skb.head[q + 12:q + 16], "big")
-        daddr = int.from_bytes(skb.head[q + 16:q + 20], "big")
+        saddr = int.from_bytes(skb.head[q + 12 : q + 16], "big")
+        daddr = int.from_bytes(skb.head[q + 16 : q + 20], "big")
         ipv4_update_pmtu(ipv4, daddr, saddr, skb.head[q + 1], info, 0, IPPROTO_ICMP)
     elif type_ == ICMP_REDIRECT:
         ipv4_redirect(ipv4, skb, 0)
@@ -528,5 +568,17 @@ def icmp_init(ipv4: Ipv4) -> None:
     ipv4.icmp_sk = sk
 
 
-__all__ = ["FLOWI_FLAG_ANYSRC", "ICMP_DEST_UNREACH", "ICMP_TIME_EXCEEDED", "IcmpProtocol", "KernelSock", "Net", "__icmp_send",
-           "__ip_select_ident", "icmp_init", "icmp_out_count", "icmp_rcv", "icmp_send"]
+__all__ = [
+    "FLOWI_FLAG_ANYSRC",
+    "ICMP_DEST_UNREACH",
+    "ICMP_TIME_EXCEEDED",
+    "IcmpProtocol",
+    "KernelSock",
+    "Net",
+    "__icmp_send",
+    "__ip_select_ident",
+    "icmp_init",
+    "icmp_out_count",
+    "icmp_rcv",
+    "icmp_send",
+]

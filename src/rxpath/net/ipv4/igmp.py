@@ -62,8 +62,24 @@ class IpMcSocklist:
 class IpMcList:
     """One group of a device: how many sockets hold it in which mode, which sources they name, its report timer."""
 
-    __slots__ = ("in_dev", "group", "users", "excl", "incl", "sources_excl", "sources_incl", "timer", "tm_running", "reporter",
-                 "unsolicit_count", "gsquery", "queried", "loaded", "crcount", "last_mode")
+    __slots__ = (
+        "in_dev",
+        "group",
+        "users",
+        "excl",
+        "incl",
+        "sources_excl",
+        "sources_incl",
+        "timer",
+        "tm_running",
+        "reporter",
+        "unsolicit_count",
+        "gsquery",
+        "queried",
+        "loaded",
+        "crcount",
+        "last_mode",
+    )
 
     def __init__(self, d: InDevice, group: int) -> None:
         self.in_dev = d
@@ -84,7 +100,8 @@ class IpMcList:
         self.timer = TimerList(d.ipv4.kernel, lambda: igmp_timer_expire(self))
 
 
-# --- hot path -----------------------------------------------------------------------------------------------------------
+# --- hot path
+# -----------------------------------------------------------------------------------------------------------
 
 
 def ip_check_mc_rcu(d: InDevice, group: int, src: int, proto: int) -> bool:
@@ -117,13 +134,15 @@ def ip_mc_sf_allow(sk: InetSock, loc_addr: int, rmt_addr: int, dif: int) -> bool
     return sk.mc_all
 
 
-# --- membership of sockets ----------------------------------------------------------------------------------------------
+# --- membership of sockets
+# ----------------------------------------------------------------------------------------------
 
 
 def ip_mc_find_dev(ipv4: Ipv4, group: int, local: int, ifindex: int) -> InDevice | None:
     """The device of a membership: by index, by its address, else by route."""
     from rxpath.net.ipv4.devinet import ip_dev_find
     from rxpath.net.ipv4.route import Flowi4, ip_route_output_key_hash
+
     dev: NetDevice | None = None
     if ifindex:
         dev = ipv4.net.by_index.get(ifindex)
@@ -207,7 +226,9 @@ def ip_mc_drop_socket(sk: InetSock) -> None:
 
 
 def ip_mc_source(sk: InetSock, add: bool, include: bool, group: int, local: int, src: int) -> None:
-    """Add or remove a source of a membership (IP_ADD_SOURCE_MEMBERSHIP, IP_BLOCK_SOURCE...).  Raises EINVAL, EADDRNOTAVAIL, ENOBUFS."""
+    """Add or remove a source of a membership (IP_ADD_SOURCE_MEMBERSHIP, IP_BLOCK_SOURCE...).  Raises EINVAL,
+    EADDRNOTAVAIL, ENOBUFS.
+    """
     ipv4 = sk.ipv4
     if group >> 28 != 0xE:
         raise linux_error(EINVAL)
@@ -260,7 +281,8 @@ def ip_mc_msfget(sk: InetSock) -> bytes:
     raise linux_error(95, "IP_MSFILTER")
 
 
-# --- groups of devices --------------------------------------------------------------------------------------------------
+# --- groups of devices
+# --------------------------------------------------------------------------------------------------
 
 
 def ip_mc_inc_group(d: InDevice, group: int, mode: int) -> None:
@@ -281,6 +303,7 @@ def ip_mc_inc_group(d: InDevice, group: int, mode: int) -> None:
     d.mc_list.insert(0, im)
     igmp_group_added(im)
     from rxpath.net.ipv4.fib import rt_cache_flush
+
     rt_cache_flush(d.ipv4)
 
 
@@ -296,6 +319,7 @@ def ip_mc_dec_group(d: InDevice, group: int, mode: int) -> None:
                 d.mc_list.remove(im)
                 igmp_group_dropped(im)
                 from rxpath.net.ipv4.fib import rt_cache_flush
+
                 rt_cache_flush(d.ipv4)
             return
 
@@ -390,7 +414,8 @@ def ip_mc_destroy_dev(d: InDevice) -> None:
     d.mc_tomb.clear()
 
 
-# --- reports ------------------------------------------------------------------------------------------------------------
+# --- reports
+# ------------------------------------------------------------------------------------------------------------
 
 
 def igmp_ifc_event(d: InDevice, im: IpMcList) -> None:
@@ -444,8 +469,11 @@ def igmpv3_send_cr(d: InDevice) -> None:
 
 def igmpv3_send_report(d: InDevice, only: IpMcList | None) -> None:
     """Current-state records."""
-    recs = [_record(im, IGMPV3_MODE_IS_EXCLUDE if im.excl else IGMPV3_MODE_IS_INCLUDE) for im in d.mc_list
-            if (only is None or im is only) and im.group != IGMP_ALL_HOSTS and _reported(d, im.group)]
+    recs = [
+        _record(im, IGMPV3_MODE_IS_EXCLUDE if im.excl else IGMPV3_MODE_IS_INCLUDE)
+        for im in d.mc_list
+        if (only is None or im is only) and im.group != IGMP_ALL_HOSTS and _reported(d, im.group)
+    ]
     if recs:
         _igmpv3_send(d, recs)
 
@@ -469,6 +497,7 @@ def _send(d: InDevice, dst: int, body: bytes, tos: int) -> None:
     from rxpath.net.ipv4.devinet import RT_SCOPE_LINK, inet_select_addr
     from rxpath.net.ipv4.ip_output import _HDR, __ip_select_ident, ip_local_out
     from rxpath.net.ipv4.route import Flowi4, ip_route_output_key_hash
+
     ipv4 = d.ipv4
     fl4 = Flowi4(dst, 0, oif=d.dev.ifindex, proto=2)
     rt = ip_route_output_key_hash(ipv4, fl4)
@@ -476,7 +505,10 @@ def _send(d: InDevice, dst: int, body: bytes, tos: int) -> None:
         return
     saddr = fl4.saddr or inet_select_addr(d.dev, 0, RT_SCOPE_LINK, ipv4)
     skb = __alloc_skb(ipv4.net, 24 + len(body) + 31)
-    hdr = _HDR.pack(0x46, tos, 24 + len(body), __ip_select_ident(ipv4, saddr, dst, 2), 0x4000, 1, 2, 0, saddr, dst) + b"\x94\x04\0\0"
+    hdr = (
+        _HDR.pack(0x46, tos, 24 + len(body), __ip_select_ident(ipv4, saddr, dst, 2), 0x4000, 1, 2, 0, saddr, dst)
+        + b"\x94\x04\0\0"
+    )
     skb_put(skb, hdr + body)
     skb.network_header = 0
     skb.transport_header = 24
@@ -515,7 +547,8 @@ def igmp_timer_expire(im: IpMcList) -> None:
         igmpv3_send_report(d, im)
 
 
-# --- receive ------------------------------------------------------------------------------------------------------------
+# --- receive
+# ------------------------------------------------------------------------------------------------------------
 
 
 def igmp_rcv(skb: SkBuff) -> int:

@@ -12,7 +12,9 @@ IPQ_SIZE: Final = 200  # what a queue's own structure is charged as
 
 
 class FqDir:
-    """`mem`: bytes of truesize in all queues, their structures included; `timeout` in jiffies; `rid` counts fragments a source."""
+    """`mem`: bytes of truesize in all queues, their structures included; `timeout` in jiffies; `rid` counts
+    fragments a source.
+    """
 
     __slots__ = ("ipv4", "high_thresh", "low_thresh", "timeout", "mem", "queues", "rid")
 

@@ -1,4 +1,6 @@
-"""`InetSock`: a socket with IPv4 addresses, and the operations that a protocol gives it (struct inet_sock, struct proto)."""
+"""`InetSock`: a socket with IPv4 addresses, and the operations that a protocol gives it (struct inet_sock, struct
+proto).
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,48 @@ Cmsg = tuple[int, int, bytes]
 
 
 class InetSock(Sock):
-    """Addresses are u32, ports host order; `num` is the local port (raw: the protocol).  `rcv_saddr`: bound to, `saddr`: sent from."""
+    """Addresses are u32, ports host order; `num` is the local port (raw: the protocol).  `rcv_saddr`: bound to,
+    `saddr`: sent from.
+    """
 
     __slots__ = (
-        "ipv4", "saddr", "rcv_saddr", "daddr", "dport", "sport", "num", "tos", "uc_ttl", "mc_ttl", "mc_loop", "mc_all", "mc_index",
-        "mc_addr", "uc_index", "cmsg_flags", "recverr", "recverr_rfc4884", "hdrincl", "freebind", "transparent", "nodefrag",
-        "bind_address_no_port", "pmtudisc", "min_ttl", "inet_opt", "mc_list", "rx_dst", "rx_dst_ifindex", "cork", "inet_id",
-        "bind_addr_lock", "bind_port_lock", "defer_connect", "port_lo", "port_hi")
+        "ipv4",
+        "saddr",
+        "rcv_saddr",
+        "daddr",
+        "dport",
+        "sport",
+        "num",
+        "tos",
+        "uc_ttl",
+        "mc_ttl",
+        "mc_loop",
+        "mc_all",
+        "mc_index",
+        "mc_addr",
+        "uc_index",
+        "cmsg_flags",
+        "recverr",
+        "recverr_rfc4884",
+        "hdrincl",
+        "freebind",
+        "transparent",
+        "nodefrag",
+        "bind_address_no_port",
+        "pmtudisc",
+        "min_ttl",
+        "inet_opt",
+        "mc_list",
+        "rx_dst",
+        "rx_dst_ifindex",
+        "cork",
+        "inet_id",
+        "bind_addr_lock",
+        "bind_port_lock",
+        "defer_connect",
+        "port_lo",
+        "port_hi",
+    )
 
     def __init__(self, net: Net, type_: int, protocol: int, prot: Proto) -> None:
         super().__init__(net, AF_INET, type_, protocol, prot)
@@ -83,6 +120,7 @@ class InetSock(Sock):
     def bind(self, addr: int, port: int) -> None:
         """Raises OSError."""
         from rxpath.net.ipv4.af_inet import bind_entry
+
         bind_inet(self, addr, port, bind_entry)
 
     def connect(self, addr: int, port: int, flags: int) -> None:
@@ -107,10 +145,12 @@ class InetSock(Sock):
 
     def setsockopt(self, level: int, optname: int, value: int | bytes) -> None:
         from rxpath.net.ipv4.ip_sockglue import ip_setsockopt
+
         ip_setsockopt(self, level, optname, value)
 
     def getsockopt(self, level: int, optname: int) -> int | bytes:
         from rxpath.net.ipv4.ip_sockglue import ip_getsockopt
+
         return ip_getsockopt(self, level, optname)
 
     def siocinq(self) -> int:

@@ -1,4 +1,6 @@
-"""Forwarding: TTL, MTU, redirects, options, FORWARD hook.  Facts: net/ipv4/ip_forward.c (5.15, 6.1), drop reasons of 6.18 as recorded."""
+"""Forwarding: TTL, MTU, redirects, options, FORWARD hook.  Facts: net/ipv4/ip_forward.c (5.15, 6.1), drop reasons
+of 6.18 as recorded.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from rxpath.net.ipv4.mib import (
     IPSTATS_MIB_OUTOCTETS,
 )
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
-from rxpath.net.ipv4.route import RtAction, Rtable, ip_rt_send_redirect
+from rxpath.net.ipv4.route import Rtable, RtAction, ip_rt_send_redirect
 from rxpath.net.netfilter.core import NF_INET_FORWARD, NFPROTO_IPV4, NfHookState, nf_hook_slow
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import ip_fast_csum
@@ -41,6 +43,7 @@ def ip_exceeds_mtu(skb: SkBuff, mtu: int) -> bool:
 
 def ip_forward(skb: SkBuff) -> int:
     from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, icmp_send
+
     ipv4 = ipv4_of(skb.net)
     rt = skb.dst
     if skb.pkt_type != PACKET_HOST or skb.sk is not None or not isinstance(rt, Rtable):
@@ -80,7 +83,7 @@ def ip_decrease_ttl(skb: SkBuff) -> None:
     """TTL - 1 with the checksum (inline in Linux)."""
     nh = skb.network_header
     hl = (skb.head[nh] & 15) << 2
-    h = bytearray(skb.head[nh:nh + hl])
+    h = bytearray(skb.head[nh : nh + hl])
     h[8] -= 1
     h[10:12] = b"\0\0"
     h[10:12] = ip_fast_csum(h).to_bytes(2, "big")

@@ -1,4 +1,5 @@
-"""Reassembly of IPv4 fragments: queues by (id, source, destination, protocol, user), limits, time-out, overlaps by release.
+"""Reassembly of IPv4 fragments: queues by (id, source, destination, protocol, user), limits, time-out, overlaps by
+release.
 
 Facts: net/ipv4/ip_fragment.c, inet_fragment.c (3.13, 5.15, 6.1), RFC 791, RFC 5722; drop reasons as recorded on 6.18.
 """
@@ -48,7 +49,9 @@ SITE_FRAG_KILLED: Final = Site("ip defrag", "its queue was killed", "Ip ReasmFai
 SITE_FRAG_KILLED_C: Final = Site("ip defrag", "its queue was killed", "Ip ReasmFails", "CONSUMED")
 SITE_FRAG_OVERSIZE: Final = Site("ip defrag", "reassembled packet too large", "Ip ReasmFails", "NOT_SPECIFIED")
 SITE_FRAG_TIMEOUT: Final = Site("ip defrag", "time-out", "Ip ReasmTimeout, Ip ReasmFails", "FRAG_REASM_TIMEOUT")
-SITE_FRAG_TOO_FAR: Final = Site("ip defrag", "too many other fragments of the same source between", "Ip ReasmFails", "FRAG_TOO_FAR")
+SITE_FRAG_TOO_FAR: Final = Site(
+    "ip defrag", "too many other fragments of the same source between", "Ip ReasmFails", "FRAG_TOO_FAR"
+)
 SITE_FRAG_TRIMMED: Final = Site("ip defrag", "covered by another fragment", "none", "NOT_SPECIFIED")
 SITE_MERGED: Final = Site("ip defrag", "joined a reassembled packet")
 
@@ -78,8 +81,23 @@ class Frag:
 class Ipq:
     """`struct ipq`: the fragments of one packet, in order of offset."""
 
-    __slots__ = ("fqdir", "key", "frags", "flags", "len", "meat", "ecn", "max_size", "max_df_size", "rid", "iif", "timer", "dead", "stamp",
-                 "first_header")
+    __slots__ = (
+        "fqdir",
+        "key",
+        "frags",
+        "flags",
+        "len",
+        "meat",
+        "ecn",
+        "max_size",
+        "max_df_size",
+        "rid",
+        "iif",
+        "timer",
+        "dead",
+        "stamp",
+        "first_header",
+    )
 
     def __init__(self, fqdir: FqDir, key: tuple[int, int, int, int, int]) -> None:
         self.fqdir = fqdir
@@ -137,8 +155,10 @@ def _purge(q: Ipq, site: Site) -> None:
 
 def ip_expire(q: Ipq) -> None:
     """The time is up: an end host tells the sender when it had the first fragment."""
+    from rxpath.net.ipv4.fib import RTN_LOCAL
     from rxpath.net.ipv4.icmp import ICMP_TIME_EXCEEDED, icmp_send
-    from rxpath.net.ipv4.route import RTN_LOCAL, Rtable, ip_route_input_noref
+    from rxpath.net.ipv4.route import Rtable, ip_route_input_noref
+
     if q.dead:
         return
     ipv4 = q.fqdir.ipv4
@@ -154,8 +174,14 @@ def ip_expire(q: Ipq) -> None:
             nh = head.network_header
             head.data = head.transport_header
             head.dst = None
-            err = ip_route_input_noref(ipv4, head, int.from_bytes(h[nh + 16:nh + 20], "big"), int.from_bytes(h[nh + 12:nh + 16], "big"),
-                                       h[nh + 1] & 0x1C, dev)
+            err = ip_route_input_noref(
+                ipv4,
+                head,
+                int.from_bytes(h[nh + 16 : nh + 20], "big"),
+                int.from_bytes(h[nh + 12 : nh + 16], "big"),
+                h[nh + 1] & 0x1C,
+                dev,
+            )
             rt = head.dst
             user = q.key[4]
             skip = user >= IP_DEFRAG_CONNTRACK_IN and (not isinstance(rt, Rtable) or rt.rt_type != RTN_LOCAL)
@@ -231,7 +257,9 @@ def inet_frag_queue_insert(q: Ipq, f: Frag) -> int:
 
 
 def _insert_trimming(q: Ipq, f: Frag) -> bool:
-    """3.13: the new fragment's head gives way to the previous one, what follows gives way to it.  False: nothing is left of it."""
+    """3.13: the new fragment's head gives way to the previous one, what follows gives way to it.  False: nothing
+    is left of it.
+    """
     frags = q.frags
     i = 0
     while i < len(frags) and frags[i].offset < f.offset:
@@ -362,7 +390,9 @@ def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> Sk
         if total > 65535 and ipv4.kernel.log.ratelimit("oversized"):
             ipv4.kernel.log.info("Oversized IP packet from %s" % ip4_str(q.key[1]))
         ipv4.ip[IPSTATS_MIB_REASMFAILS] += 1
-        _purge(q, killed_site(ipv4) if ipv4.variant.frag_reasons else SITE_FRAG_OVERSIZE if total > 65535 else SITE_FRAG)
+        _purge(
+            q, killed_site(ipv4) if ipv4.variant.frag_reasons else SITE_FRAG_OVERSIZE if total > 65535 else SITE_FRAG
+        )
         return None
     dst = last.dst
     last.dst = None
@@ -378,7 +408,7 @@ def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> Sk
         elif skb.ip_summed == CHECKSUM_COMPLETE:
             skb.csum = csum_add(skb.csum, s.csum)
         if coalesce and not parts and s.len <= room:
-            skb.head = skb.head[:skb.tail] + s.tobytes()
+            skb.head = skb.head[: skb.tail] + s.tobytes()
             skb.tail += s.len
             skb.len += s.len
             room -= s.len
@@ -399,7 +429,7 @@ def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> Sk
     skb.tstamp = q.stamp
     cb = ip_cb(skb)
     cb.frag_max_size = max(q.max_df_size, q.max_size)
-    hdr = bytearray(skb.head[nh:nh + ihl])
+    hdr = bytearray(skb.head[nh : nh + ihl])
     hdr[2:4] = total.to_bytes(2, "big")
     hdr[1] |= ecn
     if q.max_df_size == q.max_size:
@@ -419,8 +449,13 @@ def ip_defrag(ipv4: Ipv4, skb: SkBuff, user: int) -> SkBuff | None:
     ipv4.ip[IPSTATS_MIB_REASMREQDS] += 1
     h = skb.head
     nh = skb.network_header
-    key = (h[nh + 4] << 8 | h[nh + 5], int.from_bytes(h[nh + 12:nh + 16], "big"), int.from_bytes(h[nh + 16:nh + 20], "big"),
-           h[nh + 9], user)
+    key = (
+        h[nh + 4] << 8 | h[nh + 5],
+        int.from_bytes(h[nh + 12 : nh + 16], "big"),
+        int.from_bytes(h[nh + 16 : nh + 20], "big"),
+        h[nh + 9],
+        user,
+    )
     q = ip_find(ipv4, key)
     if q is None:
         ipv4.ip[IPSTATS_MIB_REASMFAILS] += 1

@@ -21,6 +21,7 @@ from rxpath.net.core.skbuff import (
     kfree_skb_reason,
     skb_clone,
 )
+from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
 from rxpath.net.ipv4.ip_cb import InetSkbParm, ip_cb
 from rxpath.net.ipv4.ip_fragment import IP_DEFRAG_LOCAL_DELIVER, ip_defrag
 from rxpath.net.ipv4.ip_options import __ip_options_compile, ip_options_rcv_srr
@@ -43,17 +44,22 @@ from rxpath.net.ipv4.raw import raw_local_deliver, raw_v4_match_any
 from rxpath.net.ipv4.route import (
     IN_LOCAL,
     IPTOS_RT_MASK,
-    RTN_BROADCAST,
-    RTN_MULTICAST,
-    RtAction,
     Rtable,
+    RtAction,
     ip_route_input_noref,
     ip_route_use_hint,
     route_error_site,
 )
 from rxpath.net.ipv4.tcp_hook import tcp_v4_early_demux
 from rxpath.net.ipv4.udp import udp_v4_early_demux
-from rxpath.net.netfilter.core import NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFPROTO_IPV4, NfHookState, nf_hook_slow, nf_hook_slow_list
+from rxpath.net.netfilter.core import (
+    NF_INET_LOCAL_IN,
+    NF_INET_PRE_ROUTING,
+    NFPROTO_IPV4,
+    NfHookState,
+    nf_hook_slow,
+    nf_hook_slow_list,
+)
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import csum_partial, csum_sub
@@ -108,7 +114,7 @@ def ip_rcv_core(ipv4: Ipv4, skb: SkBuff) -> bool:
         ip[IPSTATS_MIB_INHDRERRORS] += 1
         kfree_skb_reason(skb, SITE_INHDR)
         return False
-    if int.from_bytes(head[nh:nh + hl], "big") % 0xFFFF:
+    if int.from_bytes(head[nh : nh + hl], "big") % 0xFFFF:
         ipext[IPSTATS_MIB_CSUMERRORS] += 1
         ip[IPSTATS_MIB_INHDRERRORS] += 1
         kfree_skb_reason(skb, SITE_CSUM)
@@ -217,7 +223,7 @@ def ip_rcv_finish_core(ipv4: Ipv4, skb: SkBuff, dev: NetDevice, hint: SkBuff | N
     if hint is not None and skb.dst is None:
         hh = hint.head
         hn = hint.network_header
-        if head[nh + 16:nh + 20] == hh[hn + 16:hn + 20] and head[nh + 1] == hh[hn + 1]:
+        if head[nh + 16 : nh + 20] == hh[hn + 16 : hn + 20] and head[nh + 1] == hh[hn + 1]:
             err = ip_route_use_hint(ipv4, skb, daddr, saddr, head[nh + 1] & IPTOS_RT_MASK, dev, hint)
             if err:
                 _route_drop(ipv4, skb, err)
@@ -324,6 +330,7 @@ def ip_protocol_deliver_rcu(ipv4: Ipv4, skb: SkBuff, protocol: int) -> None:
             ipv4.ip[IPSTATS_MIB_INDELIVERS] += 1
         elif not raw:
             from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+
             ipv4.ip[IPSTATS_MIB_INUNKNOWNPROTOS] += 1
             icmp_send(skb, ICMP_DEST_UNREACH, 2, 0)
             kfree_skb_reason(skb, SITE_NOPROTO)
@@ -362,5 +369,15 @@ class IpPacketType(PacketType):
         ip_list_rcv(self.ipv4, skbs)
 
 
-__all__ = ["InetSkbParm", "IpPacketType", "LocalAction", "PACKET_HOST", "ip_list_rcv", "ip_local_deliver", "ip_rcv", "ipv4_of",
-           "raw_v4_match_any", "skb_clone"]
+__all__ = [
+    "InetSkbParm",
+    "IpPacketType",
+    "LocalAction",
+    "PACKET_HOST",
+    "ip_list_rcv",
+    "ip_local_deliver",
+    "ip_rcv",
+    "ipv4_of",
+    "raw_v4_match_any",
+    "skb_clone",
+]

@@ -41,10 +41,27 @@ ICMP_PARAMETERPROB: Final = 12
 
 
 class IpOptions:
-    """`struct ip_options`: offsets count from the start of the IP header; `data` are the option bytes (of one's own packets)."""
+    """`struct ip_options`: offsets count from the start of the IP header; `data` are the option bytes (of one's
+    own packets).
+    """
 
-    __slots__ = ("faddr", "nexthop", "optlen", "srr", "rr", "ts", "cipso", "router_alert", "is_strictroute", "srr_is_hit", "is_changed",
-                 "rr_needaddr", "ts_needtime", "ts_needaddr", "data")
+    __slots__ = (
+        "faddr",
+        "nexthop",
+        "optlen",
+        "srr",
+        "rr",
+        "ts",
+        "cipso",
+        "router_alert",
+        "is_strictroute",
+        "srr_is_hit",
+        "is_changed",
+        "rr_needaddr",
+        "ts_needtime",
+        "ts_needaddr",
+        "data",
+    )
 
     def __init__(self) -> None:
         self.faddr = 0
@@ -118,9 +135,9 @@ def compile_options(ipv4: Ipv4, opt: IpOptions, b: bytearray, skb: SkBuff | None
             if skb is None:
                 if b[p + 2] != 4 or n < 7 or (n - 3) & 3:
                     return p + 1
-                opt.faddr = int.from_bytes(b[p + 3:p + 7], "big")
+                opt.faddr = int.from_bytes(b[p + 3 : p + 7], "big")
                 if n > 7:
-                    b[p + 3:p + n - 4] = b[p + 7:p + n]
+                    b[p + 3 : p + n - 4] = b[p + 7 : p + n]
             opt.is_strictroute = kind == IPOPT_SSRR
             opt.srr = p
         elif kind == IPOPT_RR:
@@ -137,7 +154,7 @@ def compile_options(ipv4: Ipv4, opt: IpOptions, b: bytearray, skb: SkBuff | None
                 if rt is not None and skb is not None:
                     if spec < 0:
                         spec = fib_compute_spec_dst(skb)
-                    b[p + ptr - 1:p + ptr + 3] = spec.to_bytes(4, "big")
+                    b[p + ptr - 1 : p + ptr + 3] = spec.to_bytes(4, "big")
                     opt.is_changed = True
                 b[p + 2] = ptr + 4
                 opt.rr_needaddr = True
@@ -166,7 +183,7 @@ def compile_options(ipv4: Ipv4, opt: IpOptions, b: bytearray, skb: SkBuff | None
                     if rt is not None and skb is not None:
                         if spec < 0:
                             spec = fib_compute_spec_dst(skb)
-                        b[p + ptr - 1:p + ptr + 3] = spec.to_bytes(4, "big")
+                        b[p + ptr - 1 : p + ptr + 3] = spec.to_bytes(4, "big")
                         at = p + ptr + 3
                     opt.ts_needaddr = True
                     opt.ts_needtime = True
@@ -174,14 +191,14 @@ def compile_options(ipv4: Ipv4, opt: IpOptions, b: bytearray, skb: SkBuff | None
                 elif flag == IPOPT_TS_PRESPEC:
                     if ptr + 7 > n:
                         return p + 2
-                    addr = int.from_bytes(b[p + ptr - 1:p + ptr + 3], "big")
+                    addr = int.from_bytes(b[p + ptr - 1 : p + ptr + 3], "big")
                     if inet_addr_type(ipv4, addr) != RTN_UNICAST:
                         if skb is not None:
                             at = p + ptr + 3
                         opt.ts_needtime = True
                         b[p + 2] = ptr + 8
                 if at >= 0:
-                    b[at:at + 4] = inet_current_timestamp(ipv4).to_bytes(4, "big")
+                    b[at : at + 4] = inet_current_timestamp(ipv4).to_bytes(4, "big")
                     opt.is_changed = True
             elif b[p + 3] & 15 != IPOPT_TS_PRESPEC:
                 over = b[p + 3] >> 4
@@ -220,7 +237,7 @@ def __ip_options_compile(ipv4: Ipv4, skb: SkBuff, info: None) -> IpOptions | Non
     head = skb.head
     nh = skb.network_header
     hl = (head[nh] & 15) << 2
-    b = bytearray(head[nh:nh + hl])
+    b = bytearray(head[nh : nh + hl])
     opt = IpOptions()
     opt.optlen = hl - 20
     before = bytes(b)
@@ -229,6 +246,7 @@ def __ip_options_compile(ipv4: Ipv4, skb: SkBuff, info: None) -> IpOptions | Non
         skb.replace(nh, bytes(b))
     if bad:
         from rxpath.net.ipv4.icmp import icmp_send
+
         ip_cb(skb).opt = opt
         icmp_send(skb, ICMP_PARAMETERPROB, 0, bad << 24)
         return None
@@ -261,7 +279,7 @@ def __ip_options_echo(ipv4: Ipv4, skb: SkBuff, sopt: IpOptions) -> IpOptions | N
         n = head[nh + sopt.rr + 1]
         ptr = head[nh + sopt.rr + 2]
         d.rr = 20 + len(out)
-        part = bytearray(head[nh + sopt.rr:nh + sopt.rr + n])
+        part = bytearray(head[nh + sopt.rr : nh + sopt.rr + n])
         if sopt.rr_needaddr and ptr <= n:
             if ptr + 3 > n:
                 return None
@@ -272,7 +290,7 @@ def __ip_options_echo(ipv4: Ipv4, skb: SkBuff, sopt: IpOptions) -> IpOptions | N
         n = head[nh + sopt.ts + 1]
         ptr = head[nh + sopt.ts + 2]
         d.ts = 20 + len(out)
-        part = bytearray(head[nh + sopt.ts:nh + sopt.ts + n])
+        part = bytearray(head[nh + sopt.ts : nh + sopt.ts + n])
         if ptr <= n:
             if sopt.ts_needaddr:
                 if ptr + 3 > n:
@@ -288,7 +306,7 @@ def __ip_options_echo(ipv4: Ipv4, skb: SkBuff, sopt: IpOptions) -> IpOptions | N
                 else:
                     d.ts_needtime = False
                     if ptr + 7 <= n:
-                        addr = int.from_bytes(part[ptr - 1:ptr + 3], "big")
+                        addr = int.from_bytes(part[ptr - 1 : ptr + 3], "big")
                         if inet_addr_type(ipv4, addr) != RTN_UNICAST:
                             d.ts_needtime = True
                             ptr += 8
@@ -302,15 +320,15 @@ def __ip_options_echo(ipv4: Ipv4, skb: SkBuff, sopt: IpOptions) -> IpOptions | N
             ptr = n + 1
         ptr -= 4
         if ptr > 3:
-            faddr = int.from_bytes(head[s + ptr - 1:s + ptr + 3], "big")
+            faddr = int.from_bytes(head[s + ptr - 1 : s + ptr + 3], "big")
             hops = b""
             ptr -= 4
             while ptr > 3:
-                hops += head[s + ptr - 1:s + ptr + 3]
+                hops += head[s + ptr - 1 : s + ptr + 3]
                 ptr -= 4
             # the last place is for the sender (ip_options_build writes it); the route may already end with it
             size = len(hops) + 4
-            if head[nh + 12:nh + 16] == head[s + ptr + 3:s + ptr + 7]:
+            if head[nh + 12 : nh + 16] == head[s + ptr + 3 : s + ptr + 7]:
                 size -= 4
             if size > 3:
                 d.faddr = faddr
@@ -320,7 +338,7 @@ def __ip_options_echo(ipv4: Ipv4, skb: SkBuff, sopt: IpOptions) -> IpOptions | N
     if sopt.cipso:
         n = head[nh + sopt.cipso + 1]
         d.cipso = 20 + len(out)
-        out += head[nh + sopt.cipso:nh + sopt.cipso + n]
+        out += head[nh + sopt.cipso : nh + sopt.cipso + n]
     while len(out) & 3:
         out.append(IPOPT_END)
     d.data = bytes(out)
@@ -333,34 +351,37 @@ def ip_rt_get_source(ipv4: Ipv4, skb: SkBuff, rt: Rtable) -> bytes:
     head = skb.head
     nh = skb.network_header
     if not rt.rt_is_input:
-        return head[nh + 12:nh + 16]
+        return head[nh + 12 : nh + 16]
     res = FibResult()
-    daddr = int.from_bytes(head[nh + 16:nh + 20], "big")
+    daddr = int.from_bytes(head[nh + 16 : nh + 20], "big")
     if fib_lookup(ipv4, daddr, head[nh + 1] & IPTOS_RT_MASK, rt.dev.ifindex, 0, res) == 0:
         return fib_result_prefsrc(ipv4, res, daddr).to_bytes(4, "big")
     from rxpath.net.ipv4.devinet import inet_select_addr
+
     return inet_select_addr(rt.dev, rt.rt_gw or daddr, 0, ipv4).to_bytes(4, "big")
 
 
 def ip_options_build(ipv4: Ipv4, opt: IpOptions, daddr: int, saddr: int) -> bytes:
-    """The option bytes of a packet that goes out: source route with the final address, our address and time where asked."""
+    """The option bytes of a packet that goes out: source route with the final address, our address and time where
+    asked.
+    """
     b = bytearray(opt.data)
     if opt.srr:
         o = opt.srr - 20
         at = o + b[o + 1] - 4
-        b[at:at + 4] = daddr.to_bytes(4, "big")
+        b[at : at + 4] = daddr.to_bytes(4, "big")
     if opt.rr_needaddr:
         o = opt.rr - 20
         at = o + b[o + 2] - 5
-        b[at:at + 4] = saddr.to_bytes(4, "big")
+        b[at : at + 4] = saddr.to_bytes(4, "big")
     if opt.ts_needaddr:
         o = opt.ts - 20
         at = o + b[o + 2] - 9
-        b[at:at + 4] = saddr.to_bytes(4, "big")
+        b[at : at + 4] = saddr.to_bytes(4, "big")
     if opt.ts_needtime:
         o = opt.ts - 20
         at = o + b[o + 2] - 5
-        b[at:at + 4] = inet_current_timestamp(ipv4).to_bytes(4, "big")
+        b[at : at + 4] = inet_current_timestamp(ipv4).to_bytes(4, "big")
     return bytes(b)
 
 
@@ -383,35 +404,37 @@ def ip_options_fragment(options: bytes) -> bytes:
         if n < 2 or n > left:
             break
         if not kind & 0x80:
-            b[p:p + n] = bytes((IPOPT_NOOP,)) * n
+            b[p : p + n] = bytes((IPOPT_NOOP,)) * n
         left -= n
         p += n
     return bytes(b)
 
 
 def ip_options_undo(opt: IpOptions) -> bytes:
-    """Options as a program gets them back: our own addresses and times taken out again, the route with its first hop."""
+    """Options as a program gets them back: our own addresses and times taken out again, the route with its first
+    hop.
+    """
     b = bytearray(opt.data)
     if opt.srr:
         o = opt.srr - 20
         n = b[o + 1]
         if n > 7:
-            b[o + 7:o + n] = b[o + 3:o + n - 4]
-        b[o + 3:o + 7] = opt.faddr.to_bytes(4, "big")
+            b[o + 7 : o + n] = b[o + 3 : o + n - 4]
+        b[o + 3 : o + 7] = opt.faddr.to_bytes(4, "big")
     if opt.rr_needaddr:
         o = opt.rr - 20
         b[o + 2] -= 4
-        b[o + b[o + 2] - 1:o + b[o + 2] + 3] = bytes(4)
+        b[o + b[o + 2] - 1 : o + b[o + 2] + 3] = bytes(4)
     if opt.ts:
         o = opt.ts - 20
         if opt.ts_needtime:
             b[o + 2] -= 4
-            b[o + b[o + 2] - 1:o + b[o + 2] + 3] = bytes(4)
+            b[o + b[o + 2] - 1 : o + b[o + 2] + 3] = bytes(4)
             if b[o + 3] & 15 == IPOPT_TS_PRESPEC:
                 b[o + 2] -= 4
         if opt.ts_needaddr:
             b[o + 2] -= 4
-            b[o + b[o + 2] - 1:o + b[o + 2] + 3] = bytes(4)
+            b[o + b[o + 2] - 1 : o + b[o + 2] + 3] = bytes(4)
     return bytes(b)
 
 
@@ -424,6 +447,7 @@ def ip_options_rcv_srr(ipv4: Ipv4, skb: SkBuff, dev: NetDevice) -> bool:
     if skb.pkt_type != PACKET_HOST:
         return False
     from rxpath.net.ipv4.icmp import icmp_send
+
     if rt.rt_type == RTN_UNICAST:
         if not opt.is_strictroute:
             return True
@@ -436,12 +460,12 @@ def ip_options_rcv_srr(ipv4: Ipv4, skb: SkBuff, dev: NetDevice) -> bool:
     space = skb.head[o + 1]
     ptr = skb.head[o + 2]
     nexthop = 0
-    saddr = int.from_bytes(skb.head[nh + 12:nh + 16], "big")
+    saddr = int.from_bytes(skb.head[nh + 12 : nh + 16], "big")
     while ptr <= space:
         if ptr + 3 > space:
             icmp_send(skb, ICMP_PARAMETERPROB, 0, (opt.srr + 2) << 24)
             return False
-        nexthop = int.from_bytes(skb.head[o + ptr - 1:o + ptr + 3], "big")
+        nexthop = int.from_bytes(skb.head[o + ptr - 1 : o + ptr + 3], "big")
         old = skb.dst
         skb.dst = None
         err = ip_route_input_noref(ipv4, skb, nexthop, saddr, skb.head[nh + 1] & IPTOS_RT_MASK, dev)
@@ -470,28 +494,28 @@ def ip_forward_options(skb: SkBuff) -> None:
     ipv4 = ipv4_of(skb.net)
     nh = skb.network_header
     hl = (skb.head[nh] & 15) << 2
-    b = bytearray(skb.head[nh:nh + hl])
+    b = bytearray(skb.head[nh : nh + hl])
     if opt.rr_needaddr:
         at = opt.rr + b[opt.rr + 2] - 5
-        b[at:at + 4] = ip_rt_get_source(ipv4, skb, rt)
+        b[at : at + 4] = ip_rt_get_source(ipv4, skb, rt)
         opt.is_changed = True
     if opt.srr_is_hit:
         ptr = b[opt.srr + 2]
         space = b[opt.srr + 1]
         hop = opt.nexthop.to_bytes(4, "big")
         while ptr <= space:
-            if ptr + 3 > space or b[opt.srr + ptr - 1:opt.srr + ptr + 3] == hop:
+            if ptr + 3 > space or b[opt.srr + ptr - 1 : opt.srr + ptr + 3] == hop:
                 break
             ptr += 4
         if ptr + 3 <= space:
             opt.is_changed = True
             b[16:20] = hop
             skb.replace(nh, bytes(b))
-            b[opt.srr + ptr - 1:opt.srr + ptr + 3] = ip_rt_get_source(ipv4, skb, rt)
+            b[opt.srr + ptr - 1 : opt.srr + ptr + 3] = ip_rt_get_source(ipv4, skb, rt)
             b[opt.srr + 2] = ptr + 4
         if opt.ts_needaddr:
             at = opt.ts + b[opt.ts + 2] - 9
-            b[at:at + 4] = ip_rt_get_source(ipv4, skb, rt)
+            b[at : at + 4] = ip_rt_get_source(ipv4, skb, rt)
             opt.is_changed = True
     if opt.is_changed:
         opt.is_changed = False

@@ -33,6 +33,7 @@ from rxpath.net.core.sock import (
     sock_error,
     this_cpu,
 )
+from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
 from rxpath.net.ipv4.inet_sock import (
     IP_PMTUDISC_DO,
     IP_PMTUDISC_INTERFACE,
@@ -61,11 +62,9 @@ from rxpath.net.ipv4.route import (
     RTCF_BROADCAST,
     RTCF_LOCAL,
     RTCF_MULTICAST,
-    RTN_BROADCAST,
-    RTN_MULTICAST,
     Flowi4,
-    RtAction,
     Rtable,
+    RtAction,
     ipv4_mtu,
 )
 from rxpath.net.netfilter.core import NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4, NfHookState, nf_hook_slow
@@ -80,7 +79,9 @@ IP_MF: Final = 0x2000
 IP_MAX_MTU: Final = 0xFFFF
 
 SITE_CREATEFAIL: Final = Site("ip output", "no neighbour entry could be made", "none", "NEIGH_CREATEFAIL")
-SITE_FRAG_NEEDED: Final = Site("ip output", "larger than the path and not to be fragmented", "Ip FragFails", "NOT_SPECIFIED")
+SITE_FRAG_NEEDED: Final = Site(
+    "ip output", "larger than the path and not to be fragmented", "Ip FragFails", "NOT_SPECIFIED"
+)
 SITE_TTL0: Final = Site("ip output", "TTL 0 does not leave the host", "none", "NOT_SPECIFIED")
 SITE_FRAGMENTED: Final = Site("ip output", "sent as fragments")
 SITE_OUTPUT_ERR: Final = Site("ip output", "fragment could not be sent", "Ip FragFails", "NOT_SPECIFIED")
@@ -108,8 +109,24 @@ class IpcmCookie:
 class Cork:
     """`struct inet_cork` with its queue: a packet in the making."""
 
-    __slots__ = ("sk", "fl4", "rt", "opt", "addr", "ttl", "tos", "priority", "mark", "parts", "data_len", "transhdrlen", "fragsize",
-                 "gso_size", "skb", "protocol")
+    __slots__ = (
+        "sk",
+        "fl4",
+        "rt",
+        "opt",
+        "addr",
+        "ttl",
+        "tos",
+        "priority",
+        "mark",
+        "parts",
+        "data_len",
+        "transhdrlen",
+        "fragsize",
+        "gso_size",
+        "skb",
+        "protocol",
+    )
 
     def __init__(self, sk: InetSock, fl4: Flowi4, ipc: IpcmCookie, rt: Rtable, transhdrlen: int) -> None:
         self.sk = sk
@@ -158,6 +175,7 @@ def __ip_append_data(cork: Cork, data: bytes) -> None:
     limit = IP_MAX_MTU if ip_sk_ignore_df(sk) else mtu
     if cork.data_len + len(data) + cork.transhdrlen > limit - hdr:
         from rxpath.net.ipv4.ip_sockglue import ip_local_error
+
         ip_local_error(sk, EMSGSIZE, cork.fl4.daddr, sk.dport, mtu - hdr + 20)
         raise linux_error(EMSGSIZE)
     try:
@@ -196,7 +214,9 @@ def alloc_skb_with_frags(net: Net, size: int) -> SkBuff:
     return __alloc_skb(net, size)
 
 
-def ip_make_skb(sk: InetSock, fl4: Flowi4, data: bytes, transhdrlen: int, ipc: IpcmCookie, rt: Rtable, flags: int) -> Cork:
+def ip_make_skb(
+    sk: InetSock, fl4: Flowi4, data: bytes, transhdrlen: int, ipc: IpcmCookie, rt: Rtable, flags: int
+) -> Cork:
     """The lock-free path of a datagram: all its data at once."""
     cork = Cork(sk, fl4, ipc, rt, transhdrlen)
     if flags & MSG_DONTWAIT and sk.wmem_alloc >= sk.sndbuf and not sk.err:
@@ -285,7 +305,7 @@ def __ip_make_skb(ipv4: Ipv4, cork: Cork) -> SkBuff:
         skb.nohdr = True  # stands for skb->ignore_df
     skb.transport_header = 0
     skb.network_header = 0
-    payload_first = skb.head[skb.data:skb.data + 1]
+    payload_first = skb.head[skb.data : skb.data + 1]
     skb.data = 0
     skb.push_header(hdr)
     skb.network_header = 0
@@ -296,6 +316,7 @@ def __ip_make_skb(ipv4: Ipv4, cork: Cork) -> SkBuff:
     skb.protocol = ETH_P_IP
     if cork.protocol == 1 and payload_first:
         from rxpath.net.ipv4.icmp import icmp_out_count
+
         # a raw socket's type comes from its flow: so replies of the kernel's own socket count as type 0
         icmp_out_count(ipv4, fl4.icmp_type if sk.type == SOCK_RAW and not sk.hdrincl else payload_first[0])
     return skb
@@ -310,7 +331,9 @@ def ip_select_ttl(ipv4: Ipv4, sk: InetSock) -> int:
 
 
 def ip_select_ident(ipv4: Ipv4, sk: InetSock | None, fl4: Flowi4, df: int, ignore_df: bool) -> int:
-    """The identification (inline in Linux): a connected socket's own sequence, 0 for what is never fragmented, else the host's."""
+    """The identification (inline in Linux): a connected socket's own sequence, 0 for what is never fragmented,
+    else the host's.
+    """
     if sk is not None and sk.daddr:
         v = sk.inet_id
         sk.inet_id = (v + 1) & 0xFFFF
@@ -336,8 +359,8 @@ def ip_send_check(skb: SkBuff) -> None:
     nh = skb.network_header
     head = skb.head
     hl = (head[nh] & 15) << 2
-    h = head[nh:nh + 10] + b"\0\0" + head[nh + 12:nh + hl]
-    skb.head = head[:nh + 10] + ip_fast_csum(h).to_bytes(2, "big") + head[nh + 12:]
+    h = head[nh : nh + 10] + b"\0\0" + head[nh + 12 : nh + hl]
+    skb.head = head[: nh + 10] + ip_fast_csum(h).to_bytes(2, "big") + head[nh + 12 :]
 
 
 def __ip_local_out(ipv4: Ipv4, sk: InetSock | None, skb: SkBuff) -> int:
@@ -354,7 +377,11 @@ def __ip_local_out(ipv4: Ipv4, sk: InetSock | None, skb: SkBuff) -> int:
         dst = skb.dst
         own = skb.own
         skb.own = False
-        r = nf_hook_slow(skb, NfHookState(ipv4.net, NFPROTO_IPV4, NF_INET_LOCAL_OUT, None, dst.dev if dst is not None else None, sk), hooks)
+        r = nf_hook_slow(
+            skb,
+            NfHookState(ipv4.net, NFPROTO_IPV4, NF_INET_LOCAL_OUT, None, dst.dev if dst is not None else None, sk),
+            hooks,
+        )
         skb.own = own
         return r
     return 1
@@ -512,6 +539,7 @@ def ip_fragment(ipv4: Ipv4, skb: SkBuff, mtu: int) -> int:
     cb = ip_cb_peek(skb)
     if not skb.nohdr or (cb is not None and cb.frag_max_size and cb.frag_max_size > mtu):
         from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+
         ipv4.ip[IPSTATS_MIB_FRAGFAILS] += 1
         icmp_send(skb, ICMP_DEST_UNREACH, 4, mtu)
         skb.own = False
@@ -539,7 +567,7 @@ def ip_do_fragment(ipv4: Ipv4, skb: SkBuff) -> int:
         ipv4.ip[IPSTATS_MIB_FRAGFAILS] += 1
         return -EMSGSIZE
     room = mtu - hlen
-    data = head[nh + hlen:nh + skb.len]
+    data = head[nh + hlen : nh + skb.len]
     base = (head[nh + 6] << 8 | head[nh + 7]) & 0x1FFF
     last_mf = (head[nh + 6] << 8 | head[nh + 7]) & IP_MF
     df = IP_DF if cb is not None and cb.flags & IPSKB_FRAG_PMTU else 0
@@ -554,7 +582,7 @@ def ip_do_fragment(ipv4: Ipv4, skb: SkBuff) -> int:
             n = room
         if n < left:
             n &= ~7
-        hdr = bytearray(head[nh:nh + hlen])
+        hdr = bytearray(head[nh : nh + hlen])
         if not first and hlen > 20:
             hdr[20:hlen] = ip_options_fragment(bytes(hdr[20:hlen]))
         left -= n
@@ -568,7 +596,7 @@ def ip_do_fragment(ipv4: Ipv4, skb: SkBuff) -> int:
         s2 = __alloc_skb(ipv4.net, n + hlen + 16)
         if isinstance(sk, InetSock) and skb.destructor_w is not None:
             skb_set_owner_w(s2, sk)
-        skb_put(s2, bytes(hdr) + data[off:off + n])
+        skb_put(s2, bytes(hdr) + data[off : off + n])
         s2.network_header = 0
         s2.transport_header = hlen
         s2.protocol = ETH_P_IP
@@ -613,7 +641,7 @@ def ip_finish_output2(ipv4: Ipv4, skb: SkBuff, rt: Rtable) -> int:
     key = rt.rt_gw
     if not key:
         nh = skb.network_header
-        key = int.from_bytes(skb.head[nh + 16:nh + 20], "big")
+        key = int.from_bytes(skb.head[nh + 16 : nh + 20], "big")
     n = rt.neigh
     if not isinstance(n, Neighbour) or rt.neigh_key != key or n.dead:
         dev = rt.dev
@@ -651,6 +679,23 @@ def ip_output_init(ipv4: Ipv4) -> None:
     ipv4.act_mc_output = McOutputAction()
 
 
-__all__ = ["IP_PMTUDISC_INTERFACE", "RTCF_LOCAL", "Cork", "IpcmCookie", "__ip_local_out", "__ip_make_skb", "__ip_select_ident", "ip_append_data",
-           "ip_dst_mtu_maybe_forward", "ip_flush_pending_frames", "ip_local_out", "ip_make_skb", "ip_output", "ip_output_init",
-           "ip_push_pending_frames", "ip_send_check", "ip_send_skb", "sock_alloc_send_pskb"]
+__all__ = [
+    "IP_PMTUDISC_INTERFACE",
+    "RTCF_LOCAL",
+    "Cork",
+    "IpcmCookie",
+    "__ip_local_out",
+    "__ip_make_skb",
+    "__ip_select_ident",
+    "ip_append_data",
+    "ip_dst_mtu_maybe_forward",
+    "ip_flush_pending_frames",
+    "ip_local_out",
+    "ip_make_skb",
+    "ip_output",
+    "ip_output_init",
+    "ip_push_pending_frames",
+    "ip_send_check",
+    "ip_send_skb",
+    "sock_alloc_send_pskb",
+]

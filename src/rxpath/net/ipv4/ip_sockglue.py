@@ -18,7 +18,15 @@ from rxpath.kernel.errno import (
     ENOTSUP,
     linux_error,
 )
-from rxpath.net.core.skbuff import CHECKSUM_COMPLETE, SkBuff, __alloc_skb, consume_skb, kfree_skb_reason, skb_clone, skb_put
+from rxpath.net.core.skbuff import (
+    CHECKSUM_COMPLETE,
+    SkBuff,
+    __alloc_skb,
+    consume_skb,
+    kfree_skb_reason,
+    skb_clone,
+    skb_put,
+)
 from rxpath.net.core.sock import (
     MSG_CTRUNC,
     MSG_ERRQUEUE,
@@ -110,11 +118,19 @@ _PKTINFO: Final = Struct("=i4s4s")
 _SIN: Final = Struct(">HI")
 
 _FLAG_OPTS: Final[dict[int, int]] = {
-    IP_PKTINFO: CMSG_PKTINFO, IP_RECVTTL: CMSG_TTL, IP_RECVTOS: CMSG_TOS, IP_RECVOPTS: CMSG_RECVOPTS, IP_RETOPTS: CMSG_RETOPTS,
-    IP_RECVORIGDSTADDR: CMSG_ORIGDSTADDR, IP_RECVFRAGSIZE: CMSG_RECVFRAGSIZE, IP_CHECKSUM: CMSG_CHECKSUM}
+    IP_PKTINFO: CMSG_PKTINFO,
+    IP_RECVTTL: CMSG_TTL,
+    IP_RECVTOS: CMSG_TOS,
+    IP_RECVOPTS: CMSG_RECVOPTS,
+    IP_RETOPTS: CMSG_RETOPTS,
+    IP_RECVORIGDSTADDR: CMSG_ORIGDSTADDR,
+    IP_RECVFRAGSIZE: CMSG_RECVFRAGSIZE,
+    IP_CHECKSUM: CMSG_CHECKSUM,
+}
 
 
-# --- what a received packet tells -----------------------------------------------------------------------------------------
+# --- what a received packet tells
+# -----------------------------------------------------------------------------------------
 
 
 def ipv4_pktinfo_prepare(sk: InetSock, skb: SkBuff) -> None:
@@ -144,14 +160,14 @@ def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: 
     out = msg.control
     if flags & CMSG_PKTINFO:
         ifi, spec = (cb.pi_ifindex, cb.pi_spec_dst) if cb is not None else (0, 0)
-        out.append((SOL_IP, IP_PKTINFO, _PKTINFO.pack(ifi, spec.to_bytes(4, "big"), head[nh + 16:nh + 20])))
+        out.append((SOL_IP, IP_PKTINFO, _PKTINFO.pack(ifi, spec.to_bytes(4, "big"), head[nh + 16 : nh + 20])))
     if flags & CMSG_TTL:
         out.append((SOL_IP, IP_TTL, _INT.pack(head[nh + 8])))
     if flags & CMSG_TOS:
-        out.append((SOL_IP, IP_TOS, head[nh + 1:nh + 2]))
+        out.append((SOL_IP, IP_TOS, head[nh + 1 : nh + 2]))
     opt = cb.opt if cb is not None else None
     if flags & CMSG_RECVOPTS and opt is not None and opt.optlen:
-        out.append((SOL_IP, IP_RECVOPTS, head[nh + 20:nh + 20 + opt.optlen]))
+        out.append((SOL_IP, IP_RECVOPTS, head[nh + 20 : nh + 20 + opt.optlen]))
     if flags & CMSG_RETOPTS and opt is not None and opt.optlen:
         echo = __ip_options_echo(ipv4_of(skb.net), skb, opt)
         if echo is None:
@@ -161,8 +177,13 @@ def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: 
     if flags & CMSG_ORIGDSTADDR:
         th = skb.transport_header
         if skb.tail >= th + 4:
-            out.append((SOL_IP, IP_RECVORIGDSTADDR, sockaddr_in(int.from_bytes(head[nh + 16:nh + 20], "big"),
-                                                                head[th + 2] << 8 | head[th + 3])))
+            out.append(
+                (
+                    SOL_IP,
+                    IP_RECVORIGDSTADDR,
+                    sockaddr_in(int.from_bytes(head[nh + 16 : nh + 20], "big"), head[th + 2] << 8 | head[th + 3]),
+                )
+            )
     if flags & CMSG_CHECKSUM and skb.ip_summed == CHECKSUM_COMPLETE:
         out.append((SOL_IP, IP_CHECKSUM, skb.csum.to_bytes(4, "little")))
     if flags & CMSG_RECVFRAGSIZE and cb is not None and cb.frag_max_size:
@@ -207,7 +228,8 @@ def ip_cmsg_send(sk: InetSock, control: list[Cmsg], ipc: IpcmCookie) -> None:
             raise linux_error(EINVAL, f"control message {type_}")
 
 
-# --- the error queue ------------------------------------------------------------------------------------------------------
+# --- the error queue
+# ------------------------------------------------------------------------------------------------------
 
 
 def ip_icmp_error(sk: InetSock, skb: SkBuff, err: int, port: int, info: int, payload: int) -> None:
@@ -218,7 +240,7 @@ def ip_icmp_error(sk: InetSock, skb: SkBuff, err: int, port: int, info: int, pay
     e = SockErr(c, err, SO_EE_ORIGIN_ICMP, skb.head[th], skb.head[th + 1], info, port)
     e.addr_offset = q + 16
     nh = skb.network_header
-    e.offender = int.from_bytes(skb.head[nh + 12:nh + 16], "big")
+    e.offender = int.from_bytes(skb.head[nh + 12 : nh + 16], "big")
     if payload - q > c.len:
         kfree_skb_reason(c, SITE_ERRQ_FULL)
         return
@@ -261,7 +283,7 @@ def ip_recv_error(sk: InetSock, size: int) -> Msg:
         __sock_recv_timestamp(msg, sk, skb)
     off = e.addr_offset
     if off >= 0:
-        msg.name = (ip4_str(int.from_bytes(skb.head[off:off + 4], "big")), e.port)
+        msg.name = (ip4_str(int.from_bytes(skb.head[off : off + 4], "big")), e.port)
     offender = bytes(16)
     if e.origin == SO_EE_ORIGIN_ICMP:
         offender = sockaddr_in(e.offender, 0)
@@ -275,12 +297,14 @@ def ip_recv_error(sk: InetSock, size: int) -> Msg:
     return msg
 
 
-# --- options --------------------------------------------------------------------------------------------------------------
+# --- options ------------------------------------------------------------------------------------------------
+# --------------
 
 
 def _ifindex_of(sk: InetSock, addr: int) -> int:
     dev = None
     from rxpath.net.ipv4.devinet import ip_dev_find
+
     dev = ip_dev_find(sk.net, addr)
     return dev.ifindex if dev is not None else 0
 
@@ -436,6 +460,7 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
     """getsockopt at SOL_IP (and SOL_SOCKET): an int, or bytes for structures."""
     if level == SOL_SOCKET:
         from rxpath.net.core.sock import sk_getsockopt
+
         return sk_getsockopt(sk, optname)
     if level != SOL_IP:
         raise linux_error(ENOPROTOOPT, f"level {level}")
@@ -459,6 +484,7 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
         if isinstance(rt, Rtable):
             if not rt.valid():
                 from rxpath.net.ipv4.route import Flowi4, ip_route_output_flow
+
                 new = ip_route_output_flow(sk.ipv4, Flowi4(sk.daddr, sk.saddr, oif=sk.bound_dev_if, proto=sk.protocol))
                 if new is None:
                     raise linux_error(ENOTCONN)
@@ -466,6 +492,7 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
             return ipv4_mtu(rt)
         if sk.daddr and sk.state == 1:
             from rxpath.net.ipv4.route import Flowi4, ip_route_output_flow
+
             new = ip_route_output_flow(sk.ipv4, Flowi4(sk.daddr, sk.saddr, oif=sk.bound_dev_if, proto=sk.protocol))
             if new is not None:
                 sk.dst = new

@@ -1,6 +1,7 @@
 """The MIB counters of IPv4 as plain lists, with the positions of their names.
 
-A counter moves by `ipv4.ip[IPSTATS_MIB_INPKTS] += 1`.  Names in /proc stand in `*_NAMES` in the order of the positions here; which of
+A counter moves by `ipv4.ip[IPSTATS_MIB_INPKTS] += 1`.  Names in /proc stand in `*_NAMES` in the order of the
+positions here; which of
 them a release prints is for proc.py.  Facts: include/uapi/linux/snmp.h, net/ipv4/proc.c.
 """
 
@@ -9,9 +10,25 @@ from __future__ import annotations
 from typing import Final
 
 IP_NAMES: Final = (
-    "InReceives", "InHdrErrors", "InAddrErrors", "ForwDatagrams", "InUnknownProtos", "InDiscards", "InDelivers", "OutRequests",
-    "OutDiscards", "OutNoRoutes", "ReasmTimeout", "ReasmReqds", "ReasmOKs", "ReasmFails", "FragOKs", "FragFails", "FragCreates",
-    "OutTransmits")
+    "InReceives",
+    "InHdrErrors",
+    "InAddrErrors",
+    "ForwDatagrams",
+    "InUnknownProtos",
+    "InDiscards",
+    "InDelivers",
+    "OutRequests",
+    "OutDiscards",
+    "OutNoRoutes",
+    "ReasmTimeout",
+    "ReasmReqds",
+    "ReasmOKs",
+    "ReasmFails",
+    "FragOKs",
+    "FragFails",
+    "FragCreates",
+    "OutTransmits",
+)
 IPSTATS_MIB_INPKTS: Final = 0
 IPSTATS_MIB_INHDRERRORS: Final = 1
 IPSTATS_MIB_INADDRERRORS: Final = 2
@@ -32,9 +49,25 @@ IPSTATS_MIB_FRAGCREATES: Final = 16
 IPSTATS_MIB_OUTPKTS: Final = 17
 
 IPEXT_NAMES: Final = (
-    "InNoRoutes", "InTruncatedPkts", "InMcastPkts", "OutMcastPkts", "InBcastPkts", "OutBcastPkts", "InOctets", "OutOctets",
-    "InMcastOctets", "OutMcastOctets", "InBcastOctets", "OutBcastOctets", "InCsumErrors", "InNoECTPkts", "InECT1Pkts",
-    "InECT0Pkts", "InCEPkts", "ReasmOverlaps")
+    "InNoRoutes",
+    "InTruncatedPkts",
+    "InMcastPkts",
+    "OutMcastPkts",
+    "InBcastPkts",
+    "OutBcastPkts",
+    "InOctets",
+    "OutOctets",
+    "InMcastOctets",
+    "OutMcastOctets",
+    "InBcastOctets",
+    "OutBcastOctets",
+    "InCsumErrors",
+    "InNoECTPkts",
+    "InECT1Pkts",
+    "InECT0Pkts",
+    "InCEPkts",
+    "ReasmOverlaps",
+)
 IPSTATS_MIB_INNOROUTES: Final = 0
 IPSTATS_MIB_INTRUNCATEDPKTS: Final = 1
 IPSTATS_MIB_INMCASTPKTS: Final = 2
@@ -52,7 +85,14 @@ IPSTATS_MIB_NOECTPKTS: Final = 13  # + (tos & 3): not-ECT, ECT(1), ECT(0), CE
 IPSTATS_MIB_REASM_OVERLAPS: Final = 17
 
 ICMP_NAMES: Final = (
-    "InMsgs", "InErrors", "InCsumErrors", "OutMsgs", "OutErrors", "OutRateLimitGlobal", "OutRateLimitHost")
+    "InMsgs",
+    "InErrors",
+    "InCsumErrors",
+    "OutMsgs",
+    "OutErrors",
+    "OutRateLimitGlobal",
+    "OutRateLimitHost",
+)
 ICMP_MIB_INMSGS: Final = 0
 ICMP_MIB_INERRORS: Final = 1
 ICMP_MIB_CSUMERRORS: Final = 2
@@ -62,7 +102,16 @@ ICMP_MIB_RATELIMITGLOBAL: Final = 5
 ICMP_MIB_RATELIMITHOST: Final = 6
 
 UDP_NAMES: Final = (
-    "InDatagrams", "NoPorts", "InErrors", "OutDatagrams", "RcvbufErrors", "SndbufErrors", "InCsumErrors", "IgnoredMulti", "MemErrors")
+    "InDatagrams",
+    "NoPorts",
+    "InErrors",
+    "OutDatagrams",
+    "RcvbufErrors",
+    "SndbufErrors",
+    "InCsumErrors",
+    "IgnoredMulti",
+    "MemErrors",
+)
 UDP_MIB_INDATAGRAMS: Final = 0
 UDP_MIB_NOPORTS: Final = 1
 UDP_MIB_INERRORS: Final = 2
@@ -74,8 +123,22 @@ UDP_MIB_IGNOREDMULTI: Final = 7
 UDP_MIB_MEMERRORS: Final = 8
 
 TCP_NAMES: Final = (
-    "RtoAlgorithm", "RtoMin", "RtoMax", "MaxConn", "ActiveOpens", "PassiveOpens", "AttemptFails", "EstabResets", "CurrEstab", "InSegs",
-    "OutSegs", "RetransSegs", "InErrs", "OutRsts", "InCsumErrors")
+    "RtoAlgorithm",
+    "RtoMin",
+    "RtoMax",
+    "MaxConn",
+    "ActiveOpens",
+    "PassiveOpens",
+    "AttemptFails",
+    "EstabResets",
+    "CurrEstab",
+    "InSegs",
+    "OutSegs",
+    "RetransSegs",
+    "InErrs",
+    "OutRsts",
+    "InCsumErrors",
+)
 TCP_MIB_ACTIVEOPENS: Final = 4
 TCP_MIB_PASSIVEOPENS: Final = 5
 TCP_MIB_ATTEMPTFAILS: Final = 6

@@ -1,4 +1,5 @@
-"""`Ipv4`: the state of IPv4 in one machine (struct netns_ipv4): counters, protocol table, devices, routes, sysctls, sockets.
+"""`Ipv4`: the state of IPv4 in one machine (struct netns_ipv4): counters, protocol table, devices, routes,
+sysctls, sockets.
 
 What lives here: fields and their defaults.  Behaviour lives in the file named after Linux's own.
 """
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from rxpath.net.ipv4.inet_fragment import FqDir
     from rxpath.net.ipv4.inet_sock import InetSock
     from rxpath.net.ipv4.inetpeer import InetPeerBase
-    from rxpath.net.ipv4.route import RtAction, Rtable
+    from rxpath.net.ipv4.route import Rtable, RtAction
     from rxpath.net.ipv4.udp import UdpTable
 
 BUFFER_PAGES: Final = 2048 * 1024 // 4  # nr_free_buffer_pages of a 2 GiB machine
@@ -32,7 +33,8 @@ BUFFER_PAGES: Final = 2048 * 1024 // 4  # nr_free_buffer_pages of a 2 GiB machin
 class NetProtocol:
     """`struct net_protocol`: subclass and implement `handler` and `err_handler`.
 
-    `handler(skb)` with skb.data at the transport header: 0, or -n to resubmit as protocol n.  `netns_ok`: 3.13 refuses without.
+    `handler(skb)` with skb.data at the transport header: 0, or -n to resubmit as protocol n.  `netns_ok`: 3.13
+    refuses without.
     """
 
     __slots__ = ("name", "no_policy", "netns_ok", "icmp_strict_tag_validation", "has_early_demux")
@@ -71,23 +73,113 @@ class Inetsw:
 
 class Ipv4:
     __slots__ = (
-        "net", "kernel", "variant",
-        "ip", "ipext", "icmp", "icmpmsg", "udp", "udplite", "tcp", "tcpext",
-        "protos", "inetsw", "udp_prot", "tcp_prot", "raw_prot", "ping_prot", "udplite_prot", "udp_table", "raw_hash", "ping_socks",
-        "tcp_state", "in_devs", "ifa_hash", "conf_all", "conf_default", "fib_tables", "fib_info_list", "fib_has_custom_local_routes", "rt_genid", "rt_in_cache",
-        "rt_out_cache", "act_local", "act_forward", "act_error", "act_output", "act_mc_output", "act_rt_bug", "act_mr_input", "arp_tbl",
-        "peers", "fqdir", "icmp_sk", "icmp_xmit_busy", "icmp_global_credit", "icmp_global_stamp", "ip_ident", "local_port_rng", "random",
-        "igmp_sk", "mc_autojoin_sk", "rt_stat", "tcp_sk", "fib_nexthop_hash",
+        "net",
+        "kernel",
+        "variant",
+        "ip",
+        "ipext",
+        "icmp",
+        "icmpmsg",
+        "udp",
+        "udplite",
+        "tcp",
+        "tcpext",
+        "protos",
+        "inetsw",
+        "udp_prot",
+        "tcp_prot",
+        "raw_prot",
+        "ping_prot",
+        "udplite_prot",
+        "udp_table",
+        "raw_hash",
+        "ping_socks",
+        "tcp_state",
+        "in_devs",
+        "ifa_hash",
+        "conf_all",
+        "conf_default",
+        "fib_tables",
+        "fib_info_list",
+        "fib_has_custom_local_routes",
+        "rt_genid",
+        "rt_in_cache",
+        "rt_out_cache",
+        "act_local",
+        "act_forward",
+        "act_error",
+        "act_output",
+        "act_mc_output",
+        "act_rt_bug",
+        "act_mr_input",
+        "arp_tbl",
+        "peers",
+        "fqdir",
+        "icmp_sk",
+        "icmp_xmit_busy",
+        "icmp_global_credit",
+        "icmp_global_stamp",
+        "ip_ident",
+        "local_port_rng",
+        "random",
+        "igmp_sk",
+        "mc_autojoin_sk",
+        "rt_stat",
+        "tcp_sk",
+        "fib_nexthop_hash",
         # sysctls
-        "ip_forward", "ip_default_ttl", "ip_no_pmtu_disc", "ip_forward_use_pmtu", "ip_forward_update_priority",
-        "ip_early_demux", "tcp_early_demux", "udp_early_demux", "ip_local_port_lo", "ip_local_port_hi", "ip_local_reserved_ports",
-        "ip_nonlocal_bind", "ip_dynaddr", "ip_autobind_reuse", "ip_unprivileged_port_start", "ipfrag_max_dist", "ipfrag_secret_interval",
-        "icmp_echo_ignore_all", "icmp_echo_enable_probe", "icmp_echo_ignore_broadcasts", "icmp_ignore_bogus_error_responses",
-        "icmp_errors_use_inbound_ifaddr", "icmp_ratelimit", "icmp_ratemask", "icmp_msgs_per_sec", "icmp_msgs_burst",
-        "igmp_max_memberships", "igmp_max_msf", "igmp_qrv", "igmp_link_local_mcast_reports", "udp_l3mdev_accept", "raw_l3mdev_accept",
-        "fwmark_reflect", "fwmark_accept", "fib_multipath_hash_policy", "min_pmtu", "mtu_expires", "min_advmss", "error_cost", "error_burst",
-        "redirect_number", "redirect_load", "redirect_silence", "ping_group_lo", "ping_group_hi", "inet_peer_threshold",
-        "inet_peer_minttl", "inet_peer_maxttl", "nexthop_compat_mode", "fib_sync_mem", "zeronet_max")
+        "ip_forward",
+        "ip_default_ttl",
+        "ip_no_pmtu_disc",
+        "ip_forward_use_pmtu",
+        "ip_forward_update_priority",
+        "ip_early_demux",
+        "tcp_early_demux",
+        "udp_early_demux",
+        "ip_local_port_lo",
+        "ip_local_port_hi",
+        "ip_local_reserved_ports",
+        "ip_nonlocal_bind",
+        "ip_dynaddr",
+        "ip_autobind_reuse",
+        "ip_unprivileged_port_start",
+        "ipfrag_max_dist",
+        "ipfrag_secret_interval",
+        "icmp_echo_ignore_all",
+        "icmp_echo_enable_probe",
+        "icmp_echo_ignore_broadcasts",
+        "icmp_ignore_bogus_error_responses",
+        "icmp_errors_use_inbound_ifaddr",
+        "icmp_ratelimit",
+        "icmp_ratemask",
+        "icmp_msgs_per_sec",
+        "icmp_msgs_burst",
+        "igmp_max_memberships",
+        "igmp_max_msf",
+        "igmp_qrv",
+        "igmp_link_local_mcast_reports",
+        "udp_l3mdev_accept",
+        "raw_l3mdev_accept",
+        "fwmark_reflect",
+        "fwmark_accept",
+        "fib_multipath_hash_policy",
+        "min_pmtu",
+        "mtu_expires",
+        "min_advmss",
+        "error_cost",
+        "error_burst",
+        "redirect_number",
+        "redirect_load",
+        "redirect_silence",
+        "ping_group_lo",
+        "ping_group_hi",
+        "inet_peer_threshold",
+        "inet_peer_minttl",
+        "inet_peer_maxttl",
+        "nexthop_compat_mode",
+        "fib_sync_mem",
+        "zeronet_max",
+    )
 
     def __init__(self, net: Net) -> None:
         k: Kernel = net.kernel
@@ -146,8 +238,16 @@ class Ipv4:
         self.random = k.rng("ipv4")
         self.ip_ident: dict[int, int] = {}
         self.igmp_sk: InetSock | None = None
-        self.rt_stat: dict[str, int] = {"in_martian_src": 0, "in_martian_dst": 0, "in_slow_tot": 0, "in_brd": 0, "in_no_route": 0,
-                                        "in_slow_mc": 0, "out_slow_tot": 0, "out_slow_mc": 0}
+        self.rt_stat: dict[str, int] = {
+            "in_martian_src": 0,
+            "in_martian_dst": 0,
+            "in_slow_tot": 0,
+            "in_brd": 0,
+            "in_no_route": 0,
+            "in_slow_mc": 0,
+            "out_slow_tot": 0,
+            "out_slow_mc": 0,
+        }
         hz = k.hz
         self.zeronet_max = 0xFFFFFF if self.variant.zeronet_is_net else 0  # the last address of "this network"
         self.ip_forward = 0

@@ -8,7 +8,18 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from rxpath.kernel.errno import EACCES, EADDRINUSE, EADDRNOTAVAIL, EAGAIN, EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE, ENETUNREACH, linux_error
+from rxpath.kernel.errno import (
+    EACCES,
+    EADDRINUSE,
+    EADDRNOTAVAIL,
+    EAGAIN,
+    EDESTADDRREQ,
+    EFAULT,
+    EINVAL,
+    EMSGSIZE,
+    ENETUNREACH,
+    linux_error,
+)
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason, skb_clone
 from rxpath.net.core.sock import (
@@ -32,7 +43,13 @@ from rxpath.net.core.sock import (
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
 from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
 from rxpath.net.ipv4.ip_output import IpcmCookie, ip_make_skb, ip_send_skb
-from rxpath.net.ipv4.ip_sockglue import ip_cmsg_recv_offset, ip_cmsg_send, ip_icmp_error, ip_recv_error, ipv4_pktinfo_prepare
+from rxpath.net.ipv4.ip_sockglue import (
+    ip_cmsg_recv_offset,
+    ip_cmsg_send,
+    ip_icmp_error,
+    ip_recv_error,
+    ipv4_pktinfo_prepare,
+)
 from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
 from rxpath.net.ipv4.netns import Inetsw, Ipv4, ipv4_of
 from rxpath.net.ipv4.route import IPTOS_RT_MASK, RTCF_BROADCAST, Flowi4, Rtable, ip_route_output_flow
@@ -134,13 +151,16 @@ def ping_rcv(ipv4: Ipv4, skb: SkBuff) -> bool:
 def ping_err(ipv4: Ipv4, skb: SkBuff, icmp_at: int, info: int) -> None:
     """An error quotes an echo request of a ping socket."""
     from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT
+
     head = skb.head
     q = skb.data
     saddr, daddr = _ADDRS.unpack_from(head, q + 12)
     if head[icmp_at] != 8:
         return
     dev = skb.dev
-    sk = ping_lookup(ipv4, daddr, saddr, head[icmp_at + 4] << 8 | head[icmp_at + 5], dev.ifindex if dev is not None else 0)
+    sk = ping_lookup(
+        ipv4, daddr, saddr, head[icmp_at + 4] << 8 | head[icmp_at + 5], dev.ifindex if dev is not None else 0
+    )
     if sk is None:
         return
     th = skb.transport_header
@@ -193,8 +213,13 @@ def ping_v4_sendmsg(sk: PingSock, data: bytes, name: Address | None, control: li
         ip_cmsg_send(sk, control, ipc)
     saddr = ipc.addr
     ipc.addr = daddr
-    fl4 = Flowi4(daddr, saddr, oif=ipc.oif or (sk.mc_index if daddr >> 28 == 0xE else sk.uc_index), tos=sk.tos & IPTOS_RT_MASK,
-                 proto=IPPROTO_ICMP)
+    fl4 = Flowi4(
+        daddr,
+        saddr,
+        oif=ipc.oif or (sk.mc_index if daddr >> 28 == 0xE else sk.uc_index),
+        tos=sk.tos & IPTOS_RT_MASK,
+        proto=IPPROTO_ICMP,
+    )
     rt: Rtable | None = ip_route_output_flow(ipv4, fl4)
     if rt is None:
         if fl4.error == -ENETUNREACH:
@@ -234,7 +259,7 @@ def ping_recvmsg(sk: PingSock, size: int, flags: int) -> Msg:
     msg.data = data[:size]
     sock_recv_cmsgs(msg, sk, skb)
     nh = skb.network_header
-    msg.name = (ip4_str(int.from_bytes(skb.head[nh + 12:nh + 16], "big")), 0)
+    msg.name = (ip4_str(int.from_bytes(skb.head[nh + 12 : nh + 16], "big")), 0)
     if sk.cmsg_flags:
         ip_cmsg_recv_offset(msg, sk, skb, 0, 0)
     msg.n = len(msg.data)

@@ -23,8 +23,19 @@ from rxpath.net.ipv4.inet_sock import InetSock
 from rxpath.net.ipv4.netns import Ipv4
 from rxpath.wire.addr import inet_make_mask, ip4_str, mac_str
 
-_ICMP_TYPES = ((3, "DestUnreachs"), (11, "TimeExcds"), (12, "ParmProbs"), (4, "SrcQuenchs"), (5, "Redirects"), (8, "Echos"),
-               (0, "EchoReps"), (13, "Timestamps"), (14, "TimestampReps"), (17, "AddrMasks"), (18, "AddrMaskReps"))
+_ICMP_TYPES = (
+    (3, "DestUnreachs"),
+    (11, "TimeExcds"),
+    (12, "ParmProbs"),
+    (4, "SrcQuenchs"),
+    (5, "Redirects"),
+    (8, "Echos"),
+    (0, "EchoReps"),
+    (13, "Timestamps"),
+    (14, "TimestampReps"),
+    (17, "AddrMasks"),
+    (18, "AddrMaskReps"),
+)
 UDP_HTABLE_SIZE = 2048
 
 
@@ -37,8 +48,13 @@ def snmp_counters(ipv4: Ipv4) -> dict[str, dict[str, int]]:
     ip = dict(zip(mib.IP_NAMES, ipv4.ip, strict=True))
     ip["Forwarding"] = 1 if ipv4.conf_all.forwarding else 2
     ip["DefaultTTL"] = ipv4.ip_default_ttl
-    return {"Ip": ip, "Icmp": icmp, "Tcp": dict(zip(mib.TCP_NAMES, ipv4.tcp, strict=True)),
-            "Udp": dict(zip(mib.UDP_NAMES, ipv4.udp, strict=True)), "UdpLite": dict(zip(mib.UDP_NAMES, ipv4.udplite, strict=True))}
+    return {
+        "Ip": ip,
+        "Icmp": icmp,
+        "Tcp": dict(zip(mib.TCP_NAMES, ipv4.tcp, strict=True)),
+        "Udp": dict(zip(mib.UDP_NAMES, ipv4.udp, strict=True)),
+        "UdpLite": dict(zip(mib.UDP_NAMES, ipv4.udplite, strict=True)),
+    }
 
 
 def snmp_text(ipv4: Ipv4) -> str:
@@ -52,8 +68,21 @@ def netstat_text(ipv4: Ipv4) -> str:
 
 
 def _head(sl: int, sk: InetSock, rx: int) -> SockHead:
-    return SockHead(sl, ip4_str(sk.rcv_saddr), sk.sport, ip4_str(sk.daddr), sk.dport,
-                    TCP_ESTABLISHED if sk.state == TCP_ESTABLISHED else TCP_CLOSE, sk.wmem_alloc, rx, 0, 0, 0, sk.uid, 0)
+    return SockHead(
+        sl,
+        ip4_str(sk.rcv_saddr),
+        sk.sport,
+        ip4_str(sk.daddr),
+        sk.dport,
+        TCP_ESTABLISHED if sk.state == TCP_ESTABLISHED else TCP_CLOSE,
+        sk.wmem_alloc,
+        rx,
+        0,
+        0,
+        0,
+        sk.uid,
+        0,
+    )
 
 
 def udp_bucket(ipv4: Ipv4, port: int) -> int:
@@ -67,9 +96,15 @@ def udp_text(ipv4: Ipv4) -> str:
         for sk in socks:
             rows.append((udp_bucket(ipv4, port), sk))
     rows.sort(key=lambda r: r[0])
-    return f_udp.render(f_udp.Udp(tuple(
-        f_udp.UdpSock(_head(b, sk, sk.rmem_alloc - sk.forward_deficit), sk.inode, 2, 0, sk.drops) for b, sk in rows)),
-        LAYOUTS[ipv4.kernel.release.name].udp)
+    return f_udp.render(
+        f_udp.Udp(
+            tuple(
+                f_udp.UdpSock(_head(b, sk, sk.rmem_alloc - sk.forward_deficit), sk.inode, 2, 0, sk.drops)
+                for b, sk in rows
+            )
+        ),
+        LAYOUTS[ipv4.kernel.release.name].udp,
+    )
 
 
 def raw_text(ipv4: Ipv4) -> str:
@@ -95,7 +130,11 @@ def arp_text(ipv4: Ipv4) -> str:
             flags = f_arp.COMPLETE | f_arp.PERMANENT
         elif n.nud_state & NUD_VALID:
             flags = f_arp.COMPLETE
-        rows.append(f_arp.ArpEntry(ip4_str(n.key), n.dev.type, flags, mac_str(n.ha) if flags else f_arp.INCOMPLETE_MAC, n.dev.name))
+        rows.append(
+            f_arp.ArpEntry(
+                ip4_str(n.key), n.dev.type, flags, mac_str(n.ha) if flags else f_arp.INCOMPLETE_MAC, n.dev.name
+            )
+        )
     return f_arp.render(f_arp.Arp(tuple(rows)), LAYOUTS[ipv4.kernel.release.name].arp)
 
 
@@ -114,8 +153,19 @@ def route_text(ipv4: Ipv4) -> str:
             flags |= f_route.HOST
         dev = nh.dev
         name = dev.name if dev is not None and not flags & f_route.REJECT else "*"
-        rows.append(f_route.Route(name, ip4_str(a.prefix), ip4_str(nh.gw), flags, 0, 0, a.fi.priority, ip4_str(inet_make_mask(a.plen)),
-                                  a.fi.mtu))
+        rows.append(
+            f_route.Route(
+                name,
+                ip4_str(a.prefix),
+                ip4_str(nh.gw),
+                flags,
+                0,
+                0,
+                a.fi.priority,
+                ip4_str(inet_make_mask(a.plen)),
+                a.fi.mtu,
+            )
+        )
     return f_route.render(f_route.RouteTable(tuple(rows)))
 
 
@@ -127,19 +177,35 @@ def igmp_text(ipv4: Ipv4) -> str:
             continue
         v1 = d.mr_v1_seen and now < d.mr_v1_seen
         v2 = d.mr_v2_seen and now < d.mr_v2_seen
-        groups = tuple(f_igmp.IgmpGroup(ip4_str(im.group), im.users, int(im.tm_running),
-                                        (im.timer.expires - now) * 100 // ipv4.kernel.hz if im.tm_running else 0, int(im.reporter))
-                       for im in d.mc_list)
-        devs.append(f_igmp.IgmpDevice(d.dev.ifindex, d.dev.name, len(d.mc_list), "V1" if v1 else "V2" if v2 else "V3", groups))
+        groups = tuple(
+            f_igmp.IgmpGroup(
+                ip4_str(im.group),
+                im.users,
+                int(im.tm_running),
+                (im.timer.expires - now) * 100 // ipv4.kernel.hz if im.tm_running else 0,
+                int(im.reporter),
+            )
+            for im in d.mc_list
+        )
+        devs.append(
+            f_igmp.IgmpDevice(d.dev.ifindex, d.dev.name, len(d.mc_list), "V1" if v1 else "V2" if v2 else "V3", groups)
+        )
     return f_igmp.render(f_igmp.Igmp(tuple(devs)))
 
 
 def sockstat_text(ipv4: Ipv4) -> str:
     tcp = ipv4.tcp_prot
     fq = ipv4.fqdir
-    return f_sockstat.render(f_sockstat.make(
-        len(ipv4.net.sockets), (tcp.inuse, 0, 0, tcp.sockets_allocated, tcp.memory_allocated),
-        (ipv4.udp_prot.inuse, ipv4.udp_prot.memory_allocated), 0, ipv4.raw_prot.inuse, (len(fq.queues), fq.mem)))
+    return f_sockstat.render(
+        f_sockstat.make(
+            len(ipv4.net.sockets),
+            (tcp.inuse, 0, 0, tcp.sockets_allocated, tcp.memory_allocated),
+            (ipv4.udp_prot.inuse, ipv4.udp_prot.memory_allocated),
+            0,
+            ipv4.raw_prot.inuse,
+            (len(fq.queues), fq.mem),
+        )
+    )
 
 
 class _Text:
@@ -159,6 +225,15 @@ class _Text:
 
 def ipv4_proc_init(ipv4: Ipv4) -> None:
     f = ipv4.kernel.files
-    for name, fn in (("snmp", snmp_text), ("netstat", netstat_text), ("udp", udp_text), ("raw", raw_text), ("icmp", icmp_text),
-                     ("arp", arp_text), ("route", route_text), ("igmp", igmp_text), ("sockstat", sockstat_text)):
+    for name, fn in (
+        ("snmp", snmp_text),
+        ("netstat", netstat_text),
+        ("udp", udp_text),
+        ("raw", raw_text),
+        ("icmp", icmp_text),
+        ("arp", arp_text),
+        ("route", route_text),
+        ("igmp", igmp_text),
+        ("sockstat", sockstat_text),
+    ):
         f.add("/proc/net/" + name, _Text(fn, ipv4))

@@ -49,7 +49,14 @@ from rxpath.net.core.sock import (
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
 from rxpath.net.ipv4.igmp import ip_mc_drop_socket, ip_mc_sf_allow
 from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
-from rxpath.net.ipv4.ip_output import IpcmCookie, ip_local_out, ip_make_skb, ip_send_skb, sock_alloc_send_pskb, sock_wait_for_room
+from rxpath.net.ipv4.ip_output import (
+    IpcmCookie,
+    ip_local_out,
+    ip_make_skb,
+    ip_send_skb,
+    sock_alloc_send_pskb,
+    sock_wait_for_room,
+)
 from rxpath.net.ipv4.ip_sockglue import (
     ip_cmsg_recv_offset,
     ip_cmsg_send,
@@ -60,7 +67,15 @@ from rxpath.net.ipv4.ip_sockglue import (
 )
 from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTDISCARDS, IPSTATS_MIB_OUTNOROUTES
 from rxpath.net.ipv4.netns import Inetsw, Ipv4, ipv4_of
-from rxpath.net.ipv4.route import FLOWI_FLAG_ANYSRC, FLOWI_FLAG_KNOWN_NH, IPTOS_RT_MASK, RTCF_BROADCAST, Flowi4, Rtable, ip_route_output_flow
+from rxpath.net.ipv4.route import (
+    FLOWI_FLAG_ANYSRC,
+    FLOWI_FLAG_KNOWN_NH,
+    IPTOS_RT_MASK,
+    RTCF_BROADCAST,
+    Flowi4,
+    Rtable,
+    ip_route_output_flow,
+)
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 
@@ -147,10 +162,15 @@ class RawSock(InetSock):
 def raw_bind(sk: RawSock, addr: int) -> None:
     from rxpath.kernel.errno import EADDRNOTAVAIL
     from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
+
     if sk.state != TCP_CLOSE:
         raise linux_error(EINVAL)
     t = inet_addr_type(sk.ipv4, addr)
-    if addr and t not in (RTN_LOCAL, RTN_MULTICAST, RTN_BROADCAST) and not (sk.freebind or sk.transparent or sk.ipv4.ip_nonlocal_bind):
+    if (
+        addr
+        and t not in (RTN_LOCAL, RTN_MULTICAST, RTN_BROADCAST)
+        and not (sk.freebind or sk.transparent or sk.ipv4.ip_nonlocal_bind)
+    ):
         raise linux_error(EADDRNOTAVAIL)
     sk.rcv_saddr = sk.saddr = addr
     if t in (RTN_MULTICAST, RTN_BROADCAST):
@@ -159,8 +179,12 @@ def raw_bind(sk: RawSock, addr: int) -> None:
 
 
 def raw_v4_match(sk: InetSock, num: int, raddr: int, laddr: int, dif: int) -> bool:
-    return (sk.num == num and not (sk.daddr and sk.daddr != raddr) and not (sk.rcv_saddr and sk.rcv_saddr != laddr)
-            and (not sk.bound_dev_if or sk.bound_dev_if == dif))
+    return (
+        sk.num == num
+        and not (sk.daddr and sk.daddr != raddr)
+        and not (sk.rcv_saddr and sk.rcv_saddr != laddr)
+        and (not sk.bound_dev_if or sk.bound_dev_if == dif)
+    )
 
 
 def raw_v4_match_any(ipv4: Ipv4) -> bool:
@@ -239,6 +263,7 @@ def raw_icmp_error(ipv4: Ipv4, skb: SkBuff, protocol: int, info: int) -> None:
 
 def raw_err(sk: RawSock, skb: SkBuff, info: int) -> None:
     from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT, ipv4_sk_redirect, ipv4_sk_update_pmtu
+
     th = skb.transport_header
     type_ = skb.head[th]
     code = skb.head[th + 1]
@@ -307,8 +332,15 @@ def raw_sendmsg(sk: RawSock, data: bytes, name: Address | None, control: list[Cm
     elif not ipc.oif:
         ipc.oif = sk.uc_index
     tos = (ipc.tos if ipc.tos >= 0 else sk.tos) & IPTOS_RT_MASK
-    fl4 = Flowi4(faddr, saddr, oif=ipc.oif, tos=tos, proto=IPPROTO_RAW if sk.hdrincl else sk.protocol, scope=253 if sk.localroute else 0,
-                 flags=(FLOWI_FLAG_KNOWN_NH | FLOWI_FLAG_ANYSRC) if sk.hdrincl else 0)
+    fl4 = Flowi4(
+        faddr,
+        saddr,
+        oif=ipc.oif,
+        tos=tos,
+        proto=IPPROTO_RAW if sk.hdrincl else sk.protocol,
+        scope=253 if sk.localroute else 0,
+        flags=(FLOWI_FLAG_KNOWN_NH | FLOWI_FLAG_ANYSRC) if sk.hdrincl else 0,
+    )
     rt: Rtable | None = ip_route_output_flow(ipv4, fl4)
     if rt is None:
         if fl4.error == -ENETUNREACH:
@@ -348,6 +380,7 @@ def raw_send_hdrinc(sk: RawSock, fl4: Flowi4, data: bytes, rt: Rtable) -> None:
     h[2:4] = n.to_bytes(2, "big")
     if h[4:6] == b"\0\0":
         from rxpath.net.ipv4.ip_output import __ip_select_ident
+
         h[4:6] = __ip_select_ident(ipv4, fl4.saddr, fl4.daddr, h[9]).to_bytes(2, "big")
     skb = sock_alloc_send_pskb(sk, n + 31)
     skb_put(skb, bytes(h))
@@ -357,6 +390,7 @@ def raw_send_hdrinc(sk: RawSock, fl4: Flowi4, data: bytes, rt: Rtable) -> None:
     skb.protocol = 0x0800
     if h[9] == IPPROTO_ICMP and n > hl:
         from rxpath.net.ipv4.icmp import icmp_out_count
+
         icmp_out_count(ipv4, h[hl])
     err = ip_local_out(ipv4, sk, skb)
     if err:
@@ -391,7 +425,7 @@ def raw_recvmsg(sk: RawSock, size: int, flags: int) -> Msg:
     msg.data = data[:size]
     sock_recv_cmsgs(msg, sk, skb)
     nh = skb.network_header
-    msg.name = (ip4_str(int.from_bytes(skb.head[nh + 12:nh + 16], "big")), 0)
+    msg.name = (ip4_str(int.from_bytes(skb.head[nh + 12 : nh + 16], "big")), 0)
     if sk.cmsg_flags:
         ip_cmsg_recv_offset(msg, sk, skb, 0, 0)
     msg.n = len(data) if flags & MSG_TRUNC else len(msg.data)

@@ -1,4 +1,5 @@
-"""Routing decisions: what becomes of a received packet, where a packet to be sent goes, and what was learnt about paths.
+"""Routing decisions: what becomes of a received packet, where a packet to be sent goes, and what was learnt about
+paths.
 
 What lives here: Rtable, ip_route_input*, ip_route_output*, path MTU and redirects, ip_error.  The tables are fib.py's.
 Facts: net/ipv4/route.c (3.13, 5.15, 6.1; drop reasons of routing as recorded on 6.18).
@@ -60,7 +61,9 @@ IN_ERROR: Final = 3
 IN_MR: Final = 4
 
 SITE_IP_ERROR: Final = Site("ip", "no route for it", "none", "NOT_SPECIFIED")
-SITE_IP_INADDRERRORS: Final = Site("ip", "not for this host and forwarding is off", "Ip InAddrErrors", "IP_INADDRERRORS")
+SITE_IP_INADDRERRORS: Final = Site(
+    "ip", "not for this host and forwarding is off", "Ip InAddrErrors", "IP_INADDRERRORS"
+)
 SITE_IP_INNOROUTES: Final = Site("ip", "no route to the destination", "IpExt InNoRoutes", "IP_INNOROUTES")
 SITE_RT_BUG: Final = Site("ip", "a received packet was to be sent without a route", "none", "NOT_SPECIFIED")
 SITE_MARTIAN: Final = Site("ip", "martian source or destination", "none", "NOT_SPECIFIED")
@@ -77,8 +80,12 @@ R_INVALID_SOURCE: Final = -1001
 R_INVALID_DEST: Final = -1002
 R_LOCALNET: Final = -1003
 R_LOCAL_SOURCE: Final = -1004
-_SITES: Final = {R_INVALID_SOURCE: SITE_INVALID_SOURCE, R_INVALID_DEST: SITE_INVALID_DEST, R_LOCALNET: SITE_LOCALNET,
-                 R_LOCAL_SOURCE: SITE_LOCAL_SOURCE}
+_SITES: Final = {
+    R_INVALID_SOURCE: SITE_INVALID_SOURCE,
+    R_INVALID_DEST: SITE_INVALID_DEST,
+    R_LOCALNET: SITE_LOCALNET,
+    R_LOCAL_SOURCE: SITE_LOCAL_SOURCE,
+}
 
 
 def route_error_site(ipv4: Ipv4, err: int) -> Site:
@@ -102,10 +109,36 @@ class RtAction:
 class Flowi4:
     """`struct flowi4`: what a packet to be routed is known by; `error` is why there is no route (negative errno)."""
 
-    __slots__ = ("daddr", "saddr", "oif", "iif", "tos", "proto", "flags", "scope", "mark", "sport", "dport", "error", "icmp_type")
+    __slots__ = (
+        "daddr",
+        "saddr",
+        "oif",
+        "iif",
+        "tos",
+        "proto",
+        "flags",
+        "scope",
+        "mark",
+        "sport",
+        "dport",
+        "error",
+        "icmp_type",
+    )
 
-    def __init__(self, daddr: int, saddr: int = 0, *, oif: int = 0, tos: int = 0, proto: int = 0, scope: int = RT_SCOPE_UNIVERSE,
-                 flags: int = 0, mark: int = 0, sport: int = 0, dport: int = 0) -> None:
+    def __init__(
+        self,
+        daddr: int,
+        saddr: int = 0,
+        *,
+        oif: int = 0,
+        tos: int = 0,
+        proto: int = 0,
+        scope: int = RT_SCOPE_UNIVERSE,
+        flags: int = 0,
+        mark: int = 0,
+        sport: int = 0,
+        dport: int = 0,
+    ) -> None:
         self.daddr = daddr
         self.saddr = saddr
         self.oif = oif
@@ -122,10 +155,30 @@ class Flowi4:
 
 
 class Rtable(Dst):
-    """`struct rtable`.  `rt_gw` 0 = on link; `rt_iif` 0 = not for a device; `genid`: valid while it equals ipv4.rt_genid."""
+    """`struct rtable`.  `rt_gw` 0 = on link; `rt_iif` 0 = not for a device; `genid`: valid while it equals
+    ipv4.rt_genid.
+    """
 
-    __slots__ = ("ipv4", "rt_flags", "rt_type", "rt_is_input", "rt_iif", "rt_gw", "rt_pmtu", "rt_mtu_locked", "genid", "in_kind",
-                 "act_in", "act_out", "nh", "fi", "expires", "neigh", "neigh_key", "rt_uses_gateway")
+    __slots__ = (
+        "ipv4",
+        "rt_flags",
+        "rt_type",
+        "rt_is_input",
+        "rt_iif",
+        "rt_gw",
+        "rt_pmtu",
+        "rt_mtu_locked",
+        "genid",
+        "in_kind",
+        "act_in",
+        "act_out",
+        "nh",
+        "fi",
+        "expires",
+        "neigh",
+        "neigh_key",
+        "rt_uses_gateway",
+    )
 
     def __init__(self, ipv4: Ipv4, dev: NetDevice, flags: int, rt_type: int) -> None:
         super().__init__(dev)
@@ -182,7 +235,8 @@ def ipv4_mtu(rt: Rtable) -> int:
     return mtu if mtu < IP_MAX_MTU else IP_MAX_MTU
 
 
-# --- input ----------------------------------------------------------------------------------------------------------------
+# --- input --------------------------------------------------------------------------------------------------
+# --------------
 
 
 def ip_route_input_noref(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: int, dev: NetDevice) -> int:
@@ -192,7 +246,9 @@ def ip_route_input_noref(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: i
     return ip_route_input_slow(ipv4, skb, daddr, saddr, tos, dev)
 
 
-def ip_mc_validate_source(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: int, dev: NetDevice, d: InDevice | None) -> int:
+def ip_mc_validate_source(
+    ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: int, dev: NetDevice, d: InDevice | None
+) -> int:
     if d is None:
         return -EINVAL
     if saddr >> 28 == 0xE or saddr == 0xFFFFFFFF:
@@ -245,7 +301,7 @@ def ip_handle_martian_source(ipv4: Ipv4, dev: NetDevice, d: InDevice, skb: SkBuf
     if d.eff_log_martians and ipv4.kernel.log.ratelimit("martian source"):
         ipv4.kernel.log.warn("martian source %s from %s, on dev %s" % (ip4_str(daddr), ip4_str(saddr), dev.name))
         if skb.mac_header >= 0:
-            ipv4.kernel.log.warn("ll header: " + skb.head[skb.mac_header:skb.mac_header + 14].hex(" "))
+            ipv4.kernel.log.warn("ll header: " + skb.head[skb.mac_header : skb.mac_header + 14].hex(" "))
 
 
 def ip_route_input_slow(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: int, dev: NetDevice) -> int:
@@ -257,7 +313,11 @@ def ip_route_input_slow(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: in
     rt = ipv4.rt_in_cache.get((daddr, dev.ifindex))
     if rt is not None and 0 < s8 < 224 and s8 != 127:
         # a local destination that was decided before: only the source can make a difference
-        if not d.eff_rp_filter and not ipv4.fib_has_custom_local_routes and (d.eff_accept_local or saddr not in ipv4.ifa_hash):
+        if (
+            not d.eff_rp_filter
+            and not ipv4.fib_has_custom_local_routes
+            and (d.eff_accept_local or saddr not in ipv4.ifa_hash)
+        ):
             skb.dst = rt
             return 0
     skb.dst = None
@@ -357,8 +417,13 @@ def ip_mkroute_input(ipv4: Ipv4, skb: SkBuff, res: FibResult, d: InDevice, daddr
     if err < 0:
         ip_handle_martian_source(ipv4, d.dev, d, skb, daddr, saddr)
         return _validated(err)
-    if (out_dev is d and err and out_dev.eff_tx_redirects and skb.protocol == ETH_P_IP
-            and (out_dev.eff_shared_media or inet_addr_onlink(out_dev, saddr, nh.gw))):
+    if (
+        out_dev is d
+        and err
+        and out_dev.eff_tx_redirects
+        and skb.protocol == ETH_P_IP
+        and (out_dev.eff_shared_media or inet_addr_onlink(out_dev, saddr, nh.gw))
+    ):
         ip_cb(skb).flags |= IPSKB_DOREDIRECT
     if skb.protocol != ETH_P_IP and out_dev is d and not d.eff_proxy_arp_pvlan:
         return -EINVAL
@@ -490,7 +555,13 @@ def ip_do_redirect(ipv4: Ipv4, skb: SkBuff, rt: Rtable, fl4: Flowi4, new_gw: int
     d = ipv4.in_dev(dev)
     if d is None or rt.rt_gw != old_gw:
         return
-    if new_gw == old_gw or not d.eff_rx_redirects or new_gw >> 28 == 0xE or new_gw == 0xFFFFFFFF or new_gw <= ipv4.zeronet_max:
+    if (
+        new_gw == old_gw
+        or not d.eff_rx_redirects
+        or new_gw >> 28 == 0xE
+        or new_gw == 0xFFFFFFFF
+        or new_gw <= ipv4.zeronet_max
+    ):
         return
     if not d.eff_shared_media:
         if not inet_addr_onlink(d, new_gw, old_gw):
@@ -500,6 +571,7 @@ def ip_do_redirect(ipv4: Ipv4, skb: SkBuff, rt: Rtable, fl4: Flowi4, new_gw: int
     elif inet_addr_type(ipv4, new_gw) != RTN_UNICAST:
         return
     from rxpath.net.core.neighbour import NUD_VALID, neigh_event_send, neigh_lookup_create
+
     n = neigh_lookup_create(ipv4.arp_tbl, new_gw, rt.dev)
     if n is None:
         return
@@ -522,12 +594,14 @@ def _ip_fib_check_default(ipv4: Ipv4, gw: int, dev: NetDevice) -> bool:
     return False
 
 
-# --- errors and redirects that we send ------------------------------------------------------------------------------------
+# --- errors and redirects that we send
+# ------------------------------------------------------------------------------------
 
 
 def ip_error(skb: SkBuff) -> int:
     """No way to the destination: a host counts, a router answers within limits."""
     from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+
     rt = skb.dst
     dev = skb.dev
     assert isinstance(rt, Rtable) and dev is not None
@@ -553,7 +627,7 @@ def ip_error(skb: SkBuff) -> int:
             elif rt.error == EACCES:
                 code = 13
             if code >= 0:
-                saddr = int.from_bytes(skb.head[skb.network_header + 12:skb.network_header + 16], "big")
+                saddr = int.from_bytes(skb.head[skb.network_header + 12 : skb.network_header + 16], "big")
                 peer = inet_getpeer(ipv4.peers, saddr)
                 now = ipv4.kernel.jiffies()
                 peer.rate_tokens = min(peer.rate_tokens + now - peer.rate_last, ipv4.error_burst)
@@ -568,6 +642,7 @@ def ip_error(skb: SkBuff) -> int:
 def ip_rt_send_redirect(skb: SkBuff) -> None:
     """The sender has a shorter way: tell it, with exponential back-off a source."""
     from rxpath.net.ipv4.icmp import icmp_send
+
     rt = skb.dst
     assert isinstance(rt, Rtable)
     ipv4 = rt.ipv4
@@ -589,11 +664,14 @@ def ip_rt_send_redirect(skb: SkBuff) -> None:
         peer.rate_last = now
         peer.n_redirects += 1
         if d.eff_log_martians and peer.n_redirects == ipv4.redirect_number:
-            ipv4.kernel.log.warn("host %s/if%d ignores redirects for %s to %s"
-                                 % (ip4_str(saddr), skb.skb_iif, ip4_str(daddr), ip4_str(gw)))
+            ipv4.kernel.log.warn(
+                "host %s/if%d ignores redirects for %s to %s"
+                % (ip4_str(saddr), skb.skb_iif, ip4_str(daddr), ip4_str(gw))
+            )
 
 
-# --- output ---------------------------------------------------------------------------------------------------------------
+# --- output -------------------------------------------------------------------------------------------------
+# --------------
 
 
 def _find_src(ipv4: Ipv4, addr: int) -> NetDevice | None:
@@ -689,7 +767,9 @@ def fib_result_prefsrc(ipv4: Ipv4, res: FibResult, daddr: int) -> int:
     return inet_select_addr(res.dev, res.nh.gw, res.fi.scope, ipv4)
 
 
-def __mkroute_output(ipv4: Ipv4, res: FibResult, fl4: Flowi4, orig_oif: int, dev_out: NetDevice, flags: int) -> Rtable | None:
+def __mkroute_output(
+    ipv4: Ipv4, res: FibResult, fl4: Flowi4, orig_oif: int, dev_out: NetDevice, flags: int
+) -> Rtable | None:
     d = ipv4.in_dev(dev_out)
     if d is None:
         fl4.error = -EINVAL

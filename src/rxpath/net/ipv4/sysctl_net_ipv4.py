@@ -17,15 +17,37 @@ if TYPE_CHECKING:
 
 # name, lowest, highest; the attribute of Ipv4 has the same name
 _PLAIN: Final = (
-    ("ip_default_ttl", 1, 255), ("ip_no_pmtu_disc", 0, 3), ("ip_forward_use_pmtu", 0, 1), ("ip_early_demux", 0, 1),
-    ("ip_nonlocal_bind", 0, 1), ("ip_dynaddr", INT_MIN, INT_MAX), ("ipfrag_max_dist", 0, INT_MAX),
-    ("icmp_echo_ignore_all", 0, 1), ("icmp_echo_ignore_broadcasts", 0, 1), ("icmp_ignore_bogus_error_responses", 0, 1),
-    ("icmp_errors_use_inbound_ifaddr", 0, 1), ("icmp_ratemask", INT_MIN, INT_MAX), ("igmp_max_memberships", INT_MIN, INT_MAX),
-    ("igmp_max_msf", INT_MIN, INT_MAX), ("igmp_qrv", 1, INT_MAX), ("igmp_link_local_mcast_reports", 0, 1),
-    ("inet_peer_threshold", INT_MIN, INT_MAX), ("inet_peer_minttl", INT_MIN, INT_MAX), ("inet_peer_maxttl", INT_MIN, INT_MAX))
-_NEWER: Final = (("ip_forward_update_priority", 0, 1), ("tcp_early_demux", 0, 1), ("udp_early_demux", 0, 1),
-                 ("icmp_echo_enable_probe", 0, 1), ("ip_unprivileged_port_start", 0, 65535), ("ip_autobind_reuse", 0, 1),
-                 ("icmp_msgs_per_sec", 0, INT_MAX), ("icmp_msgs_burst", 0, INT_MAX), ("fwmark_reflect", INT_MIN, INT_MAX))
+    ("ip_default_ttl", 1, 255),
+    ("ip_no_pmtu_disc", 0, 3),
+    ("ip_forward_use_pmtu", 0, 1),
+    ("ip_early_demux", 0, 1),
+    ("ip_nonlocal_bind", 0, 1),
+    ("ip_dynaddr", INT_MIN, INT_MAX),
+    ("ipfrag_max_dist", 0, INT_MAX),
+    ("icmp_echo_ignore_all", 0, 1),
+    ("icmp_echo_ignore_broadcasts", 0, 1),
+    ("icmp_ignore_bogus_error_responses", 0, 1),
+    ("icmp_errors_use_inbound_ifaddr", 0, 1),
+    ("icmp_ratemask", INT_MIN, INT_MAX),
+    ("igmp_max_memberships", INT_MIN, INT_MAX),
+    ("igmp_max_msf", INT_MIN, INT_MAX),
+    ("igmp_qrv", 1, INT_MAX),
+    ("igmp_link_local_mcast_reports", 0, 1),
+    ("inet_peer_threshold", INT_MIN, INT_MAX),
+    ("inet_peer_minttl", INT_MIN, INT_MAX),
+    ("inet_peer_maxttl", INT_MIN, INT_MAX),
+)
+_NEWER: Final = (
+    ("ip_forward_update_priority", 0, 1),
+    ("tcp_early_demux", 0, 1),
+    ("udp_early_demux", 0, 1),
+    ("icmp_echo_enable_probe", 0, 1),
+    ("ip_unprivileged_port_start", 0, 65535),
+    ("ip_autobind_reuse", 0, 1),
+    ("icmp_msgs_per_sec", 0, INT_MAX),
+    ("icmp_msgs_burst", 0, INT_MAX),
+    ("fwmark_reflect", INT_MIN, INT_MAX),
+)
 
 
 class _Attr:
@@ -47,6 +69,7 @@ class _Attr:
 def sysctl_ipv4_init(ipv4: Ipv4) -> None:
     """device_initcall."""
     from rxpath.net.ipv4.devinet import inet_forward_change
+
     s = ipv4.kernel.sysctl
     r = ipv4.kernel.release
     rows = list(_PLAIN)
@@ -68,7 +91,12 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
 
     def put_range(v: list[int]) -> None:
         lo, hi = v
-        if lo > hi or lo < 1 or hi > 65535 or (r.ip_early_demux_split and lo < ipv4.ip_unprivileged_port_start and False):
+        if (
+            lo > hi
+            or lo < 1
+            or hi > 65535
+            or (r.ip_early_demux_split and lo < ipv4.ip_unprivileged_port_start and False)
+        ):
             raise linux_error(EINVAL, "ip_local_port_range")
         ipv4.ip_local_port_lo, ipv4.ip_local_port_hi = lo, hi
 
@@ -142,6 +170,7 @@ class _ConfAttr:
 
     def put(self, v: int) -> None:
         from rxpath.net.ipv4.devinet import conf_changed, inet_forward_change
+
         if self.name == "forwarding" and self.which == "all":
             inet_forward_change(self.ipv4, v)
             return
@@ -152,6 +181,7 @@ class _ConfAttr:
 def devinet_sysctl_register(ipv4: Ipv4, name: str, conf: Ipv4DevConf, d: InDevice | None) -> None:
     """net.ipv4.conf.NAME and, for a device, net.ipv4.neigh.NAME."""
     from rxpath.net.ipv4.devinet import CONF_NAMES
+
     s = ipv4.kernel.sysctl
     base = "net.ipv4.conf." + name.replace(".", "/") + "."
     for n in CONF_NAMES:
@@ -186,14 +216,26 @@ def neigh_sysctl_register(ipv4: Ipv4, name: str, parms: NeighParms) -> None:
     hz = ipv4.kernel.hz
     base = "net.ipv4.neigh." + name.replace(".", "/") + "."
     for n, attr, per in (
-            ("anycast_delay", "anycast_delay", 100), ("base_reachable_time_ms", "base_reachable_time", 1000),
-            ("base_reachable_time", "base_reachable_time", 1), ("delay_first_probe_time", "delay_probe_time", 1),
-            ("gc_stale_time", "gc_staletime", 1), ("locktime", "locktime", 100), ("proxy_delay", "proxy_delay", 100),
-            ("retrans_time", "retrans_time", 100), ("retrans_time_ms", "retrans_time", 1000)):
+        ("anycast_delay", "anycast_delay", 100),
+        ("base_reachable_time_ms", "base_reachable_time", 1000),
+        ("base_reachable_time", "base_reachable_time", 1),
+        ("delay_first_probe_time", "delay_probe_time", 1),
+        ("gc_stale_time", "gc_staletime", 1),
+        ("locktime", "locktime", 100),
+        ("proxy_delay", "proxy_delay", 100),
+        ("retrans_time", "retrans_time", 100),
+        ("retrans_time_ms", "retrans_time", 1000),
+    ):
         j = _Jiffies(parms, attr, per, hz)
         s.int_value(base + n, j.get, j.put, 0)
-    for n, attr in (("app_solicit", "app_probes"), ("mcast_solicit", "mcast_probes"), ("ucast_solicit", "ucast_probes"),
-                    ("mcast_resolicit", "mcast_reprobes"), ("proxy_qlen", "proxy_qlen"), ("unres_qlen_bytes", "queue_len_bytes")):
+    for n, attr in (
+        ("app_solicit", "app_probes"),
+        ("mcast_solicit", "mcast_probes"),
+        ("ucast_solicit", "ucast_probes"),
+        ("mcast_resolicit", "mcast_reprobes"),
+        ("proxy_qlen", "proxy_qlen"),
+        ("unres_qlen_bytes", "queue_len_bytes"),
+    ):
         a = _Attr(parms, attr)
         s.int_value(base + n, a.get, a.put, 0)
     if name == "default":

@@ -1,6 +1,7 @@
 """UDP: lookup, receive, queueing with its memory rules, reading, sending, errors.
 
-Facts: net/ipv4/udp.c of 3.13, 5.15, 6.1 (order of functions recorded on 6.1, memory rules recorded on 6.1 and 6.18), datagram.c.
+Facts: net/ipv4/udp.c of 3.13, 5.15, 6.1 (order of functions recorded on 6.1, memory rules recorded on 6.1 and
+6.18), datagram.c.
 """
 
 from __future__ import annotations
@@ -144,7 +145,9 @@ SITE_HDR: Final = Site("udp", "no room for a UDP header", "Udp InErrors", "NOT_S
 SITE_SHORT: Final = Site("udp", "bad UDP length", "Udp InErrors", "PKT_TOO_SMALL")
 SITE_CSUM: Final = Site("udp", "bad UDP checksum", "Udp InCsumErrors, Udp InErrors", "UDP_CSUM")
 SITE_CSUM_READ: Final = Site("socket", "bad UDP checksum found at read", "Udp InCsumErrors, Udp InErrors", "UDP_CSUM")
-SITE_CSUM_READ_OLD: Final = Site("socket", "bad UDP checksum found at read", "Udp InCsumErrors, Udp InErrors", "NOT_SPECIFIED")
+SITE_CSUM_READ_OLD: Final = Site(
+    "socket", "bad UDP checksum found at read", "Udp InCsumErrors, Udp InErrors", "NOT_SPECIFIED"
+)
 SITE_NO_SOCKET: Final = Site("udp", "no socket on that port", "Udp NoPorts", "NO_SOCKET")
 SITE_NO_SOCKET_MULTI: Final = Site("udp", "no socket wants this group or broadcast", "Udp IgnoredMulti")
 SITE_FILTER: Final = Site("udp", "socket filter", "Udp InErrors", "SOCKET_FILTER")
@@ -157,8 +160,23 @@ _ADDRS: Final = Struct(">II")
 
 # errno and whether it is fatal, by code of "destination unreachable"
 ICMP_ERR_CONVERT: Final = (
-    (ENETUNREACH, False), (113, False), (92, True), (111, True), (90, False), (95, False), (101, True), (112, True), (64, True),
-    (101, True), (113, True), (101, False), (113, False), (113, True), (113, True), (113, True))
+    (ENETUNREACH, False),
+    (113, False),
+    (92, True),
+    (111, True),
+    (90, False),
+    (95, False),
+    (101, True),
+    (112, True),
+    (64, True),
+    (101, True),
+    (113, True),
+    (101, False),
+    (113, False),
+    (113, True),
+    (113, True),
+    (113, True),
+)
 NR_ICMP_UNREACH: Final = 15
 
 
@@ -187,8 +205,22 @@ class UdpTable:
 class UdpSock(InetSock):
     """`struct udp_sock`."""
 
-    __slots__ = ("reader_queue", "forward_deficit", "forward_threshold", "pending", "corkflag", "gro_enabled", "gso_size", "reuse_group",
-                 "hashed", "udplite", "pending_data", "encap_type", "enq", "peeking_with_offset")
+    __slots__ = (
+        "reader_queue",
+        "forward_deficit",
+        "forward_threshold",
+        "pending",
+        "corkflag",
+        "gro_enabled",
+        "gso_size",
+        "reuse_group",
+        "hashed",
+        "udplite",
+        "pending_data",
+        "encap_type",
+        "enq",
+        "peeking_with_offset",
+    )
 
     def __init__(self, net: Net, protocol: int) -> None:
         ipv4 = ipv4_of(net)
@@ -284,7 +316,8 @@ def udp_mib(sk: InetSock) -> list[int]:
     return sk.ipv4.udp
 
 
-# --- tables -------------------------------------------------------------------------------------------------------------
+# --- tables -------------------------------------------------------------------------------------------------
+# ------------
 
 
 def udp_v4_get_port(sk: UdpSock, snum: int) -> bool:
@@ -334,8 +367,14 @@ def udp_lib_lport_inuse(t: UdpTable, num: int, sk: UdpSock) -> bool:
 
 def reuseport_add_sock(t: UdpTable, sk: UdpSock) -> None:
     for other in t.by_port.get(sk.num, ()):
-        if (other is not sk and other.reuseport and other.reuse_group is not None and other.rcv_saddr == sk.rcv_saddr
-                and other.bound_dev_if == sk.bound_dev_if and other.uid == sk.uid):
+        if (
+            other is not sk
+            and other.reuseport
+            and other.reuse_group is not None
+            and other.rcv_saddr == sk.rcv_saddr
+            and other.bound_dev_if == sk.bound_dev_if
+            and other.uid == sk.uid
+        ):
             sk.reuse_group = other.reuse_group
             other.reuse_group.socks.append(sk)
             return
@@ -401,7 +440,8 @@ def udp_v4_rehash(sk: UdpSock, old_addr: int) -> None:
     t.by_addr.setdefault(sk.rcv_saddr << 16 | sk.num, []).insert(0, sk)
 
 
-# --- lookup -------------------------------------------------------------------------------------------------------------
+# --- lookup -------------------------------------------------------------------------------------------------
+# ------------
 
 
 def compute_score(sk: UdpSock, saddr: int, sport: int, dif: int, cpu: int) -> int:
@@ -434,7 +474,9 @@ def inet_lookup_reuseport(ipv4: Ipv4, sk: UdpSock, saddr: int, sport: int, daddr
 
 def udp_ehashfn(ipv4: Ipv4, laddr: int, lport: int, faddr: int, fport: int) -> int:
     """A hash of the 4-tuple with a seed of this boot, 32 bits."""
-    h = (ipv4.net.hash_secret ^ laddr * 0x9E3779B1 ^ faddr * 0x85EBCA77 ^ (lport << 16 | fport) * 0xC2B2AE3D) & 0xFFFFFFFFFFFFFFFF
+    h = (
+        ipv4.net.hash_secret ^ laddr * 0x9E3779B1 ^ faddr * 0x85EBCA77 ^ (lport << 16 | fport) * 0xC2B2AE3D
+    ) & 0xFFFFFFFFFFFFFFFF
     h ^= h >> 33
     h = h * 0xFF51AFD7ED558CCD & 0xFFFFFFFFFFFFFFFF
     h ^= h >> 33
@@ -456,7 +498,9 @@ def reuseport_select_sock(g: ReuseGroup, phash: int) -> UdpSock | None:
             return None
 
 
-def udp4_lib_lookup2(ipv4: Ipv4, slot: list[UdpSock] | None, saddr: int, sport: int, daddr: int, hnum: int, dif: int) -> UdpSock | None:
+def udp4_lib_lookup2(
+    ipv4: Ipv4, slot: list[UdpSock] | None, saddr: int, sport: int, daddr: int, hnum: int, dif: int
+) -> UdpSock | None:
     """The best socket of one (address, port) slot."""
     if slot is None:
         return None
@@ -492,7 +536,9 @@ def __udp4_lib_lookup(ipv4: Ipv4, saddr: int, sport: int, daddr: int, hnum: int,
 
 
 def __udp4_lib_lookup_3_13(ipv4: Ipv4, saddr: int, sport: int, daddr: int, hnum: int, dif: int) -> UdpSock | None:
-    """3.13: the sockets of the port (or of the address, when there are more than ten), scored with the bound address."""
+    """3.13: the sockets of the port (or of the address, when there are more than ten), scored with the bound
+    address.
+    """
     slot = ipv4.udp_table.by_port.get(hnum)
     if not slot:
         return None
@@ -504,7 +550,9 @@ def __udp4_lib_lookup_3_13(ipv4: Ipv4, saddr: int, sport: int, daddr: int, hnum:
     return _lookup2_3_13(ipv4, slot, saddr, sport, daddr, hnum, dif)
 
 
-def _lookup2_3_13(ipv4: Ipv4, slot: list[UdpSock] | None, saddr: int, sport: int, daddr: int, hnum: int, dif: int) -> UdpSock | None:
+def _lookup2_3_13(
+    ipv4: Ipv4, slot: list[UdpSock] | None, saddr: int, sport: int, daddr: int, hnum: int, dif: int
+) -> UdpSock | None:
     if slot is None:
         return None
     result: UdpSock | None = None
@@ -558,12 +606,18 @@ def udp_v4_early_demux(ipv4: Ipv4, skb: SkBuff) -> int:
     mc = False
     if pkt_type == PACKET_HOST:
         nh = skb.network_header
-        slot = ipv4.udp_table.by_addr.get(int.from_bytes(head[nh + 16:nh + 20], "big") << 16 | head[th + 2] << 8 | head[th + 3])
+        slot = ipv4.udp_table.by_addr.get(
+            int.from_bytes(head[nh + 16 : nh + 20], "big") << 16 | head[th + 2] << 8 | head[th + 3]
+        )
         if slot is None:
             return 0
         sk = slot[0]  # only the first one is looked at
-        if (sk.state != TCP_ESTABLISHED or sk.dport != head[th] << 8 | head[th + 1]
-                or sk.daddr != int.from_bytes(head[nh + 12:nh + 16], "big") or (sk.bound_dev_if and sk.bound_dev_if != dev.ifindex)):
+        if (
+            sk.state != TCP_ESTABLISHED
+            or sk.dport != head[th] << 8 | head[th + 1]
+            or sk.daddr != int.from_bytes(head[nh + 12 : nh + 16], "big")
+            or (sk.bound_dev_if and sk.bound_dev_if != dev.ifindex)
+        ):
             return 0
     elif pkt_type == PACKET_MULTICAST:
         d = ipv4.in_dev(dev)
@@ -597,13 +651,18 @@ def udp_v4_early_demux(ipv4: Ipv4, skb: SkBuff) -> int:
 
 
 def udp_is_mcast_sock(sk: UdpSock, loc_addr: int, rmt_port: int, rmt_addr: int, dif: int) -> bool:
-    if ((sk.daddr and sk.daddr != rmt_addr) or (sk.dport and sk.dport != rmt_port)
-            or (sk.rcv_saddr and sk.rcv_saddr != loc_addr) or (sk.bound_dev_if and sk.bound_dev_if != dif)):
+    if (
+        (sk.daddr and sk.daddr != rmt_addr)
+        or (sk.dport and sk.dport != rmt_port)
+        or (sk.rcv_saddr and sk.rcv_saddr != loc_addr)
+        or (sk.bound_dev_if and sk.bound_dev_if != dif)
+    ):
         return False
     return ip_mc_sf_allow(sk, loc_addr, rmt_addr, dif)
 
 
-# --- receive ------------------------------------------------------------------------------------------------------------
+# --- receive
+# ------------------------------------------------------------------------------------------------------------
 
 
 def __skb_checksum_complete(skb: SkBuff) -> bool:
@@ -691,6 +750,7 @@ def __udp4_lib_rcv(skb: SkBuff) -> int:
     if c.enabled:
         ipv4.kernel.cur().accrued_or_charge(c.ip_udp + c.udp_no_socket)
     from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+
     icmp_send(skb, ICMP_DEST_UNREACH, 3, 0)
     kfree_skb_reason(skb, SITE_NO_SOCKET)
     return 0
@@ -711,7 +771,12 @@ def _udp_csum_drop(ipv4: Ipv4, skb: SkBuff) -> int:
 
 def udp_lib_checksum_complete(skb: SkBuff) -> bool:
     """True = known or found to be right (inline in Linux)."""
-    return skb.csum_valid or skb.ip_summed == CHECKSUM_UNNECESSARY or skb.ip_summed == CHECKSUM_PARTIAL or __skb_checksum_complete(skb)
+    return (
+        skb.csum_valid
+        or skb.ip_summed == CHECKSUM_UNNECESSARY
+        or skb.ip_summed == CHECKSUM_PARTIAL
+        or __skb_checksum_complete(skb)
+    )
 
 
 def __udp4_lib_mcast_deliver(ipv4: Ipv4, skb: SkBuff, saddr: int, daddr: int, sport: int, dport: int) -> int:
@@ -770,8 +835,8 @@ def udp_rcv_segment(skb: SkBuff) -> list[SkBuff]:
     skb.tokens = 0
     truesize = skb.truesize // n
     for i in range(n):
-        part = data[i * size:(i + 1) * size]
-        hdr = head[nh:th] + head[th:th + 4] + (8 + len(part)).to_bytes(2, "big") + head[th + 6:th + 8]
+        part = data[i * size : (i + 1) * size]
+        hdr = head[nh:th] + head[th : th + 4] + (8 + len(part)).to_bytes(2, "big") + head[th + 6 : th + 8]
         s = SkBuff(skb.net, hdr + part, truesize)
         s.network_header = 0
         s.transport_header = th - nh
@@ -796,14 +861,16 @@ def udp_rcv_segment(skb: SkBuff) -> list[SkBuff]:
             s.tag = skb.tag
         s.arrived_ns = skb.arrived_ns
         out.append(s)
-    skb.net.kernel.trace.consume_skb.on and skb.net.kernel.trace.consume_skb.fire(skb, "udp_rcv_segment")
+    tp = skb.net.kernel.trace.consume_skb
+    if tp.on:
+        tp.fire(skb, "udp_rcv_segment")
     return out
 
 
 def skb_pull_rcsum(skb: SkBuff, n: int) -> None:
     """Pull a header and take it out of skb.csum."""
     if skb.ip_summed == CHECKSUM_COMPLETE:
-        skb.csum = csum_sub(skb.csum, csum_partial(skb.head[skb.data:skb.data + n]))
+        skb.csum = csum_sub(skb.csum, csum_partial(skb.head[skb.data : skb.data + n]))
     skb.data += n
     skb.len -= n
 
@@ -823,7 +890,7 @@ def udp_queue_rcv_one_skb(sk: UdpSock, skb: SkBuff) -> int:
         kfree_skb_reason(skb, SITE_FILTER)
         return -1
     if not skb.csum_valid and skb.ip_summed == CHECKSUM_NONE:
-        skb.csum += csum_partial(skb.head[skb.data:skb.data + 8])
+        skb.csum += csum_partial(skb.head[skb.data : skb.data + 8])
     skb_pull_rcsum(skb, 8)
     ipv4_pktinfo_prepare(sk, skb)
     if sk.daddr:
@@ -909,7 +976,8 @@ def __udp_enqueue_schedule_skb(sk: UdpSock, skb: SkBuff) -> int:
     return 0
 
 
-# --- memory of readers --------------------------------------------------------------------------------------------------
+# --- memory of readers
+# --------------------------------------------------------------------------------------------------
 
 
 def udp_rmem_release(sk: UdpSock, size: int, partial: int) -> None:
@@ -954,7 +1022,9 @@ def __skb_try_recv_from_queue(sk: Sock, queue: deque[SkBuff], flags: int, off: i
 
 
 def __skb_recv_udp(sk: UdpSock, flags: int, off: int) -> tuple[SkBuff | None, int]:
-    """The next datagram, waiting for it if allowed; None: shut down.  Raises OSError (EAGAIN, the pending error, EINTR)."""
+    """The next datagram, waiting for it if allowed; None: shut down.  Raises OSError (EAGAIN, the pending error,
+    EINTR).
+    """
     deadline = sock_deadline(sk, flags, sk.rcvtimeo)
     if sk.enq == 0:
         return _recv_3_13(sk, flags, off, deadline)
@@ -1018,8 +1088,12 @@ def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:
             cur = k.engine.current
             if cur is not None:
                 cur.charge(c.recv + (copied * c.copy_kb >> 10))
-        if not (skb.csum_valid or skb.ip_summed == CHECKSUM_UNNECESSARY or skb.ip_summed == CHECKSUM_PARTIAL
-                or __skb_checksum_complete(skb)):
+        if not (
+            skb.csum_valid
+            or skb.ip_summed == CHECKSUM_UNNECESSARY
+            or skb.ip_summed == CHECKSUM_PARTIAL
+            or __skb_checksum_complete(skb)
+        ):
             _csum_copy_err(sk, skb, flags)
             if sk.enq == 0 and sock_deadline(sk, flags, sk.rcvtimeo) == 0:
                 raise linux_error(EAGAIN)
@@ -1027,9 +1101,9 @@ def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:
         break
     if skb.frag_list is None:
         d = skb.data + off
-        msg.data = skb.head[d:d + copied]
+        msg.data = skb.head[d : d + copied]
     else:
-        msg.data = skb.tobytes()[off:off + copied]
+        msg.data = skb.tobytes()[off : off + copied]
     tp = k.trace.skb_copy_datagram_iovec
     if tp.on:
         tp.fire(skb, copied)
@@ -1040,7 +1114,7 @@ def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:
     head = skb.head
     th = skb.transport_header
     nh = skb.network_header
-    msg.name = (ip4_str(int.from_bytes(head[nh + 12:nh + 16], "big")), head[th] << 8 | head[th + 1])
+    msg.name = (ip4_str(int.from_bytes(head[nh + 12 : nh + 16], "big")), head[th] << 8 | head[th + 1])
     if sk.gro_enabled and skb.gso_size:
         msg.control.append((SOL_UDP, UDP_GRO, skb.gso_size.to_bytes(4, "little")))
     if sk.cmsg_flags:
@@ -1118,7 +1192,8 @@ def udp_poll(sk: UdpSock) -> int:
     return mask
 
 
-# --- errors from ICMP ---------------------------------------------------------------------------------------------------
+# --- errors from ICMP
+# ---------------------------------------------------------------------------------------------------
 
 
 def udp_err(skb: SkBuff, info: int) -> int:
@@ -1185,6 +1260,7 @@ def ipv4_sk_redirect(skb: SkBuff, sk: InetSock) -> None:
 def ipv4_redirect(ipv4: Ipv4, skb: SkBuff, oif: int) -> None:
     """Believe a redirect for the quoted destination, if its sender is the gateway in use."""
     from rxpath.net.ipv4.route import __ip_route_output_key
+
     h = skb.head
     q = skb.data
     saddr, daddr = _ADDRS.unpack_from(h, q + 12)
@@ -1195,17 +1271,19 @@ def ipv4_redirect(ipv4: Ipv4, skb: SkBuff, oif: int) -> None:
     th = skb.transport_header
     if h[th + 1] & 7 > 3:
         return
-    old_gw = int.from_bytes(h[skb.network_header + 12:skb.network_header + 16], "big")
-    new_gw = int.from_bytes(h[th + 4:th + 8], "big")
+    old_gw = int.from_bytes(h[skb.network_header + 12 : skb.network_header + 16], "big")
+    new_gw = int.from_bytes(h[th + 4 : th + 8], "big")
     ip_do_redirect(ipv4, skb, rt, fl4, new_gw, old_gw)
 
 
-# --- send ---------------------------------------------------------------------------------------------------------------
+# --- send ---------------------------------------------------------------------------------------------------
+# ------------
 
 
 def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
     """Send one datagram (or append to a corked one).  Raises OSError."""
     from rxpath.net.ipv4.datagram import parse_addr
+
     n = len(data)
     ipv4 = sk.ipv4
     if n > 0xFFFF:
@@ -1268,8 +1346,18 @@ def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cm
     elif not ipc.oif:
         ipc.oif = sk.uc_index
     rt: Rtable | None = None
-    fl4 = Flowi4(faddr, saddr, oif=ipc.oif, tos=tos, proto=17, scope=scope, mark=sk.mark, sport=sk.sport, dport=dport,
-                 flags=FLOWI_FLAG_ANYSRC if sk.transparent or sk.hdrincl else 0)
+    fl4 = Flowi4(
+        faddr,
+        saddr,
+        oif=ipc.oif,
+        tos=tos,
+        proto=17,
+        scope=scope,
+        mark=sk.mark,
+        sport=sk.sport,
+        dport=dport,
+        flags=FLOWI_FLAG_ANYSRC if sk.transparent or sk.hdrincl else 0,
+    )
     if connected:
         d = sk.dst
         if isinstance(d, Rtable) and d.valid():
@@ -1336,7 +1424,7 @@ def udp_send_skb(sk: UdpSock, cork: Cork, fl4: Flowi4) -> None:
     if gso and len(payload) > gso:
         if len(payload) > gso * UDP_MAX_SEGMENTS:
             raise linux_error(EINVAL)
-        parts = [payload[i:i + gso] for i in range(0, len(payload), gso)]
+        parts = [payload[i : i + gso] for i in range(0, len(payload), gso)]
     else:
         parts = [payload]
     for part in parts:
@@ -1356,7 +1444,8 @@ def udp_send_skb(sk: UdpSock, cork: Cork, fl4: Flowi4) -> None:
         ipv4.udp[UDP_MIB_OUTDATAGRAMS] += 1
 
 
-# --- connect, disconnect, close, options ----------------------------------------------------------------------------------
+# --- connect, disconnect, close, options
+# ----------------------------------------------------------------------------------
 
 
 def udp_disconnect(sk: UdpSock) -> None:
@@ -1440,7 +1529,8 @@ def enable_udp_gro(ipv4: Ipv4) -> None:
         off.udp_lookup = UdpLookup(ipv4)
 
 
-# --- registration -------------------------------------------------------------------------------------------------------
+# --- registration
+# -------------------------------------------------------------------------------------------------------
 
 
 class UdpProtocol(NetProtocol):
@@ -1467,6 +1557,22 @@ def udp_init(ipv4: Ipv4) -> None:
     ipv4.udp_table = UdpTable("UDP")
 
 
-__all__ = ["EAFNOSUPPORT", "EISCONN", "NetDevice", "SEND_SHUTDOWN", "TCP_CLOSE", "UdpInetsw", "UdpProtocol", "UdpSock", "UdpTable",
-           "__udp4_lib_lookup", "__udp_enqueue_schedule_skb", "ip_push_pending_frames", "udp_init", "udp_rcv", "udp_recvmsg", "udp_sendmsg",
-           "udp_v4_rehash"]
+__all__ = [
+    "EAFNOSUPPORT",
+    "EISCONN",
+    "NetDevice",
+    "SEND_SHUTDOWN",
+    "TCP_CLOSE",
+    "UdpInetsw",
+    "UdpProtocol",
+    "UdpSock",
+    "UdpTable",
+    "__udp4_lib_lookup",
+    "__udp_enqueue_schedule_skb",
+    "ip_push_pending_frames",
+    "udp_init",
+    "udp_rcv",
+    "udp_recvmsg",
+    "udp_sendmsg",
+    "udp_v4_rehash",
+]

@@ -33,7 +33,17 @@ class Ipv4Variant:
 
 V_6_1 = Ipv4Variant()
 V_3_13 = replace(V_6_1, network_broadcast=True, csum_minus_zero=False, zeronet_is_net=True)
-V_6_18 = replace(V_6_1, route_reasons=True, frag_reasons=True, socket_close_reason=True, udp_strict_full=True, small_heads=True, option_reason=True, raw_early_full=True,
-                 icmp_bcast_first=True, forw_early=True)
+V_6_18 = replace(
+    V_6_1,
+    route_reasons=True,
+    frag_reasons=True,
+    socket_close_reason=True,
+    udp_strict_full=True,
+    small_heads=True,
+    option_reason=True,
+    raw_early_full=True,
+    icmp_bcast_first=True,
+    forw_early=True,
+)
 
 VARIANTS: dict[str, Ipv4Variant] = {"3.13": V_3_13, "5.15": V_6_1, "6.1": V_6_1, "6.18": V_6_18}

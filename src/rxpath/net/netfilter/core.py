@@ -1,4 +1,5 @@
-"""Hook registration and traversal.  Tables (iptables) and connection tracking register here; nothing of them lives here.
+"""Hook registration and traversal.  Tables (iptables) and connection tracking register here; nothing of them lives
+here.
 
 A place without hooks costs one test of a list.  Facts: net/netfilter/core.c, linux/netfilter.h (all releases alike).
 """
@@ -59,7 +60,9 @@ class NfHookState:
 
     __slots__ = ("hook", "pf", "indev", "outdev", "net", "sk")
 
-    def __init__(self, net: Net, pf: int, hook: int, indev: NetDevice | None, outdev: NetDevice | None, sk: object = None) -> None:
+    def __init__(
+        self, net: Net, pf: int, hook: int, indev: NetDevice | None, outdev: NetDevice | None, sk: object = None
+    ) -> None:
         self.net = net
         self.pf = pf
         self.hook = hook
@@ -83,7 +86,9 @@ class NfHookOps:
 
 
 class Netfilter:
-    """The hooks of one machine: `ipv4[hook]` and `arp[hook]` are lists in order of priority, empty when nobody registered."""
+    """The hooks of one machine: `ipv4[hook]` and `arp[hook]` are lists in order of priority, empty when nobody
+    registered.
+    """
 
     __slots__ = ("ipv4", "arp")
 

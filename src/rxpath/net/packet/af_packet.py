@@ -1,6 +1,7 @@
 """AF_PACKET: sockets that see frames (SOCK_RAW) or packets (SOCK_DGRAM) of a device or of all, and send frames.
 
-What lives here: PacketSock and its packet type.  Memory-mapped rings, fanout and virtio headers are not modelled (ENOTSUP).
+What lives here: PacketSock and its packet type.  Memory-mapped rings, fanout and virtio headers are not modelled
+(ENOTSUP).
 Facts: net/packet/af_packet.c (6.1), linux/if_packet.h; drop reason recorded on 6.18.
 """
 
@@ -23,6 +24,7 @@ from rxpath.kernel.errno import (
     ESOCKTNOSUPPORT,
     linux_error,
 )
+from rxpath.net.core.filter import sk_run_filter
 from rxpath.net.core.netdevice import (
     ETH_P_ALL,
     IFF_UP,
@@ -71,7 +73,6 @@ from rxpath.net.core.sock import (
     sock_recv_cmsgs,
     sock_rfree,
 )
-from rxpath.net.core.filter import sk_run_filter
 from rxpath.net.core.xmit import dev_queue_xmit
 from rxpath.sim.ledger import Site
 
@@ -125,7 +126,17 @@ class PacketCb:
 class PacketSock(Sock):
     """`struct packet_sock`: protocol 0 receives nothing until bound to one."""
 
-    __slots__ = ("hook", "ifindex", "proto_", "auxdata", "origdev", "ignore_outgoing", "tp_packets", "tp_drops", "mclist")
+    __slots__ = (
+        "hook",
+        "ifindex",
+        "proto_",
+        "auxdata",
+        "origdev",
+        "ignore_outgoing",
+        "tp_packets",
+        "tp_drops",
+        "mclist",
+    )
 
     def __init__(self, net: Net, type_: int, protocol: int, prot: Proto) -> None:
         super().__init__(net, AF_PACKET, type_, protocol, prot)
@@ -172,8 +183,13 @@ class PacketSock(Sock):
 
     def getsockname(self) -> tuple[Any, ...]:
         dev = self.net.by_index.get(self.ifindex)
-        return (dev.name if dev is not None else "", self.proto_, 0, dev.type if dev is not None else 0,
-                dev.dev_addr if dev is not None else b"")
+        return (
+            dev.name if dev is not None else "",
+            self.proto_,
+            0,
+            dev.type if dev is not None else 0,
+            dev.dev_addr if dev is not None else b"",
+        )
 
     def recvmsg(self, size: int, flags: int) -> Msg:
         return packet_recvmsg(self, size, flags)
@@ -299,7 +315,9 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
         return 0
     head = skb.head
     mac = skb.mac_header
-    skb.cb = PacketCb(orig_dev.ifindex if sk.origdev else dev.ifindex, dev.type, skb.pkt_type, head[mac + 6:mac + 12], skb.len)
+    skb.cb = PacketCb(
+        orig_dev.ifindex if sk.origdev else dev.ifindex, dev.type, skb.pkt_type, head[mac + 6 : mac + 12], skb.len
+    )
     skb.trim(snap)
     skb_set_owner_r(skb, sk)
     skb.dev = None
@@ -347,8 +365,13 @@ def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
         if skb.vlan_present:
             tci, tpid = skb.vlan_tci, skb.vlan_proto
             status |= 16 | 64
-        msg.control.append((SOL_PACKET, PACKET_AUXDATA,
-                            _AUX.pack(status, cb.origlen, skb.len, 0, max(skb.network_header - skb.data, 0), tci, tpid)))
+        msg.control.append(
+            (
+                SOL_PACKET,
+                PACKET_AUXDATA,
+                _AUX.pack(status, cb.origlen, skb.len, 0, max(skb.network_header - skb.data, 0), tci, tpid),
+            )
+        )
     msg.n = skb.len if flags & MSG_TRUNC else len(msg.data)
     if not flags & MSG_PEEK:
         sk.receive_queue.popleft()
@@ -360,7 +383,9 @@ def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
 
 
 def packet_snd(sk: PacketSock, data: bytes, name: Any) -> int:
-    """Send a frame as it is (SOCK_RAW), or a packet to a hardware address (SOCK_DGRAM).  Raises ENXIO, ENETDOWN, EMSGSIZE."""
+    """Send a frame as it is (SOCK_RAW), or a packet to a hardware address (SOCK_DGRAM).  Raises ENXIO, ENETDOWN,
+    EMSGSIZE.
+    """
     if name is not None:
         dev = sk.net.by_name.get(name[0])
         proto = int(name[1])
@@ -411,4 +436,12 @@ def packet_init(net: Net) -> None:
     net.packet = PacketFamily(net)
 
 
-__all__ = ["EOPNOTSUPP", "PACKET_AUXDATA", "PACKET_IGNORE_OUTGOING", "PACKET_STATISTICS", "PacketFamily", "PacketSock", "packet_init"]
+__all__ = [
+    "EOPNOTSUPP",
+    "PACKET_AUXDATA",
+    "PACKET_IGNORE_OUTGOING",
+    "PACKET_STATISTICS",
+    "PacketFamily",
+    "PacketSock",
+    "packet_init",
+]
