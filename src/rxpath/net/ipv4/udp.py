@@ -43,6 +43,7 @@ from rxpath.net.core.skbuff import (
     skb_condense,
 )
 from rxpath.net.core.sock import (
+    sock_rfree,
     MSG_CONFIRM,
     MSG_DONTROUTE,
     MSG_ERRQUEUE,
@@ -1053,7 +1054,7 @@ def _recv_3_13(sk: UdpSock, flags: int, off: int, deadline: int) -> tuple[SkBuff
         skb, o = __skb_try_recv_from_queue(sk, sk.receive_queue, flags, off)
         if skb is not None:
             if not flags & MSG_PEEK:
-                udp_rmem_release(sk, skb.truesize, 0)
+                sock_rfree(sk, skb.truesize)
             return skb, o
         if deadline == 0:
             raise linux_error(EAGAIN)
