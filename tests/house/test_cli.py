@@ -414,3 +414,16 @@ def test_frames_without_addresses_get_those_of_the_nic():
     assert given[0] == b"\x02nicno" + adapt.PEER_MAC + b"\x08\x00x"
     assert given[1] == frames[1][1]
     assert type(given[2]) is BadFcsFrame
+
+
+def test_routes_and_neighbours_of_a_machine_file_are_set_by_commands(ran, tmp_path):
+    file = tmp_path / "machine.toml"
+    file.write_text(
+        '[[route]]\nto = "default"\nvia = "10.0.0.3"\n[[neighbour]]\nip = "10.0.0.3"\nmac = "02:00:00:00:00:33"\n'
+    )
+    assert main.run(["load", "-m", str(file), "--do", "ls /proc", "-q"]) == main.OK
+    assert ran[0].actions == [
+        "ip route replace default via 10.0.0.3",
+        "ip neigh replace 10.0.0.3 lladdr 02:00:00:00:00:33 dev eth0 nud permanent",
+        "ls /proc",
+    ]

@@ -166,8 +166,7 @@ class Recorder:
             self.held = None
 
     def sent(self, now: int, frame: bytes) -> None:
-        """A frame left the NIC at engine time `now`. What left before the first frame came is not recorded.
-        """
+        """A frame left the NIC at engine time `now`. What left before the first frame came is not recorded."""
         if not self.started:
             return
         time = self.base + now - self.start
@@ -204,6 +203,18 @@ def _address(nic: NicConfig, ip: int) -> None:
         return
     # an address that would be a network's own or its broadcast stands alone
     nic.addresses.insert(0, f"{text}/{32 if ip & 0xFF in (0, 0xFF) else 24}")
+
+
+def setup_commands(machine: MachineConfig) -> list[str]:
+    """Routes and neighbours of a machine file as the commands that set them on Linux."""
+    commands = []
+    for route in machine.routes:
+        way = (f" via {route.via}" if route.via else "") + (f" dev {route.dev}" if route.dev else "")
+        commands.append(f"ip route replace {route.to}{way}")
+    for entry in machine.neighbours:
+        dev = entry.dev or first_nic(machine).name or "eth0"
+        commands.append(f"ip neigh replace {entry.ip} lladdr {entry.mac} dev {dev} nud permanent")
+    return commands
 
 
 def _listeners(configs: list[ListenConfig], cpus: int) -> list[Listener]:
@@ -255,13 +266,10 @@ def prepare(options: ReplayOptions, run_action: RunAction | None = None) -> Plan
     """
     if options.write and options.write_at != "wire":
         raise OSError(ENOTSUP, f"writing a capture at {options.write_at}")
-    if options.machine.do and run_action is None:
-        raise OSError(ENOTSUP, "commands on the machine (--do)")
-    if options.machine.routes:
-        raise OSError(ENOTSUP, "routes of a machine file")
+    actions = setup_commands(options.machine) + options.machine.do
+    if actions and run_action is None:
+        raise OSError(ENOTSUP, "commands on the machine")
     nic = first_nic(options.machine)
-    if nic.refuse:
-        raise OSError(ENOTSUP, "a device that refuses interrupts")
     try:
         plan = _prepare_load(options, nic) if options.load is not None else _prepare_capture(options, nic)
     except ValueError as error:
@@ -269,12 +277,8 @@ def prepare(options: ReplayOptions, run_action: RunAction | None = None) -> Plan
             raise
         raise ConfigError(str(error)) from None
     request = plan.request
-    request.actions = list(options.machine.do)
+    request.actions = actions
     request.run_action = run_action
-    for neighbour in options.machine.neighbours:
-        if request.hosts is not None:
-            peer = int(ipaddress.IPv4Address(neighbour.ip))
-            request.hosts.peers[peer] = bytes.fromhex(neighbour.mac.replace(":", ""))
     if options.write:
         plan.recorder = Recorder(open_writer(options.write))
         request.on_machine = plan.recorder.watch
