@@ -236,8 +236,7 @@ class Machine:
             params = next(n.params for n in self.config.nics if n.model == name)
             module: Module = _load(DRIVERS[name], name)({a: str(b) for a, b in params.items()})
             self.modules.append(module)
-            # type: ignore[misc]
-            k.initcalls.add("device", name + "_init_module", lambda m=module: self._load_module(m))
+            k.initcalls.add("device", name + "_init_module", partial(self._load_module, module))
         self.in_task(lambda: k.initcalls.do_initcalls(), "swapper/0")
         for name, value in self.config.sysctls.items():
             k.sysctl.set(name, str(value))
@@ -331,9 +330,7 @@ class Machine:
         return Socket(self.net, family, type, proto)
 
     # --- the wire -------------------------------------------------------------------------------------------
-    def attach(
-        self, nic: int | str, source: Iterable[tuple[int, bytes]], *, offset: int | None = None
-    ) -> Port:
+    def attach(self, nic: int | str, source: Iterable[tuple[int, bytes]], *, offset: int | None = None) -> Port:
         """Plug `source`, frames with times in ns, into a NIC (its number or interface name), from now on."""
         port = self.port(nic)
         port.feed(source, self.now if offset is None else offset)

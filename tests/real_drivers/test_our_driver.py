@@ -11,11 +11,11 @@ import random
 import re
 from typing import Any
 
+import bench as b
 import pytest
+from bench import Bench
 from tests.drivers.host import MAC, Host, frame
 
-import bench as b
-from bench import Bench
 from rxpath.hw.nic.i82574 import I82574
 from rxpath.hw.regs import i82574 as r
 

@@ -1,1 +1,3 @@
-"""The network stack: packet sockets and IPv4 over netfilter over the core (skbuff, devices, NAPI, receive, GRO, sockets)."""
+"""The network stack: packet sockets and IPv4 over netfilter over the core (skbuff, devices, NAPI, receive,
+GRO, sockets).
+"""

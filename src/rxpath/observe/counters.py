@@ -26,9 +26,7 @@ def take(m: Machine) -> Counters:
     out["softnet_stat"] = rows
     soft = softirqs.parse(read("/proc/softirqs"))
     out["softirqs"] = {
-        f"{label}.cpu{c}": n
-        for label, counts in soft.counts.items()
-        for c, n in zip(soft.cpus, counts, strict=True)
+        f"{label}.cpu{c}": n for label, counts in soft.counts.items() for c, n in zip(soft.cpus, counts, strict=True)
     }
     rows = {}
     irqs = interrupts.parse(read("/proc/interrupts"))

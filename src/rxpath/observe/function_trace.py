@@ -22,28 +22,28 @@ ROOMS = ("/rxpath/kernel/", "/rxpath/net/", "/rxpath/drivers/")
 
 INLINE = frozenset(
     """
-__raise_softirq_irqoff common_interrupt note_interrupt current_cpu ksoftirqd_running wakeup_softirqd raise_softirq_irqoff
-____napi_schedule
-ksoftirqd_should_run smpboot_thread_fn napi_complete gro_cb gro_list_prepare gro_flush_oldest
-napi_gro_complete
-gro_normal_list napi_gro_flush deliver_skb netif_receive_skb_internal skb_end skb_move_tokens
-sock_wfree_inline
-skb_data_align skb_truesize skb_with_overhead kmalloc_size alloc_skb_truesize page_frag_truesize
-build_skb_truesize
-alloc_skb_truesize_small_head linux_error register_netdev find_release skb_condense skb_allocator
-napi_schedule netif_schedule_queue_inline own_in_flight core_in_flight gro_in_flight backlog_in_flight
-dev_queue_xmit net_rps_action_and_irq_enable skb_clone_observer msi_message
-netdev_tx_sent_queue netdev_tx_completed_queue netdev_tx_reset_queue pskb_may_pull ip_cb ip_cb_peek __mkroute_output rt_set_nexthop find_exception ip_sk_use_pmtu ip_dont_fragment
-ip_select_ttl ip_sk_ignore_df ip_select_ident ip_output_skb ip_skb_dst_mtu neigh_output neigh_xmit
-udp_lib_checksum_complete __dev_xmit_skb ipv4_of enter current_task this_cpu sock_deadline fib_lookup fib_validate_source inet_lookup_ifaddr_rcu
+____napi_schedule __dev_xmit_skb __mkroute_output __raise_softirq_irqoff alloc_skb_truesize
+alloc_skb_truesize_small_head backlog_in_flight build_skb_truesize common_interrupt core_in_flight
+current_cpu current_task deliver_skb dev_queue_xmit enter fib_lookup fib_validate_source find_exception
+find_release gro_cb gro_flush_oldest gro_in_flight gro_list_prepare gro_normal_list inet_lookup_ifaddr_rcu
+ip_cb ip_cb_peek ip_dont_fragment ip_output_skb ip_select_ident ip_select_ttl ip_sk_ignore_df
+ip_sk_use_pmtu ip_skb_dst_mtu ipv4_of kmalloc_size ksoftirqd_running ksoftirqd_should_run linux_error
+msi_message napi_complete napi_gro_complete napi_gro_flush napi_schedule neigh_output neigh_xmit
+net_rps_action_and_irq_enable netdev_tx_completed_queue netdev_tx_reset_queue netdev_tx_sent_queue
+netif_receive_skb_internal netif_schedule_queue_inline note_interrupt own_in_flight page_frag_truesize
+pskb_may_pull raise_softirq_irqoff register_netdev rt_set_nexthop skb_allocator skb_clone_observer
+skb_condense skb_data_align skb_end skb_move_tokens skb_truesize skb_with_overhead smpboot_thread_fn
+sock_deadline sock_wfree_inline this_cpu udp_lib_checksum_complete wakeup_softirqd
 """.split()
 )
 
 
-ROOTS = frozenset("""
+ROOTS = frozenset(
+    """
 __common_interrupt sysvec_apic_timer_interrupt sysvec_call_function_single irq_exit_rcu run_ksoftirqd do_softirq
 napi_threaded_poll
-""".split())
+""".split()
+)
 
 
 class TraceFilter:

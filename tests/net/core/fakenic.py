@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rxpath.hw.irqchip import msi_message
+from rxpath.kernel import procfs
 from rxpath.kernel.core import Kernel
 from rxpath.kernel.irq import IRQ_HANDLED
 from rxpath.kernel.release import R_6_1, Release
-from rxpath.kernel import procfs
 from rxpath.net.core import dev as core_dev
 from rxpath.net.core.gro import napi_gro_receive
 from rxpath.net.core.napi import napi_complete_done, napi_enable, napi_schedule
