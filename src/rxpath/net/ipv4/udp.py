@@ -910,6 +910,8 @@ def udp_queue_rcv_one_skb(sk: UdpSock, skb: SkBuff) -> int:
     if rc == -12:
         if sk.enq:
             udp[UDP_MIB_RCVBUFERRORS] += 1
+        else:
+            site = SITE_RCVBUF_313
     elif rc == -13:
         udp[UDP_MIB_RCVBUFERRORS] += 1
         rc = -12
