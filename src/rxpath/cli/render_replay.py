@@ -136,7 +136,7 @@ def losses(ledger: dict[str, Any]) -> list[list[Run]]:
     missing = ledger.get("not_sent", [])
     if missing:
         kept = sum(row["count"] for row in missing)
-        page.append(_head("Not sent", f"  {human_count(kept)} frames of the capture never were on this wire"))
+        page.append(_head("Not sent", f"  {human_count(kept)} frames never were on this wire"))
         page += table([[row["reason"], human_count(row["count"])] for row in missing], "<>")
         page.append([])
     return page
