@@ -14,3 +14,4 @@ def run_action(machine: Machine, line: str) -> None:
     done = run_command(machine, line)
     if done.status or "Cannot " in done.stderr:
         raise CommandFailed(line, done)
+    machine.wait_for_link()  # a new ring size or MTU takes the link down for a while

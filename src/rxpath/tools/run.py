@@ -285,11 +285,15 @@ def _expand(machine: Machine, words: list[Word]) -> list[str]:
     return out
 
 
-def _pipeline(machine: Machine, pipeline: Pipeline, host: bool) -> Completed:
-    text = ""
+def run_rest(machine: Machine, pipeline: Pipeline, text: str) -> Completed:
+    """The commands of a pipeline after its first, whose output is `text`; the host's programs may follow."""
+    return _pipeline(machine, pipeline, True, text, 1)
+
+
+def _pipeline(machine: Machine, pipeline: Pipeline, host: bool, text: str = "", first: int = 0) -> Completed:
     errors: list[str] = []
     status = 0
-    for number, command in enumerate(pipeline.commands):
+    for number, command in enumerate(pipeline.commands, first):
         words = _unwrap(_expand(machine, command.words))
         if host and number and words and words[0] not in COMMANDS:
             done = _host(command, text)
