@@ -232,8 +232,25 @@ class RxQueue:
     """A receive ring; head, tail and entries count 16-byte descriptors."""
 
     __slots__ = (
-        "base", "bsize", "drop_en", "enabled", "entries", "head", "index", "legacy", "limit", "maxdesc", "nic",
-        "rsc", "rsc_on", "rsc_timer", "stat", "tail", "vec", "view", "vme",
+        "base",
+        "bsize",
+        "drop_en",
+        "enabled",
+        "entries",
+        "head",
+        "index",
+        "legacy",
+        "limit",
+        "maxdesc",
+        "nic",
+        "rsc",
+        "rsc_on",
+        "rsc_timer",
+        "stat",
+        "tail",
+        "vec",
+        "view",
+        "vme",
     )
 
     def __init__(self, nic: Ixgbe, index: int) -> None:
@@ -269,8 +286,21 @@ class TxQueue:
     """A transmit ring and the frame that is being put together from its descriptors."""
 
     __slots__ = (
-        "base", "context", "enabled", "entries", "head", "idx", "index", "parts", "popts", "stat", "tail", "tse",
-        "vec", "view", "wb_addr",
+        "base",
+        "context",
+        "enabled",
+        "entries",
+        "head",
+        "idx",
+        "index",
+        "parts",
+        "popts",
+        "stat",
+        "tail",
+        "tse",
+        "vec",
+        "view",
+        "wb_addr",
     )
 
     def __init__(self, index: int) -> None:
@@ -323,12 +353,70 @@ class Ixgbe(NicModel):
     """
 
     __slots__ = (
-        "autoneg_ns", "autoneg_timer", "ctrl", "dmatxctl", "eiac", "eiam", "fctrl", "fifo", "fifo_bytes",
-        "fifo_size", "gpie", "gpie_auto", "hlreg0", "io_addr", "link_lu", "loop", "max_size", "mfs", "micr", "mims",
-        "mrqc", "mta", "mta_any", "multi", "nvm", "other_vec", "paused", "pause_sink", "phy", "pkt", "qde_mask",
-        "qprc", "qbrc", "qprdc", "qptc", "qbtc", "rar", "regs", "reta", "ring_regs", "rss", "rss_multi", "rx",
-        "rx_on", "rxcsum", "rxctrl", "sent_xoff", "signalled", "stats", "stat_at", "strip_crc", "toeplitz", "tx",
-        "tx_resume", "tx_running", "veiam", "vectors", "vet", "vfta", "vicr", "vims", "vlnctrl", "vwant", "x540",
+        "autoneg_ns",
+        "autoneg_timer",
+        "ctrl",
+        "dmatxctl",
+        "eiac",
+        "eiam",
+        "fctrl",
+        "fifo",
+        "fifo_bytes",
+        "fifo_size",
+        "gpie",
+        "gpie_auto",
+        "hlreg0",
+        "io_addr",
+        "link_lu",
+        "loop",
+        "max_size",
+        "mfs",
+        "micr",
+        "mims",
+        "mrqc",
+        "mta",
+        "mta_any",
+        "multi",
+        "nvm",
+        "other_vec",
+        "paused",
+        "pause_sink",
+        "phy",
+        "pkt",
+        "qde_mask",
+        "qprc",
+        "qbrc",
+        "qprdc",
+        "qptc",
+        "qbtc",
+        "rar",
+        "regs",
+        "reta",
+        "ring_regs",
+        "rss",
+        "rss_multi",
+        "rx",
+        "rx_on",
+        "rxcsum",
+        "rxctrl",
+        "sent_xoff",
+        "signalled",
+        "stats",
+        "stat_at",
+        "strip_crc",
+        "toeplitz",
+        "tx",
+        "tx_resume",
+        "tx_running",
+        "veiam",
+        "vectors",
+        "vet",
+        "vfta",
+        "vicr",
+        "vims",
+        "vlnctrl",
+        "vwant",
+        "x540",
     )
 
     def __init__(
@@ -442,7 +530,11 @@ class Ixgbe(NicModel):
         words[r.NVM_ETK_OFF_LOW] = 0x0314
         words[r.NVM_ETK_OFF_HI] = 0x8000
         words[0x30:0x32] = [sub_device, sub_vendor]
-        words[r.NVM_MAC0 : r.NVM_MAC0 + 3] = [mac[0] | mac[1] << 8, mac[2] | mac[3] << 8, mac[4] | mac[5] << 8]
+        words[r.NVM_MAC0 : r.NVM_MAC0 + 3] = [
+            mac[0] | mac[1] << 8,
+            mac[2] | mac[3] << 8,
+            mac[4] | mac[5] << 8,
+        ]
         return words
 
     # ------------------------------------------------------------------ reset
@@ -583,9 +675,13 @@ class Ixgbe(NicModel):
 
     def _update_link(self) -> None:
         """Follow the PHY: LINKS, LSC on a change, and what depends on the link."""
-        forced = self.regs.get(r.MACC, 0) & r.MACC_FLU if self.x540 else self.regs.get(r.AUTOC, 0) & r.AUTOC_FLU
+        forced = (
+            self.regs.get(r.MACC, 0) & r.MACC_FLU if self.x540 else self.regs.get(r.AUTOC, 0) & r.AUTOC_FLU
+        )
         self.loop = bool(self.hlreg0 & r.HLREG0_LPBK)
-        up = (self.phy.link() if self.x540 else self.phy.cable and self.phy.done) or bool(forced and self.loop)
+        up = (self.phy.link() if self.x540 else self.phy.cable and self.phy.done) or bool(
+            forced and self.loop
+        )
         changed = up != self.link_lu
         self.link_lu = up
         links = 0
@@ -593,7 +689,11 @@ class Ixgbe(NicModel):
             speed = self._speed() or 10000
             links = r.LINKS_UP
             links |= (
-                r.LINKS_SPEED_10G if speed == 10000 else r.LINKS_SPEED_1G if speed == 1000 else r.LINKS_SPEED_100
+                r.LINKS_SPEED_10G
+                if speed == 10000
+                else r.LINKS_SPEED_1G
+                if speed == 1000
+                else r.LINKS_SPEED_100
             )
             if not self.x540:
                 links |= r.LINKS_KX_AN_COMP
@@ -707,7 +807,12 @@ class Ixgbe(NicModel):
         if off == r.EEC:
             v = self.regs.get(off, 0) & (r.EEC_REQ | 0xF)
             return (
-                v | r.EEC_PRES | r.EEC_ARD | r.EEC_ADDR_SIZE | r.NVM_SIZE_CODE << r.EEC_SIZE_SHIFT | r.EEC_FLUDONE
+                v
+                | r.EEC_PRES
+                | r.EEC_ARD
+                | r.EEC_ADDR_SIZE
+                | r.NVM_SIZE_CODE << r.EEC_SIZE_SHIFT
+                | r.EEC_FLUDONE
                 | (r.EEC_GNT if v & r.EEC_REQ else 0)
             )
         if off >= 0x1000 and (off < 0x1840 or 0x6030 <= off < 0x6430 or 0x8700 <= off < 0x8780):
@@ -927,7 +1032,9 @@ class Ixgbe(NicModel):
                 self.reta[i : i + 4] = [kept >> 8 * k & 0xF for k in range(4)]
             elif r.RSSRK(0) <= off <= r.RSSRK(9):
                 self.toeplitz.set_key(
-                    b"".join(self.regs.get(r.RSSRK(i), 0).to_bytes(4, "little") for i in range(r.RSSRK_ENTRIES))
+                    b"".join(
+                        self.regs.get(r.RSSRK(i), 0).to_bytes(4, "little") for i in range(r.RSSRK_ENTRIES)
+                    )
                 )
             elif r.RAL(0) <= off < r.RAL(0) + 0x80 or r.RAL(16) <= off <= r.RAH(127):
                 self._decode_rar()
@@ -1339,12 +1446,16 @@ class Ixgbe(NicModel):
         p.parse(frame, off, kind, True, True)
         info = 0
         if p.l3 == 4:
-            info = r.RXDADV_PKTTYPE_IPV4 if p.l4_off <= p.l3_off + 20 else (
-                r.RXDADV_PKTTYPE_IPV4 | r.RXDADV_PKTTYPE_IPV4_EX
+            info = (
+                r.RXDADV_PKTTYPE_IPV4
+                if p.l4_off <= p.l3_off + 20
+                else (r.RXDADV_PKTTYPE_IPV4 | r.RXDADV_PKTTYPE_IPV4_EX)
             )
         elif p.l3 == 6:
-            info = r.RXDADV_PKTTYPE_IPV6 if p.l4_off <= p.l3_off + 40 else (
-                r.RXDADV_PKTTYPE_IPV6 | r.RXDADV_PKTTYPE_IPV6_EX
+            info = (
+                r.RXDADV_PKTTYPE_IPV6
+                if p.l4_off <= p.l3_off + 40
+                else (r.RXDADV_PKTTYPE_IPV6 | r.RXDADV_PKTTYPE_IPV6_EX)
             )
         if p.ip_csum != CSUM_NONE:
             status |= r.RXD_STAT_IPCS
@@ -1455,7 +1566,7 @@ class Ixgbe(NicModel):
             if counts is not None:
                 info |= counts[0] << r.RXDADV_RSCCNT_SHIFT
             try:
-                self.bus.dma_write(_ADDR.unpack_from(view, at)[0], data, tag)
+                self.bus.dma_write(_ADDR.unpack_from(view, at)[0], bytes(data), tag)
             except DmaFault:
                 self._fault(tag)
             if q.legacy:
@@ -1509,7 +1620,13 @@ class Ixgbe(NicModel):
                     st |= head << r.RXDADV_NEXTP_SHIFT
             if q.legacy:
                 _WB_LEGACY.pack_into(
-                    view, at + 8, len(part), word >> 16 if last else 0, st & 0xFF, st >> 24, vlan if last else 0
+                    view,
+                    at + 8,
+                    len(part),
+                    word >> 16 if last else 0,
+                    st & 0xFF,
+                    st >> 24,
+                    vlan if last else 0,
                 )
             else:
                 _WB_ADV.pack_into(view, at, low, word if last else 0, st, len(part), vlan if last else 0)
@@ -1537,7 +1654,15 @@ class Ixgbe(NicModel):
 
     # ------------------------------------------------------------------ receive side coalescing
     def _coalesce(
-        self, q: RxQueue, data: bytes, tag: Tag | None, info: int, word: int, status: int, vlan: int, stripped: int
+        self,
+        q: RxQueue,
+        data: bytes,
+        tag: Tag | None,
+        info: int,
+        word: int,
+        status: int,
+        vlan: int,
+        stripped: int,
     ) -> int:
         """Hold a TCP frame, or add it to those held. LOST: not a candidate, deliver it by itself.
 
@@ -1555,8 +1680,12 @@ class Ixgbe(NicModel):
         flags = data[l4 + 13] if len(data) > l4 + 13 else 0
         hdr = l4 + hlen
         fits = (
-            l4 == l3 + 20 and not p.fragment and p.ip_csum == CSUM_OK and p.l4_csum == CSUM_OK
-            and flags & 0xF7 == 0x10 and hdr < end <= len(data)
+            l4 == l3 + 20
+            and not p.fragment
+            and p.ip_csum == CSUM_OK
+            and p.l4_csum == CSUM_OK
+            and flags & 0xF7 == 0x10
+            and hdr < end <= len(data)
             and (hlen == 20 or (hlen == 32 and data[l4 + 20 : l4 + 24] == b"\x01\x01\x08\x0a"))
         )
         if not fits:
@@ -1568,7 +1697,10 @@ class Ixgbe(NicModel):
         if held is not None:
             total = len(held.data) + n
             if (
-                held.next_seq != seq or held.hdr != hdr or held.vlan != vlan or total - l3 > 65535
+                held.next_seq != seq
+                or held.hdr != hdr
+                or held.vlan != vlan
+                or total - l3 > 65535
                 or -(-total // q.bsize) > q.maxdesc
                 or len(held.ends) >= RSC_FRAMES_A_BUFFER * max(1, total // q.bsize)
             ):
@@ -1616,7 +1748,7 @@ class Ixgbe(NicModel):
             l3 = held.l3
             held.data[l3 + 2 : l3 + 4] = (len(held.data) - l3).to_bytes(2, "big")
             held.data[l3 + 10 : l3 + 12] = b"\0\0"
-            held.data[l3 + 10 : l3 + 12] = fold(ones_sum(held.data[l3 : l3 + 20])).to_bytes(2, "big")
+            held.data[l3 + 10 : l3 + 12] = fold(ones_sum(bytes(held.data[l3 : l3 + 20]))).to_bytes(2, "big")
         fate = self._deliver_rsc(held)
         if fate == WAITS:
             # older than anything of its flow that waits already

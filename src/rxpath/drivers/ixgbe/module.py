@@ -1,0 +1,110 @@
+"""ixgbe's module: parameters, banner, registration with the PCI core, DCA's notifier."""
+
+from __future__ import annotations
+
+from rxpath.drivers.ixgbe.ethtool import IxgbeEthtoolOps
+from rxpath.drivers.ixgbe.ixgbe import DRIVER_NAME, ixgbe_pci_tbl
+from rxpath.drivers.ixgbe.main import (
+    IxgbeErrHandler,
+    IxgbeModuleBase,
+    IxgbeNetDevice,
+    dca_register_notify,
+    dca_unregister_notify,
+    ixgbe_probe,
+    ixgbe_remove,
+    ixgbe_resume,
+    ixgbe_shutdown,
+    ixgbe_suspend,
+)
+from rxpath.drivers.pci import (
+    PciDev,
+    PciDeviceId,
+    PciDriver,
+    pci_bus,
+    pci_register_driver,
+    pci_unregister_driver,
+)
+from rxpath.kernel.core import Kernel
+from rxpath.kernel.errno import ENOTSUP
+from rxpath.net.core.ethtool import EthtoolOps
+from rxpath.net.core.netdevice import Net
+
+PARAMETERS = {
+    "max_vfs": "Maximum number of virtual functions to allocate per physical function - default is zero and maximum"
+    " value is 63. (Deprecated)",
+    "allow_unsupported_sfp": "Allow unsupported and untested SFP+ modules on 82599-based adapters",
+    "debug": "Debug level (0=none,...,16=all)",
+}
+
+
+class IxgbeDriver(PciDriver):
+    """ixgbe_driver."""
+
+    __slots__ = ("module",)
+
+    def __init__(self, module: IxgbeModule) -> None:
+        super().__init__(DRIVER_NAME, ixgbe_pci_tbl(), IxgbeErrHandler())
+        self.module = module
+
+    def probe(self, pdev: PciDev, ent: PciDeviceId) -> None:
+        ixgbe_probe(pdev, ent, self.module)
+
+    def remove(self, pdev: PciDev) -> None:
+        ixgbe_remove(pdev)
+
+    def suspend(self, pdev: PciDev) -> None:
+        ixgbe_suspend(pdev)
+
+    def resume(self, pdev: PciDev) -> None:
+        ixgbe_resume(pdev)
+
+    def shutdown(self, pdev: PciDev) -> None:
+        ixgbe_shutdown(pdev)
+
+    def sriov_configure(self, pdev: PciDev, num_vfs: int) -> int:
+        raise OSError(ENOTSUP, "ixgbe: virtual functions are not modelled")
+
+
+class IxgbeModule(IxgbeModuleBase):
+    """`modprobe ixgbe [PARAMETER=VALUE[,VALUE...]]`; raises ParamError for what is no parameter."""
+
+    __slots__ = ("driver",)
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        super().__init__(params)
+        for name, text in PARAMETERS.items():
+            self.params.declare(name, text)
+        self.params.check()
+        if self.params.int_of("max_vfs", 0, 0) > 0:
+            raise OSError(ENOTSUP, "ixgbe: max_vfs: virtual functions are not modelled")
+        self.driver = IxgbeDriver(self)
+
+    def make_ethtool_ops(self, netdev: IxgbeNetDevice) -> EthtoolOps:
+        return IxgbeEthtoolOps(netdev)
+
+    def init(self, kernel: Kernel, net: Net) -> None:
+        """ixgbe_init_module: two lines, then the PCI core probes what matches, then DCA is told."""
+        self.net_ = net
+        log = kernel.log
+        text = "ixgbe: Intel(R) 10 Gigabit PCI Express Network Driver"
+        if kernel.release.driver_banner_version:
+            log.info(text + " - version 3.15.1-k")
+            log.info("ixgbe: Copyright (c) 1999-2013 Intel Corporation.")
+        else:
+            log.info(text)
+            log.info("ixgbe: Copyright (c) 1999-2016 Intel Corporation.")
+        d = "/sys/module/ixgbe/parameters/"
+        kernel.files.add(d + "max_vfs", lambda: "0\n")
+        kernel.files.add(
+            d + "allow_unsupported_sfp",
+            lambda: "Y\n" if self.params.int_of("allow_unsupported_sfp", 0, 0) else "N\n",
+        )
+        kernel.modules[self.name] = self
+        pci_register_driver(pci_bus(kernel), self.driver)
+        dca_register_notify(self.name)
+
+    def exit(self, kernel: Kernel) -> None:
+        dca_unregister_notify(self.name)
+        pci_unregister_driver(pci_bus(kernel), self.driver)
+        kernel.files.remove("/sys/module/ixgbe")
+        kernel.modules.pop(self.name, None)
