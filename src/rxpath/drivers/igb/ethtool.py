@@ -65,7 +65,7 @@ from rxpath.drivers.igb.igb import (
 from rxpath.drivers.igb.main import (
     DRIVER_NAME,
     IgbNetDevice,
-    begin_reset,
+    _begin_reset,
     igb_add_filter,
     igb_alloc_rx_buffers,
     igb_close,
@@ -317,7 +317,7 @@ class IgbEthtoolOps(EthtoolOps):
         if s.mdix_ctrl and s.mdix_ctrl != ETH_TP_MDI_AUTO and s.autoneg != AUTONEG_ENABLE:
             a.pdev.err("forcing MDI/MDI-X state is not supported when link speed and/or duplex are forced")
             raise linux_error(EINVAL, a.netdev.name)
-        begin_reset(a)
+        _begin_reset(a)
         try:
             if s.autoneg == AUTONEG_ENABLE:
                 hw.autoneg = True
@@ -357,7 +357,7 @@ class IgbEthtoolOps(EthtoolOps):
         a = self._a()
         hw = a.the_hw()
         a.fc_autoneg = p.autoneg
-        begin_reset(a)
+        _begin_reset(a)
         try:
             if p.autoneg:
                 hw.fc.requested_mode = FC_DEFAULT
@@ -499,7 +499,7 @@ class IgbEthtoolOps(EthtoolOps):
         tx = (max(min(p.tx_pending, IGB_MAX_TXD), least_tx) + m - 1) // m * m
         if tx == a.tx_ring_count and rx == a.rx_ring_count:
             return
-        begin_reset(a)
+        _begin_reset(a)
         try:
             if not self.netdev.running():
                 for ring in a.rings_tx():

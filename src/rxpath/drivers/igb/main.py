@@ -181,7 +181,6 @@ from rxpath.net.core.napi import (
 )
 from rxpath.net.core.netdevice import (
     ETH_P_8021Q,
-    ETH_P_IP,
     IFF_ALLMULTI,
     IFF_PROMISC,
     NAPI_STATE_NPSVC,
@@ -226,6 +225,9 @@ from rxpath.net.core.xmit import (
     NETDEV_TX_BUSY,
     NETDEV_TX_OK,
     __dev_kfree_skb_any,
+    netdev_tx_completed_queue,
+    netdev_tx_reset_queue,
+    netdev_tx_sent_queue,
     netif_tx_start_queue,
     netif_tx_stop_queue,
     netif_tx_wake_queue,
@@ -712,7 +714,7 @@ def igb_down(adapter: IgbAdapter) -> None:
     igb_setup_dca(adapter)
 
 
-def begin_reset(adapter: IgbAdapter) -> None:
+def _begin_reset(adapter: IgbAdapter) -> None:
     """Take the RESETTING bit, waiting for whoever holds it."""
     for _ in range(10000):
         if not adapter.state & STATE_RESETTING:
@@ -722,7 +724,7 @@ def begin_reset(adapter: IgbAdapter) -> None:
 
 
 def igb_reinit_locked(adapter: IgbAdapter) -> None:
-    begin_reset(adapter)
+    _begin_reset(adapter)
     try:
         igb_down(adapter)
         igb_up(adapter)
@@ -1265,6 +1267,7 @@ def igb_clean_tx_ring(tx_ring: IgbRing) -> None:
                 kfree_skb_reason(skb, SITE_TX_RING_DOWN)
         _put_txbuf(mem, b)
         b.next_to_watch = -1
+    netdev_tx_reset_queue(tx_ring.netdev.tx_queues[tx_ring.queue_index])
     tx_ring.next_to_use = 0
     tx_ring.next_to_clean = 0
 
@@ -1868,6 +1871,7 @@ def igb_xmit_frame_ring(skb: SkBuff, tx_ring: IgbRing) -> int:
     head.skb = skb
     head.segs = segs
     head.bytecount = bytecount
+    netdev_tx_sent_queue(tx_ring.netdev.tx_queues[tx_ring.queue_index], bytecount)
     head.time_stamp = adapter.pdev.kernel.jiffies()
     head.next_to_watch = i
     skb_clone_tx_timestamp(skb)
@@ -2224,12 +2228,13 @@ def igb_clean_tx_irq(q_vector: IgbQVector) -> bool:
         budget -= 1
         if not budget:
             break
+    netdev = adapter.netdev
+    netdev_tx_completed_queue(netdev.tx_queues[tx_ring.queue_index], total_packets, total_bytes)
     tx_ring.next_to_clean = i
     tx_ring.tx_bytes += total_bytes
     tx_ring.tx_packets += total_packets
     q_vector.tx.total_bytes += total_bytes
     q_vector.tx.total_packets += total_packets
-    netdev = adapter.netdev
     if tx_ring.detect_hang:
         tx_ring.detect_hang = False
         b = tx[i]
@@ -2239,7 +2244,7 @@ def igb_clean_tx_irq(q_vector: IgbQVector) -> bool:
             and kernel.jiffies() > b.time_stamp + adapter.tx_timeout_factor * kernel.hz
             and not adapter.the_hw().rd32(r.STATUS) & r.STATUS_TXOFF
         ):
-            igb_print_tx_hang(adapter, tx_ring, b)
+            _print_tx_hang(adapter, tx_ring, b)
             netif_tx_stop_queue(netdev.tx_queues[tx_ring.queue_index])
             return True
     if total_packets and netdev.carrier_ok and tx_ring.unused() >= TX_WAKE_THRESHOLD:
@@ -2250,7 +2255,7 @@ def igb_clean_tx_irq(q_vector: IgbQVector) -> bool:
     return bool(budget)
 
 
-def igb_print_tx_hang(adapter: IgbAdapter, tx_ring: IgbRing, b: TxBuffer) -> None:
+def _print_tx_hang(adapter: IgbAdapter, tx_ring: IgbRing, b: TxBuffer) -> None:
     """The lines that tell of a transmit unit that stands still (Linux prints them in igb_clean_tx_irq)."""
     hw = adapter.the_hw()
     adapter.pdev.err(
@@ -2469,7 +2474,7 @@ def igb_alloc_rx_buffers(rx_ring: IgbRing, cleaned_count: int) -> None:
 def igb_change_mtu(netdev: IgbNetDevice, new_mtu: int) -> None:
     adapter = netdev.priv()
     max_frame = max(new_mtu + adapter.hdr_pad, ETH_FRAME_LEN + ETH_FCS_LEN)
-    begin_reset(adapter)
+    _begin_reset(adapter)
     running = netdev.running()
     # the rings go with the buffer size that they were filled with
     if running:
