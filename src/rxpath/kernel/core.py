@@ -184,8 +184,7 @@ class Kernel:
 
     def cur(self) -> Cpu:
         """The CPU that runs now (smp_processor_id)."""
-        c = self.engine.current
-        assert isinstance(c, Cpu)
+        c: Cpu = self.engine.current
         return c
 
     # --- CPUs -----------------------------------------------------------------------------------------------

@@ -268,16 +268,15 @@ class Scheduler:
 
     def current(self) -> Task:
         """The task that runs now."""
-        cpu = self.kernel.engine.current
-        assert isinstance(cpu, Cpu) and cpu.curr is not None
+        cpu: Cpu = self.kernel.engine.current
+        assert cpu.curr is not None
         return cpu.curr
 
     def sleep(self, timeout_ns: int = -1) -> bool:
         """Sleep in state TASK_INTERRUPTIBLE (set by the caller) until woken; False when the time ran out
         first.
         """
-        cpu = self.kernel.engine.current
-        assert isinstance(cpu, Cpu)
+        cpu: Cpu = self.kernel.engine.current
         t = cpu.curr
         assert t is not None
         if cpu.softirq_count or cpu.hardirq_count:

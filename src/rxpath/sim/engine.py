@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Final
+from typing import Any, Final
 
 from greenlet import getcurrent, greenlet
 
@@ -203,7 +203,7 @@ class Engine:
         self.heap: list[tuple[int, int, Event]] = []
         self.seq = 0
         self.cpus: list[Cpu] = []
-        self.current: Cpu | None = None
+        self.current: Any = None  # the running Cpu (of the kernel's subclass), None in the hub
         self.hub: greenlet | None = None
         self.until = NEVER
         self.stop = False
@@ -257,7 +257,7 @@ class Engine:
 
     def lower_horizon(self, cpu: Cpu) -> None:
         """`cpu` became runnable, or earlier: the running CPU must not pass it."""
-        cur = self.current
+        cur: Cpu | None = self.current
         if cur is not None and cur is not cpu:
             bound = cpu.time if cpu.id < cur.id else cpu.time + 1
             if bound < self.horizon:

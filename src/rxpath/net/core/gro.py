@@ -75,8 +75,7 @@ class GroCb:
 
 
 def gro_cb(skb: SkBuff) -> GroCb:
-    c = skb.gro
-    assert isinstance(c, GroCb)
+    c: GroCb = skb.gro
     return c
 
 

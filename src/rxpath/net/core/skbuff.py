@@ -11,7 +11,7 @@ further skbs; `len` counts it, `data_len` is its part.  Who changes bytes makes 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rxpath.hw.bus import Tag
 from rxpath.kernel.mm import NET_SKB_PAD, SKB_OVERHEAD, SKB_STRUCT, alloc_skb_truesize, page_frag_truesize
@@ -162,8 +162,8 @@ class SkBuff:
         self.dropcount = 0
         self.nohdr = False
         self.nfct: object = None
-        self.gro: object = None  # NAPI_GRO_CB while in GRO
-        self.cb: object = None  # the owning layer's control block
+        self.gro: Any = None  # NAPI_GRO_CB while in GRO
+        self.cb: Any = None  # the owning layer's control block
         self.own = False  # made by this machine (the other ledger)
         self.destructor_w: Sock | None = None  # sock_wfree: who is charged for it on the way out
         self.ooo_okay = False

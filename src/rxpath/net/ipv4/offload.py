@@ -120,8 +120,7 @@ def ipv4_offload_init(net: Net) -> None:
 
 
 def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
-    cb = skb.gro
-    assert isinstance(cb, GroCb)
+    cb: GroCb = skb.gro
     head = skb.head
     o = skb.data
     ops: NetOffload | None = None
@@ -137,8 +136,7 @@ def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: 
     if held:
         proto = head[o + 9]
         for p in held:
-            pcb = p.gro
-            assert isinstance(pcb, GroCb)
+            pcb: GroCb = p.gro
             if not pcb.same_flow:
                 continue
             _, tos2, _, id2, frag2, ttl2, proto2, _, saddr2, daddr2 = _IP.unpack_from(
@@ -409,8 +407,7 @@ class UdpOffload(NetOffload):
 
 
 def udp4_gro_receive(off: UdpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
-    cb = skb.gro
-    assert isinstance(cb, GroCb)
+    cb: GroCb = skb.gro
     head = skb.head
     t = skb.data + 20
     if skb.tail - t < 8:
@@ -431,8 +428,7 @@ def udp4_gro_receive(off: UdpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff
 
 def udp_gro_receive(off: UdpOffload, held: list[SkBuff], skb: SkBuff, sk: Sock | None) -> SkBuff | None:
     """Only for a socket with UDP_GRO, or a device told to merge for forwarding or as a list; else NORMAL."""
-    cb = skb.gro
-    assert isinstance(cb, GroCb)
+    cb: GroCb = skb.gro
     dev = skb.dev
     assert dev is not None
     features = dev.features
