@@ -1195,8 +1195,10 @@ class I82574(NicModel):
         b0, b1, b2, b3 = self.ps_sizes
         p = self.pkt
         pages = b1 + b2 + b3
-        split = 0 < p.payload <= b0 and p.payload <= n
-        first = p.payload if split else min(n, b0)
+        # an IP packet without a layer 4 that is understood (or a fragment) splits behind the IP header
+        header = p.payload or (p.l4_off if p.l3 else 0)
+        split = 0 < header <= b0 and header <= n
+        first = header if split else min(n, b0)
         rest = n - first
         count = 1 if rest <= pages else (1 + -(-(rest - pages) // pages) if pages else 0)
         if not count:
@@ -1207,7 +1209,7 @@ class I82574(NicModel):
                 self.bus.frame_dropped(tag, "no buffer size set", "none")
         if 2 * count > free:
             return 0
-        header_status = (r.RXDPS_HDRSTAT_HDRSP | p.payload & 0x3FF) if split else 0
+        header_status = (r.RXDPS_HDRSTAT_HDRSP | header & 0x3FF) if split else 0
         pos = 0
         head = q.head
         for i in range(count):
