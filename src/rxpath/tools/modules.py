@@ -102,12 +102,16 @@ def modprobe(p: Process, args: list[str]) -> int:
         del given[key]
     try:
         module = cls.__call__(given)
-        module.init(p.kernel, p.net)
+        for key in given:
+            module.params.ints(key)  # Linux reads every value before it runs the module
     except ParamError as e:
         p.kernel.log.err(str(e))
         p.err(f"modprobe: ERROR: could not insert '{name}': Invalid argument\n")
         return 1
+    try:
+        module.init(p.kernel, p.net)
     except OSError as e:
+        module.exit(p.kernel)
         p.err(f"modprobe: ERROR: could not insert '{name}': {error_text(e)}\n")
         return 1
     p.machine.modules.append(module)
