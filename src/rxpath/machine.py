@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from rxpath.config import MachineConfig, NicConfig
+from rxpath.config import ConfigError, MachineConfig, NicConfig
 from rxpath.drivers.pci import pci_bus, pci_scan_slot
 from rxpath.hw.bus import Tag
 from rxpath.hw.nic.base import NicModel
@@ -53,7 +53,8 @@ MODELS: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 LINK_UP_LIMIT_NS = 10_000_000_000
-DRAIN_STEP_NS = 20_000_000
+DRAIN_FIRST_NS = 100_000
+DRAIN_STEP_NS = 25_600_000
 DRAIN_LIMIT_NS = 5_000_000_000
 
 
@@ -144,6 +145,7 @@ class Port:
             if item is None:
                 self.exhausted = True
                 self.source = None
+                eng.stop = True
                 return
             t = item[0] + self.offset
             frame = item[1]
@@ -239,7 +241,10 @@ class Machine:
             k.initcalls.add("device", name + "_init_module", partial(self._load_module, module))
         self.in_task(lambda: k.initcalls.do_initcalls(), "swapper/0")
         for name, value in self.config.sysctls.items():
-            k.sysctl.set(name, str(value))
+            try:
+                k.sysctl.set(name, str(value))
+            except OSError as e:
+                raise ConfigError(f"sysctl {name} = {value}: {e.strerror}") from None
         self.in_task(self._bring_up, "ifup")
         self.wait_for_link()
         if self.keep_times:
@@ -374,15 +379,17 @@ class Machine:
             self._run_engine(until)
             return
         while not all(p.exhausted for p in self.ports):
-            self._run_engine(eng.now + 1_000_000_000)
+            self._run_engine(NEVER)  # the port that runs dry stops the engine
         limit = eng.now + DRAIN_LIMIT_NS
+        step = DRAIN_FIRST_NS
         last = -1
         while eng.now < limit:
-            self._run_engine(eng.now + DRAIN_STEP_NS)
+            self._run_engine(eng.now + step)
             n = self.in_flight()
-            if n == 0 or n == last:
+            if n == 0 or (n == last and step >= DRAIN_STEP_NS):
                 return
             last = n
+            step = min(step * 2, DRAIN_STEP_NS)
 
     def in_flight(self) -> int:
         """Wire frames that are nowhere else: counted by walking FIFOs, rings, GRO, backlogs, queues."""
