@@ -52,10 +52,17 @@ def test_shown_as_on_a_real_machine(recorded: Machine, command: str, text: str) 
 
 
 def test_registers_are_those_of_a_real_machine(recorded: Machine) -> None:
-    """ethtool decodes e1000e's; here the words are printed: the same numbers at the driver's places."""
-    real = register_dump.parse_registers(dict(SHOWN)["ethtool -d eth0"]).registers
-    data = register_dump.parse(said(recorded, "ethtool -d eth0")[0]).data
+    """The driver's words in hex, and spelled out: the same lines, in a state that differs in few registers."""
+    real_text = dict(SHOWN)["ethtool -d eth0"]
+    real = register_dump.parse_registers(real_text).registers
+    data = register_dump.parse(said(recorded, "ethtool -d eth0 hex on")[0]).data
     words = [int.from_bytes(data[i : i + 4], "little") for i in range(0, len(data), 4)]
+    ours = said(recorded, "ethtool -d eth0")[0]
+    # bits without a line of their own differ in the first two; the emulated card forgets TIDV, which the driver sets
+    moving = ("CTRL (", "STATUS (", "TIDV ")
+    assert [x for x in ours.splitlines() if not any(w in x for w in moving)] == [
+        x for x in real_text.splitlines() if not any(w in x for w in moving)
+    ]
     order = ("CTRL", "STATUS", "RCTL", "RDLEN", "RDH", "RDT", "RDTR", "TCTL", "TDLEN", "TDH", "TDT", "TIDV")
     for i, name in enumerate(order):
         if name in ("RCTL", "RDLEN", "RDT", "RDTR", "TCTL", "TDLEN"):

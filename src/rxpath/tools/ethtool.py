@@ -27,10 +27,11 @@ from rxpath.formats.ethtool import (
     settings,
     statistics,
 )
-from rxpath.kernel.errno import EINVAL, ENODEV, EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EINVAL, ENODEV, ENOTSUP, EOPNOTSUPP, linux_error
 from rxpath.net.core import ethtool as et
 from rxpath.net.core import ethtool_ioctl as k
 from rxpath.net.core.netdevice import NetDevice
+from rxpath.tools import e1000_dump
 from rxpath.tools import ethtool_ioctl as io
 from rxpath.tools.process import Process, Usage
 
@@ -233,8 +234,10 @@ def do_gregs(r: Run, args: list[str]) -> int:
     words = dict(zip(args[::2], args[1::2], strict=False))
     if len(args) % 2 or any(w not in ("raw", "hex", "file") for w in words):
         raise r.bad()
+    if words.get("raw") == "on" or "file" in words:
+        raise OSError(ENOTSUP, "ethtool -d raw, file")
     try:
-        _, n = io.drvinfo(r.p.net, r.dev)
+        t, n = io.drvinfo(r.p.net, r.dev)
     except OSError as e:
         r.p.err(messages.ioctl("-d info", e.errno or EINVAL))
         return messages.IOCTL["-d info"].status
@@ -243,7 +246,10 @@ def do_gregs(r: Run, args: list[str]) -> int:
     except OSError as e:
         r.p.err(messages.ioctl("-d", e.errno or EINVAL))
         return messages.IOCTL["-d"].status
-    r.p.out(register_dump.render(register_dump.HexDump(data)))
+    if t[0] in ("e1000", "e1000e") and words.get("hex") != "on":
+        r.p.out(e1000_dump.render(data))
+    else:
+        r.p.out(register_dump.render(register_dump.HexDump(data)))
     return 0
 
 
