@@ -255,7 +255,10 @@ class Machine:
     def _register_protocols(self) -> None:
         from rxpath.net.ipv4.af_inet import register_initcalls
 
+        from rxpath.net.ipv4.tcp.ipv4 import register_initcalls as register_tcp
+
         register_initcalls(self.kernel, self.net)
+        register_tcp(self.kernel, self.net)
 
     def _load_module(self, m: Module) -> None:
         m.init(self.kernel, self.net)

@@ -38,9 +38,12 @@ def __inet_lookup_established(ts: TcpState, saddr: int, sport: int, daddr: int, 
     return s
 
 
-def inet_lhash2_lookup(ts: TcpState, socks: list[TcpSock], addr: int, dif: int, saddr: int, sport: int, daddr: int, hnum: int,
-                       cpu: int) -> TcpSock | None:
-    """Best listener bound to `addr`: device 2, plus one for the CPU that takes the packet; SO_REUSEPORT groups share by hash."""
+def inet_lhash2_lookup(
+    ts: TcpState, socks: list[TcpSock], addr: int, dif: int, saddr: int, sport: int, daddr: int, hnum: int, cpu: int
+) -> TcpSock | None:
+    """Best listener bound to `addr`: device 2, plus one for the CPU that takes the packet; SO_REUSEPORT groups
+    share by hash.
+    """
     best: TcpSock | None = None
     best_score = 0
     for sk in socks:
@@ -59,12 +62,16 @@ def inet_lhash2_lookup(ts: TcpState, socks: list[TcpSock], addr: int, dif: int, 
             if sk.reuseport:
                 group = [s for s in socks if s.reuseport and s.rcv_saddr == addr and s.bound_dev_if == sk.bound_dev_if]
                 if len(group) > 1:
-                    h = ((daddr ^ saddr * REUSE_HASH ^ sport * 0x85EBCA77 ^ hnum ^ ts.ipv4.net.hash_secret) * 0xC2B2AE35) & 0xFFFFFFFF
+                    h = (
+                        (daddr ^ saddr * REUSE_HASH ^ sport * 0x85EBCA77 ^ hnum ^ ts.ipv4.net.hash_secret) * 0xC2B2AE35
+                    ) & 0xFFFFFFFF
                     return group[h * len(group) >> 32]
     return best
 
 
-def __inet_lookup_listener(ts: TcpState, saddr: int, sport: int, daddr: int, hnum: int, dif: int, cpu: int) -> TcpSock | None:
+def __inet_lookup_listener(
+    ts: TcpState, saddr: int, sport: int, daddr: int, hnum: int, dif: int, cpu: int
+) -> TcpSock | None:
     """A listener on the exact address, else one on any address."""
     socks = ts.listening.get(hnum, [])
     sk = inet_lhash2_lookup(ts, socks, daddr, dif, saddr, sport, daddr, hnum, cpu)
@@ -73,7 +80,8 @@ def __inet_lookup_listener(ts: TcpState, saddr: int, sport: int, daddr: int, hnu
     return sk
 
 
-# --- entering and leaving ---------------------------------------------------------------------------------------------------
+# --- entering and leaving
+# ---------------------------------------------------------------------------------------------------
 
 
 def inet_ehash_insert(ts: TcpState, key: Key, s: Hashed, old: Hashed | None = None) -> bool:
@@ -137,7 +145,8 @@ def __inet_inherit_port(listener: TcpSock, child: TcpSock) -> None:
     child.bind_hashed = True
 
 
-# --- ports ------------------------------------------------------------------------------------------------------------------
+# --- ports --------------------------------------------------------------------------------------------------
+# ----------------
 
 
 def inet_csk_bind_conflict(sk: TcpSock, owners: list[TcpSock | TimewaitSock]) -> bool:
@@ -152,7 +161,7 @@ def inet_csk_bind_conflict(sk: TcpSock, owners: list[TcpSock | TimewaitSock]) ->
             continue
         if sk.reuse and o.reuse and ostate != TCP_LISTEN:
             continue
-        if sk.reuseport and o.reuseport and (tw or isinstance(o, TcpSock) and o.uid == sk.uid):
+        if sk.reuseport and o.reuseport and (tw or (isinstance(o, TcpSock) and o.uid == sk.uid)):
             continue
         if not sk.rcv_saddr or not oaddr or sk.rcv_saddr == oaddr:
             return True
@@ -196,7 +205,9 @@ def inet_csk_get_port(sk: TcpSock, snum: int) -> bool:
 
 
 def __inet_check_established(sk: TcpSock, lport: int) -> bool:
-    """Whether (local port, destination) is free; a TIME_WAIT socket may be taken over when time stamps make that safe."""
+    """Whether (local port, destination) is free; a TIME_WAIT socket may be taken over when time stamps make that
+    safe.
+    """
     ts = sk.ts
     cur = ts.ehash.get(inet_ehashfn(sk.rcv_saddr, lport, sk.daddr, sk.dport))
     if cur is None:
@@ -207,7 +218,9 @@ def __inet_check_established(sk: TcpSock, lport: int) -> bool:
 
 
 def inet_hash_connect(sk: TcpSock) -> None:
-    """Choose a local port for a connection (or check the bound one) and enter the established table.  Raises EADDRNOTAVAIL."""
+    """Choose a local port for a connection (or check the bound one) and enter the established table.  Raises
+    EADDRNOTAVAIL.
+    """
     ts = sk.ts
     ipv4 = ts.ipv4
     if sk.num:
@@ -229,7 +242,9 @@ def inet_hash_connect(sk: TcpSock) -> None:
             owners = ts.bhash.get(p)
             ok = True
             if owners:
-                ok = not any(isinstance(o, TcpSock) and o.bind_port_explicit and not o.reuse for o in owners) and __inet_check_established(sk, p)
+                ok = not any(
+                    isinstance(o, TcpSock) and o.bind_port_explicit and not o.reuse for o in owners
+                ) and __inet_check_established(sk, p)
             if ok:
                 sk.num = p
                 sk.sport = p

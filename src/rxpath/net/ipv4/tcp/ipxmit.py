@@ -1,6 +1,7 @@
 """IP headers of what TCP sends: with a socket's route, for a request, as an answer without a socket.
 
-Facts: net/ipv4/ip_output.c __ip_queue_xmit, ip_build_and_send_pkt, ip_send_unicast_reply (6.1); order of functions recorded on 6.1.
+Facts: net/ipv4/ip_output.c __ip_queue_xmit, ip_build_and_send_pkt, ip_send_unicast_reply (6.1); order of
+functions recorded on 6.1.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def inet_sk_rebuild_header(sk: TcpSock) -> Rtable | None:
         return rt
     opt = sk.inet_opt
     daddr = opt.faddr if opt is not None and opt.srr else sk.daddr
-    fl4 = Flowi4(daddr, sk.saddr, oif=sk.bound_dev_if, tos=sk.tos & 0x1C, proto=6, mark=sk.mark, sport=sk.sport, dport=sk.dport)
+    fl4 = Flowi4(
+        daddr, sk.saddr, oif=sk.bound_dev_if, tos=sk.tos & 0x1C, proto=6, mark=sk.mark, sport=sk.sport, dport=sk.dport
+    )
     rt = ip_route_output_flow(sk.ipv4, fl4)
     if rt is not None:
         sk.dst = rt
@@ -78,7 +81,12 @@ def __ip_queue_xmit(sk: TcpSock, skb: SkBuff, tos: int) -> int:
     ident = sk.inet_id
     sk.inet_id = (ident + 1) & 0xFFFF
     hl = 20 + len(options)
-    hdr = _IP.pack(0x40 | hl >> 2, tos, (skb.len + hl) & 0xFFFF, ident, df, ip_select_ttl(ipv4, sk), 6, 0, sk.saddr, daddr) + options
+    hdr = (
+        _IP.pack(
+            0x40 | hl >> 2, tos, (skb.len + hl) & 0xFFFF, ident, df, ip_select_ttl(ipv4, sk), 6, 0, sk.saddr, daddr
+        )
+        + options
+    )
     skb_push(skb, hdr)
     skb.dst = rt
     skb.priority = sk.priority
@@ -93,7 +101,9 @@ def skb_push(skb: SkBuff, header: bytes) -> None:
     skb.transport_header = skb.data + len(header)
 
 
-def ip_build_and_send_pkt(sk: InetSock, skb: SkBuff, rt: Rtable, saddr: int, daddr: int, opt: IpOptions | None, tos: int) -> int:
+def ip_build_and_send_pkt(
+    sk: InetSock, skb: SkBuff, rt: Rtable, saddr: int, daddr: int, opt: IpOptions | None, tos: int
+) -> int:
     """A packet with a header of its own (SYN-ACK): no identification, never fragmented."""
     ipv4 = sk.ipv4
     options = b""
@@ -103,7 +113,9 @@ def ip_build_and_send_pkt(sk: InetSock, skb: SkBuff, rt: Rtable, saddr: int, dad
             daddr = opt.faddr
     hl = 20 + len(options)
     df = IP_DF if skb.len + hl <= 576 or ip_dont_fragment(sk, rt) else 0
-    skb_push(skb, _IP.pack(0x40 | hl >> 2, tos, skb.len + hl, 0, df, ip_select_ttl(ipv4, sk), 6, 0, saddr, daddr) + options)
+    skb_push(
+        skb, _IP.pack(0x40 | hl >> 2, tos, skb.len + hl, 0, df, ip_select_ttl(ipv4, sk), 6, 0, saddr, daddr) + options
+    )
     skb.dst = rt
     skb.priority = sk.priority
     skb.mark = sk.mark
@@ -120,8 +132,17 @@ def _send(ipv4: Ipv4, sk: InetSock | None, skb: SkBuff) -> int:
     return err
 
 
-def ip_send_unicast_reply(ipv4: Ipv4, segment: bytes, saddr: int, daddr: int, tos: int, oif: int, mark: int,
-                          opt: IpOptions | None = None, ttl: int = 0) -> None:
+def ip_send_unicast_reply(
+    ipv4: Ipv4,
+    segment: bytes,
+    saddr: int,
+    daddr: int,
+    tos: int,
+    oif: int,
+    mark: int,
+    opt: IpOptions | None = None,
+    ttl: int = 0,
+) -> None:
     """Answer without a socket (RST, ACK for TIME_WAIT or a request): identification 0, DF."""
     hdr_daddr = daddr
     options = b""
@@ -137,7 +158,11 @@ def ip_send_unicast_reply(ipv4: Ipv4, segment: bytes, saddr: int, daddr: int, to
     skb_put(skb, segment)
     skb.protocol = ETH_P_IP
     hl = 20 + len(options)
-    skb_push(skb, _IP.pack(0x40 | hl >> 2, tos, skb.len + hl, 0, IP_DF, ttl or ipv4.ip_default_ttl, 6, 0, saddr, hdr_daddr) + options)
+    skb_push(
+        skb,
+        _IP.pack(0x40 | hl >> 2, tos, skb.len + hl, 0, IP_DF, ttl or ipv4.ip_default_ttl, 6, 0, saddr, hdr_daddr)
+        + options,
+    )
     skb.dst = rt
     skb.mark = mark
     _send(ipv4, None, skb)

@@ -1,6 +1,7 @@
 """TCP options, both ways: parsing what came, writing what goes.
 
-Facts: net/ipv4/tcp_input.c tcp_parse_options, net/ipv4/tcp_output.c tcp_options_write, tcp_syn_options, tcp_established_options.
+Facts: net/ipv4/tcp_input.c tcp_parse_options, net/ipv4/tcp_output.c tcp_options_write, tcp_syn_options,
+tcp_established_options.
 """
 
 from __future__ import annotations
@@ -130,12 +131,14 @@ def tcp_parse_md5sig_option(skb: SkBuff) -> bytes | None:
         if size < 2 or i + size > end:
             return None
         if kind == 19 and size == 18:
-            return head[i + 2:i + 18]
+            return head[i + 2 : i + 18]
         i += size
     return None
 
 
-def tcp_options_write(mss: int, wscale: int, sack_perm: bool, ts: tuple[int, int] | None, sacks: list[tuple[int, int]]) -> bytes:
+def tcp_options_write(
+    mss: int, wscale: int, sack_perm: bool, ts: tuple[int, int] | None, sacks: list[tuple[int, int]]
+) -> bytes:
     """Options in Linux's order and alignment; `mss` 0 and `wscale` -1 = absent."""
     out = b""
     if mss:

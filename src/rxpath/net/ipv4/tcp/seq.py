@@ -41,8 +41,21 @@ TCPF_LAST_ACK: Final = 1 << 9
 TCPF_LISTEN: Final = 1 << 10
 TCPF_CLOSING: Final = 1 << 11
 
-STATE_NAMES: Final = ("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
-                      "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV")
+STATE_NAMES: Final = (
+    "",
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "NEW_SYN_RECV",
+)
 
 
 def before(a: int, b: int) -> bool:

@@ -25,23 +25,35 @@ SITE_BACKLOG: Final = Site("tcp", "backlog of a locked socket is full", "TcpExt 
 SITE_FLAGS: Final = Site("tcp", "flags make no sense in this state", "none", "TCP_FLAGS")
 SITE_LISTEN: Final = Site("tcp", "listener refused it", "TcpExt ListenDrops", "NOT_SPECIFIED")
 SITE_SYN_DROP: Final = Site("tcp", "SYN not taken", "TcpExt ListenDrops", "NOT_SPECIFIED")
-SITE_OVERFLOW: Final = Site("tcp", "accept queue is full", "TcpExt ListenOverflows, TcpExt ListenDrops", "NOT_SPECIFIED")
+SITE_OVERFLOW: Final = Site(
+    "tcp", "accept queue is full", "TcpExt ListenOverflows, TcpExt ListenDrops", "NOT_SPECIFIED"
+)
 SITE_PAWS: Final = Site("tcp", "time stamp of the past (PAWS)", "TcpExt PAWSEstab", "TCP_RFC7323_PAWS")
-SITE_TW_PAWS: Final = Site("tcp", "time stamp of the past (PAWS) in TIME_WAIT", "TcpExt PAWSEstab", "TCP_RFC7323_TW_PAWS")
+SITE_TW_PAWS: Final = Site(
+    "tcp", "time stamp of the past (PAWS) in TIME_WAIT", "TcpExt PAWSEstab", "TCP_RFC7323_TW_PAWS"
+)
 SITE_TSECR: Final = Site("tcp", "echo of a time stamp that was never sent", "TcpExt TSEcrRejected", "TCP_RFC7323_TSECR")
 SITE_OLD_SEQUENCE: Final = Site("tcp", "wholly before the window", "none", "TCP_OLD_SEQUENCE")
 SITE_INVALID_SEQUENCE: Final = Site("tcp", "outside of the window", "none", "TCP_INVALID_SEQUENCE")
 SITE_BEYOND: Final = Site("tcp", "begins beyond the window", "TcpExt BeyondWindow", "TCP_INVALID_SEQUENCE")
 SITE_INVALID_END: Final = Site("tcp", "ends beyond the window", "TcpExt BeyondWindow", "TCP_INVALID_END_SEQUENCE")
 SITE_RESET: Final = Site("tcp", "RST inside the window, not exact: challenged", "TcpExt TCPChallengeACK", "TCP_RESET")
-SITE_INVALID_SYN: Final = Site("tcp", "SYN inside a connection: challenged", "TcpExt TCPSYNChallenge", "TCP_INVALID_SYN")
+SITE_INVALID_SYN: Final = Site(
+    "tcp", "SYN inside a connection: challenged", "TcpExt TCPSYNChallenge", "TCP_INVALID_SYN"
+)
 SITE_OLD_ACK: Final = Site("tcp", "acknowledges what was acknowledged long ago", "none", "TCP_OLD_ACK")
-SITE_TOO_OLD_ACK: Final = Site("tcp", "acknowledgement far too old: challenged", "TcpExt TCPChallengeACK", "TCP_TOO_OLD_ACK")
+SITE_TOO_OLD_ACK: Final = Site(
+    "tcp", "acknowledgement far too old: challenged", "TcpExt TCPChallengeACK", "TCP_TOO_OLD_ACK"
+)
 SITE_ACK_UNSENT: Final = Site("tcp", "acknowledges what was never sent", "none", "TCP_ACK_UNSENT_DATA")
-SITE_INVALID_ACK: Final = Site("tcp", "acknowledgement number is wrong for the request", "none", "TCP_INVALID_ACK_SEQUENCE")
+SITE_INVALID_ACK: Final = Site(
+    "tcp", "acknowledgement number is wrong for the request", "none", "TCP_INVALID_ACK_SEQUENCE"
+)
 SITE_CLOSED: Final = Site("tcp", "socket is closed", "none", "TCP_CLOSE")
 SITE_NOT_SPECIFIED: Final = Site("tcp", "not wanted in this state", "none", "NOT_SPECIFIED")
-SITE_ABORT_ON_DATA: Final = Site("tcp", "data for a socket that nobody reads", "TcpExt TCPAbortOnData", "TCP_ABORT_ON_DATA")
+SITE_ABORT_ON_DATA: Final = Site(
+    "tcp", "data for a socket that nobody reads", "TcpExt TCPAbortOnData", "TCP_ABORT_ON_DATA"
+)
 SITE_ZEROWINDOW: Final = Site("tcp", "the window is shut", "TcpExt TCPZeroWindowDrop", "TCP_ZEROWINDOW")
 SITE_OLD_DATA: Final = Site("tcp", "data that was received before", "none", "TCP_OLD_DATA")
 SITE_OVERWINDOW: Final = Site("tcp", "data beyond the window", "none", "TCP_OVERWINDOW")

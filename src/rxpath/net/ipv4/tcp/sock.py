@@ -1,4 +1,5 @@
-"""The TCP socket and its relatives: request socket, TIME_WAIT socket, control blocks, the tables and sysctl values of a namespace.
+"""The TCP socket and its relatives: request socket, TIME_WAIT socket, control blocks, the tables and sysctl values
+of a namespace.
 
 Structures only; what happens to them is in the other rooms.
 Facts: include/linux/tcp.h, include/net/tcp.h, include/net/inet_connection_sock.h (6.1).
@@ -84,8 +85,26 @@ class TcpCb:
     `word`: bytes 12 to 15 of the header, as header prediction compares them.
     """
 
-    __slots__ = ("seq", "end_seq", "ack_seq", "flags", "doff", "window", "urg_ptr", "word", "saddr", "daddr", "sport", "dport", "th",
-                 "dsfield", "ip_opt", "tw_isn", "ttl", "ip_flags")
+    __slots__ = (
+        "seq",
+        "end_seq",
+        "ack_seq",
+        "flags",
+        "doff",
+        "window",
+        "urg_ptr",
+        "word",
+        "saddr",
+        "daddr",
+        "sport",
+        "dport",
+        "th",
+        "dsfield",
+        "ip_opt",
+        "tw_isn",
+        "ttl",
+        "ip_flags",
+    )
 
     def __init__(self) -> None:
         self.seq = 0
@@ -118,8 +137,22 @@ def tcb(skb: SkBuff) -> TcpCb:
 class TxSkb:
     """An element of the write or retransmission queue: data not yet acknowledged.  `tx_us`: when last sent."""
 
-    __slots__ = ("seq", "end_seq", "data", "flags", "sacked", "tx_us", "first_tx_us", "delivered", "delivered_us", "truesize", "retrans",
-                 "in_flight", "eor", "app_limited")
+    __slots__ = (
+        "seq",
+        "end_seq",
+        "data",
+        "flags",
+        "sacked",
+        "tx_us",
+        "first_tx_us",
+        "delivered",
+        "delivered_us",
+        "truesize",
+        "retrans",
+        "in_flight",
+        "eor",
+        "app_limited",
+    )
 
     def __init__(self, seq: int, data: bytes, flags: int) -> None:
         self.seq = seq
@@ -141,8 +174,23 @@ class TxSkb:
 class RxOpt:
     """`struct tcp_options_received`."""
 
-    __slots__ = ("ts_recent", "ts_recent_stamp", "rcv_tsval", "rcv_tsecr", "saw_tstamp", "tstamp_ok", "dsack", "wscale_ok", "sack_ok",
-                 "snd_wscale", "rcv_wscale", "user_mss", "mss_clamp", "sacks", "saw_unknown")
+    __slots__ = (
+        "ts_recent",
+        "ts_recent_stamp",
+        "rcv_tsval",
+        "rcv_tsecr",
+        "saw_tstamp",
+        "tstamp_ok",
+        "dsack",
+        "wscale_ok",
+        "sack_ok",
+        "snd_wscale",
+        "rcv_wscale",
+        "user_mss",
+        "mss_clamp",
+        "sacks",
+        "saw_unknown",
+    )
 
     def __init__(self) -> None:
         self.ts_recent = 0
@@ -165,10 +213,47 @@ class RxOpt:
 class RequestSock:
     """`struct tcp_request_sock`: a connection between SYN and third ACK."""
 
-    __slots__ = ("ipv4", "listener", "loc_addr", "rmt_addr", "num", "rmt_port", "iif", "rcv_isn", "snt_isn", "rcv_nxt", "mss", "ts_recent",
-                 "snd_wscale", "rcv_wscale", "tstamp_ok", "sack_ok", "wscale_ok", "ecn_ok", "acked", "num_retrans", "num_timeout", "timeout",
-                 "timer", "rsk_rcv_wnd", "rsk_window_clamp", "snt_synack_us", "last_oow_ack_time", "ts_off", "opt", "tos", "hashed",
-                 "young", "mark", "cookie_ts", "txhash", "snt_tsval_first", "snt_tsval_last", "state", "dst")
+    __slots__ = (
+        "ipv4",
+        "listener",
+        "loc_addr",
+        "rmt_addr",
+        "num",
+        "rmt_port",
+        "iif",
+        "rcv_isn",
+        "snt_isn",
+        "rcv_nxt",
+        "mss",
+        "ts_recent",
+        "snd_wscale",
+        "rcv_wscale",
+        "tstamp_ok",
+        "sack_ok",
+        "wscale_ok",
+        "ecn_ok",
+        "acked",
+        "num_retrans",
+        "num_timeout",
+        "timeout",
+        "timer",
+        "rsk_rcv_wnd",
+        "rsk_window_clamp",
+        "snt_synack_us",
+        "last_oow_ack_time",
+        "ts_off",
+        "opt",
+        "tos",
+        "hashed",
+        "young",
+        "mark",
+        "cookie_ts",
+        "txhash",
+        "snt_tsval_first",
+        "snt_tsval_last",
+        "state",
+        "dst",
+    )
 
     def __init__(self, ipv4: Ipv4, listener: TcpSock) -> None:
         self.ipv4 = ipv4
@@ -218,9 +303,34 @@ class RequestSock:
 class TimewaitSock:
     """`struct tcp_timewait_sock`: what is left of a connection; `substate` FIN_WAIT2 or TIME_WAIT."""
 
-    __slots__ = ("ipv4", "state", "substate", "loc_addr", "rmt_addr", "num", "rmt_port", "bound_dev_if", "rcv_nxt", "snd_nxt", "rcv_wnd",
-                 "rcv_wscale", "ts_recent", "ts_recent_stamp", "ts_offset", "last_oow_ack_time", "timer", "tos", "reuse", "mark", "timeout",
-                 "transparent", "ts_recent_stamp_s", "reuseport", "uid", "inode")
+    __slots__ = (
+        "ipv4",
+        "state",
+        "substate",
+        "loc_addr",
+        "rmt_addr",
+        "num",
+        "rmt_port",
+        "bound_dev_if",
+        "rcv_nxt",
+        "snd_nxt",
+        "rcv_wnd",
+        "rcv_wscale",
+        "ts_recent",
+        "ts_recent_stamp",
+        "ts_offset",
+        "last_oow_ack_time",
+        "timer",
+        "tos",
+        "reuse",
+        "mark",
+        "timeout",
+        "transparent",
+        "ts_recent_stamp_s",
+        "reuseport",
+        "uid",
+        "inode",
+    )
 
     def __init__(self, ipv4: Ipv4) -> None:
         self.ipv4 = ipv4
@@ -254,26 +364,188 @@ class TcpSock(InetSock):
     """`struct tcp_sock` with inet_connection_sock.  Times ending in _us in microseconds of the engine, jiffies else."""
 
     __slots__ = (
-        "ts", "v", "backlog_limit", "accept_queue", "ack_backlog", "max_ack_backlog", "req_count", "req_young", "defer_accept", "syn_overflow",
-        "syn_flood_warned", "orphan", "listener", "hashed_key", "bind_hashed", "bind_port_explicit", "listen_hashed",
-        "header_len", "pred_flags", "rcv_nxt", "copied_seq", "rcv_wup", "snd_nxt", "segs_in", "segs_out", "data_segs_in", "data_segs_out",
-        "bytes_received", "bytes_acked", "bytes_sent", "bytes_retrans", "dsack_dups", "snd_una", "snd_sml", "rcv_tstamp", "lsndtime",
-        "last_oow_ack_time", "snd_wl1", "snd_wnd", "max_window", "mss_cache", "window_clamp", "rcv_ssthresh", "scaling_ratio",
-        "advmss", "ecn_flags", "nonagle", "repair", "frto", "mstamp_us", "srtt_us", "mdev_us", "mdev_max_us", "rttvar_us", "rtt_seq",
-        "rtt_min_us", "rtt_min_stamp", "packets_out", "retrans_out", "sacked_out", "lost_out", "max_packets_out", "cwnd_usage_seq",
-        "is_cwnd_limited", "urg_data", "urg_seq", "snd_up", "keepalive_probes", "keepalive_time", "keepalive_intvl", "rx_opt",
-        "snd_ssthresh", "snd_cwnd", "snd_cwnd_cnt", "snd_cwnd_clamp", "snd_cwnd_used", "snd_cwnd_stamp", "prior_cwnd", "prr_delivered",
-        "prr_out", "delivered", "delivered_us", "delivered_ce", "lost", "first_tx_us", "rcv_wnd", "write_seq", "pushed_seq",
-        "lost_cnt_hint", "ofo", "duplicate_sack", "selective_acks", "prior_ssthresh", "high_seq", "retrans_stamp", "undo_marker",
-        "undo_retrans", "undone", "total_retrans", "linger2", "syn_retries", "user_timeout", "rcv_rtt_us", "rcv_rtt_seq", "rcv_rtt_time",
-        "rcv_rtt_last_tsecr", "rcvq_space", "rcvq_seq", "rcvq_time", "tsoffset", "compressed_ack", "compressed_ack_rcv_nxt", "dup_ack_counter",
-        "rack_us", "rack_rtt_us", "rack_end_seq", "rack_dsack", "rack_reo_steps", "rack_advanced", "reord_seen", "reordering", "tlp_high_seq", "tlp_retrans",
-        "rto", "rto_min", "delack_max", "icsk_pending", "icsk_timeout", "retransmits", "backoff", "probes_out", "probes_tstamp", "ca_state", "ca_ops",
-        "ca", "ack_pending", "ack_quick", "pingpong", "ato", "ack_timeout", "lrcvtime", "last_seg_size", "rcv_mss", "pmtu_cookie", "ext_hdr_len",
-        "mtup_high", "write_queue", "rtx_queue", "retransmit_timer", "delack_timer", "keepalive_timer", "compressed_timer", "tsq_flags", "mtu_info",
-        "tw_bits", "tcp_header_len_extra", "rcv_ooopack", "highest_sack_seq", "isn_override", "rcv_wnd_max", "quickack_opt", "last_ack_sent_us",
-        "tso_segs_out", "notsent_lowat", "save_syn", "saved_syn", "urg_byte", "prequeue", "prequeue_mem", "reader_asleep", "timeout_rehash",
-        "reqsk_timeout_base", "thin_lto", "max_pacing", "snd_wscale_sent", "inq_hint", "fastopen_qlen", "peer_rst_err", "syn_data", "total_rto", "sk_txhash")
+        "ts",
+        "v",
+        "backlog_limit",
+        "accept_queue",
+        "ack_backlog",
+        "max_ack_backlog",
+        "req_count",
+        "req_young",
+        "defer_accept",
+        "syn_overflow",
+        "syn_flood_warned",
+        "orphan",
+        "listener",
+        "hashed_key",
+        "bind_hashed",
+        "bind_port_explicit",
+        "listen_hashed",
+        "header_len",
+        "pred_flags",
+        "rcv_nxt",
+        "copied_seq",
+        "rcv_wup",
+        "snd_nxt",
+        "segs_in",
+        "segs_out",
+        "data_segs_in",
+        "data_segs_out",
+        "bytes_received",
+        "bytes_acked",
+        "bytes_sent",
+        "bytes_retrans",
+        "dsack_dups",
+        "snd_una",
+        "snd_sml",
+        "rcv_tstamp",
+        "lsndtime",
+        "last_oow_ack_time",
+        "snd_wl1",
+        "snd_wnd",
+        "max_window",
+        "mss_cache",
+        "window_clamp",
+        "rcv_ssthresh",
+        "scaling_ratio",
+        "advmss",
+        "ecn_flags",
+        "nonagle",
+        "repair",
+        "frto",
+        "mstamp_us",
+        "srtt_us",
+        "mdev_us",
+        "mdev_max_us",
+        "rttvar_us",
+        "rtt_seq",
+        "rtt_min_us",
+        "rtt_min_stamp",
+        "packets_out",
+        "retrans_out",
+        "sacked_out",
+        "lost_out",
+        "max_packets_out",
+        "cwnd_usage_seq",
+        "is_cwnd_limited",
+        "urg_data",
+        "urg_seq",
+        "snd_up",
+        "keepalive_probes",
+        "keepalive_time",
+        "keepalive_intvl",
+        "rx_opt",
+        "snd_ssthresh",
+        "snd_cwnd",
+        "snd_cwnd_cnt",
+        "snd_cwnd_clamp",
+        "snd_cwnd_used",
+        "snd_cwnd_stamp",
+        "prior_cwnd",
+        "prr_delivered",
+        "prr_out",
+        "delivered",
+        "delivered_us",
+        "delivered_ce",
+        "lost",
+        "first_tx_us",
+        "rcv_wnd",
+        "write_seq",
+        "pushed_seq",
+        "lost_cnt_hint",
+        "ofo",
+        "duplicate_sack",
+        "selective_acks",
+        "prior_ssthresh",
+        "high_seq",
+        "retrans_stamp",
+        "undo_marker",
+        "undo_retrans",
+        "undone",
+        "total_retrans",
+        "linger2",
+        "syn_retries",
+        "user_timeout",
+        "rcv_rtt_us",
+        "rcv_rtt_seq",
+        "rcv_rtt_time",
+        "rcv_rtt_last_tsecr",
+        "rcvq_space",
+        "rcvq_seq",
+        "rcvq_time",
+        "tsoffset",
+        "compressed_ack",
+        "compressed_ack_rcv_nxt",
+        "dup_ack_counter",
+        "rack_us",
+        "rack_rtt_us",
+        "rack_end_seq",
+        "rack_dsack",
+        "rack_reo_steps",
+        "rack_advanced",
+        "reord_seen",
+        "reordering",
+        "tlp_high_seq",
+        "tlp_retrans",
+        "rto",
+        "rto_min",
+        "delack_max",
+        "icsk_pending",
+        "icsk_timeout",
+        "retransmits",
+        "backoff",
+        "probes_out",
+        "probes_tstamp",
+        "ca_state",
+        "ca_ops",
+        "ca",
+        "ack_pending",
+        "ack_quick",
+        "pingpong",
+        "ato",
+        "ack_timeout",
+        "lrcvtime",
+        "last_seg_size",
+        "rcv_mss",
+        "pmtu_cookie",
+        "ext_hdr_len",
+        "mtup_high",
+        "write_queue",
+        "rtx_queue",
+        "retransmit_timer",
+        "delack_timer",
+        "keepalive_timer",
+        "compressed_timer",
+        "tsq_flags",
+        "mtu_info",
+        "tw_bits",
+        "tcp_header_len_extra",
+        "rcv_ooopack",
+        "highest_sack_seq",
+        "isn_override",
+        "rcv_wnd_max",
+        "quickack_opt",
+        "last_ack_sent_us",
+        "tso_segs_out",
+        "notsent_lowat",
+        "save_syn",
+        "saved_syn",
+        "urg_byte",
+        "prequeue",
+        "prequeue_mem",
+        "reader_asleep",
+        "timeout_rehash",
+        "reqsk_timeout_base",
+        "thin_lto",
+        "max_pacing",
+        "snd_wscale_sent",
+        "inq_hint",
+        "fastopen_qlen",
+        "peer_rst_err",
+        "syn_data",
+        "total_rto",
+        "sk_txhash",
+    )
 
     def __init__(self, net: Net, prot: Proto, ipv4_protocol: int = 6) -> None:
         super().__init__(net, SOCK_STREAM, ipv4_protocol, prot)
@@ -502,8 +774,8 @@ class TcpSock(InetSock):
         """Raises OSError (EINVAL, EADDRINUSE)."""
         self.ts.handlers.listen(self, backlog)
 
-    def accept(self, flags: int) -> TcpSock:
-        """The next connection; sleeps unless nonblocking.  Raises OSError (EAGAIN, EINVAL when not listening)."""
+    def accept(self, flags: int) -> tuple[TcpSock, tuple[str, int]]:
+        """(the next connection, its peer); sleeps unless nonblocking.  Raises OSError (EAGAIN, EINVAL)."""
         return self.ts.handlers.accept(self, flags)
 
     def sendmsg(self, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
@@ -542,6 +814,10 @@ class TcpSock(InetSock):
     def set_peek_off(self, val: int) -> None:
         self.peek_off = val
 
+    def was_connected(self) -> bool:
+        """SOCK_DONE: a connection has ended here (a read gives end of file, not ENOTCONN)."""
+        return self.rcv_nxt != 0 or self.dport != 0
+
     def in_flight(self, seen: dict[int, int]) -> int:
         n = super().in_flight(seen)
         for skb in self.ofo:
@@ -555,19 +831,99 @@ class TcpState:
     """TCP of one namespace: tables by address and port, and the sysctls' values (jiffies where Linux keeps jiffies)."""
 
     __slots__ = (
-        "ipv4", "v", "handlers", "ehash", "listening", "bhash", "default_ca", "ca_ops", "orphans", "tw_count", "rng_isn", "rng", "rng_cookie", "cookie_secret", "isn_override", "challenge_timestamp",
-        "challenge_count", "isn_secret", "ctl_seq", "req_rng", "last_port_offset", "tcp_rmem", "tcp_wmem", "tcp_mem", "tcp_syncookies", "tcp_timestamps", "tcp_window_scaling", "tcp_sack", "tcp_dsack",
-        "tcp_ecn", "tcp_ecn_fallback", "tcp_retries1", "tcp_retries2", "tcp_syn_retries", "tcp_synack_retries", "tcp_fin_timeout", "tcp_keepalive_time",
-        "tcp_keepalive_probes", "tcp_keepalive_intvl", "tcp_abort_on_overflow", "tcp_rfc1337", "tcp_stdurg", "tcp_max_syn_backlog", "tcp_adv_win_scale", "tcp_app_win",
-        "tcp_moderate_rcvbuf", "tcp_shrink_window", "tcp_invalid_ratelimit", "tcp_challenge_ack_limit", "tcp_comp_sack_delay_ns", "tcp_comp_sack_slack_ns",
-        "tcp_comp_sack_nr", "tcp_tw_reuse", "tcp_max_tw_buckets", "tcp_max_orphans", "tcp_orphan_retries", "tcp_reordering", "tcp_max_reordering", "tcp_recovery", "tcp_early_retrans",
-        "tcp_slow_start_after_idle", "tcp_base_mss", "tcp_min_snd_mss", "tcp_mtu_probing", "tcp_no_metrics_save", "tcp_low_latency",
-        "tcp_workaround_signed_windows", "tcp_retrans_collapse", "tcp_frto", "tcp_notsent_lowat", "tcp_limit_output_bytes", "tcp_autocorking", "tcp_fastopen",
-        "tcp_thin_linear_timeouts", "tcp_syn_linear_timeouts", "tcp_pingpong_thresh", "tcp_fwmark_accept", "tcp_congestion_control", "tcp_migrate_req", "tcp_min_tso_segs",
-        "tcp_tso_win_divisor", "tcp_reflect_tos", "tcp_backlog_ack_defer", "somaxconn", "tcp_rto_min_us", "tcp_rto_max_ms", "metrics", "max_wscale_rmem")
+        "ipv4",
+        "v",
+        "handlers",
+        "ehash",
+        "listening",
+        "bhash",
+        "default_ca",
+        "ca_ops",
+        "orphans",
+        "tw_count",
+        "rng_isn",
+        "rng",
+        "rng_cookie",
+        "cookie_secret",
+        "isn_override",
+        "challenge_timestamp",
+        "challenge_count",
+        "isn_secret",
+        "ctl_seq",
+        "req_rng",
+        "last_port_offset",
+        "tcp_rmem",
+        "tcp_wmem",
+        "tcp_mem",
+        "tcp_syncookies",
+        "tcp_timestamps",
+        "tcp_window_scaling",
+        "tcp_sack",
+        "tcp_dsack",
+        "tcp_ecn",
+        "tcp_ecn_fallback",
+        "tcp_retries1",
+        "tcp_retries2",
+        "tcp_syn_retries",
+        "tcp_synack_retries",
+        "tcp_fin_timeout",
+        "tcp_keepalive_time",
+        "tcp_keepalive_probes",
+        "tcp_keepalive_intvl",
+        "tcp_abort_on_overflow",
+        "tcp_rfc1337",
+        "tcp_stdurg",
+        "tcp_max_syn_backlog",
+        "tcp_adv_win_scale",
+        "tcp_app_win",
+        "tcp_moderate_rcvbuf",
+        "tcp_shrink_window",
+        "tcp_invalid_ratelimit",
+        "tcp_challenge_ack_limit",
+        "tcp_comp_sack_delay_ns",
+        "tcp_comp_sack_slack_ns",
+        "tcp_comp_sack_nr",
+        "tcp_tw_reuse",
+        "tcp_max_tw_buckets",
+        "tcp_max_orphans",
+        "tcp_orphan_retries",
+        "tcp_reordering",
+        "tcp_max_reordering",
+        "tcp_recovery",
+        "tcp_early_retrans",
+        "tcp_slow_start_after_idle",
+        "tcp_base_mss",
+        "tcp_min_snd_mss",
+        "tcp_mtu_probing",
+        "tcp_no_metrics_save",
+        "tcp_low_latency",
+        "tcp_workaround_signed_windows",
+        "tcp_retrans_collapse",
+        "tcp_frto",
+        "tcp_notsent_lowat",
+        "tcp_limit_output_bytes",
+        "tcp_autocorking",
+        "tcp_fastopen",
+        "tcp_thin_linear_timeouts",
+        "tcp_syn_linear_timeouts",
+        "tcp_pingpong_thresh",
+        "tcp_fwmark_accept",
+        "tcp_congestion_control",
+        "tcp_migrate_req",
+        "tcp_min_tso_segs",
+        "tcp_tso_win_divisor",
+        "tcp_reflect_tos",
+        "tcp_backlog_ack_defer",
+        "somaxconn",
+        "tcp_rto_min_us",
+        "tcp_rto_max_ms",
+        "metrics",
+        "max_wscale_rmem",
+    )
 
     def __init__(self, ipv4: Ipv4) -> None:
         from rxpath.net.ipv4.tcp.cong import CubicOps, RenoOps
+
         k = ipv4.kernel
         r = k.release
         hz = k.hz
@@ -588,7 +944,8 @@ class TcpState:
         self.rng_cookie = k.rng("tcp syncookies")
         self.isn_secret = self.rng_isn.getrandbits(64)
         self.cookie_secret = self.rng_cookie.getrandbits(128)
-        # replay of a capture chooses the initial sequence numbers of the captured host: (laddr, lport, raddr, rport) -> ISN
+        # replay of a capture chooses the initial sequence numbers of the captured host: (laddr,
+        # lport, raddr, rport) -> ISN
         self.isn_override: dict[tuple[int, int, int, int], int] = {}
         self.challenge_timestamp = -1
         self.challenge_count = 0
@@ -670,4 +1027,15 @@ def tcp_state_of(ipv4: Ipv4) -> TcpState:
     return s
 
 
-__all__ = ["TCP_CLOSE", "RequestSock", "RxOpt", "TcpCb", "TcpSock", "TcpState", "TimewaitSock", "TxSkb", "tcb", "tcp_state_of"]
+__all__ = [
+    "TCP_CLOSE",
+    "RequestSock",
+    "RxOpt",
+    "TcpCb",
+    "TcpSock",
+    "TcpState",
+    "TimewaitSock",
+    "TxSkb",
+    "tcb",
+    "tcp_state_of",
+]

@@ -14,15 +14,18 @@ INT_MAX: Final = (1 << 31) - 1
 @dataclass(frozen=True)
 class TcpVariant:
     """`scaling_ratio`: the window is a measured share of the buffer (6.6); else tcp_adv_win_scale.
-    `old_sequence_reason`, `end_sequence`: tcp_sequence names its refusals and looks at the segment's end (6.12, 6.17; recorded on 6.18).
+    `old_sequence_reason`, `end_sequence`: tcp_sequence names its refusals and looks at the segment's end (6.12,
+    6.17; recorded on 6.18).
     `can_ingest`: the buffer limit counts the new packet's length (6.17; recorded on 6.18).
     `forced_first`: an empty receive queue takes a segment without asking (4.20 to 6.8).
     `challenge_limit`: tcp_challenge_ack_limit.  `oow_limit`: out-of-window ACKs are limited a socket (4.0).
     `ack_compress`: duplicate ACKs are compressed (4.18).  `rcvbuf_grow`: v3_13 | v5_15 | v6_18.
     `init_rcv_wnd_segments`: initial window in segments without the route metric; 0 = no such cap.
-    `prequeue`: a sleeping reader does the work itself (until 4.13).  `request_ehash`: request sockets are in the main table (4.4).
+    `prequeue`: a sleeping reader does the work itself (until 4.13).  `request_ehash`: request sockets are in the
+    main table (4.4).
     `backlog_factor`: receive buffers that the backlog may hold.  `rack`: RACK detects losses (4.9 on).
-    `estab_reset_in_done`: EstabResets is counted in CLOSE_WAIT too.  `tsecr_check`: a third ACK's echo is checked (6.15).
+    `estab_reset_in_done`: EstabResets is counted in CLOSE_WAIT too.  `tsecr_check`: a third ACK's echo is checked
+    (6.15).
     """
 
     scaling_ratio: bool = False
@@ -57,15 +60,44 @@ class TcpVariant:
     reject_ts_reason: bool = False
     rto_min_tlp: bool = True
     max_syn_backlog_shift: int = 7
+    close_wait_estab: bool = True
 
 
 V_6_1: Final = TcpVariant()
 V_5_15: Final = replace(V_6_1, challenge_limit=1000, backlog_factor=1)
-V_3_13: Final = replace(V_5_15, challenge_limit=100, oow_limit=False, ack_compress=False, rcvbuf_grow="v3_13", init_rcv_wnd_segments=20,
-                        prequeue=True, request_ehash=False, synq="v3_13", backlog_sndbuf_shift=0, backlog_extra=0, rack=False,
-                        forced_first=False, rst_sack_edge=False, timeout_rehash=False, zero_window_drop=False, tw_reuse=0, base_mss=512,
-                        max_syn_backlog_shift=8)
-V_6_18: Final = replace(V_6_1, scaling_ratio=True, old_sequence_reason=True, end_sequence=True, can_ingest=True, forced_first=False,
-                        rcvbuf_grow="v6_18", tsecr_check=True, queue_purge_reason=True, zero_window_fin=True, reject_ts_reason=True)
+V_3_13: Final = replace(
+    V_5_15,
+    challenge_limit=100,
+    oow_limit=False,
+    ack_compress=False,
+    rcvbuf_grow="v3_13",
+    init_rcv_wnd_segments=20,
+    prequeue=True,
+    request_ehash=False,
+    synq="v3_13",
+    backlog_sndbuf_shift=0,
+    backlog_extra=0,
+    rack=False,
+    forced_first=False,
+    rst_sack_edge=False,
+    timeout_rehash=False,
+    zero_window_drop=False,
+    tw_reuse=0,
+    base_mss=512,
+    max_syn_backlog_shift=8,
+)
+V_6_18: Final = replace(
+    V_6_1,
+    scaling_ratio=True,
+    old_sequence_reason=True,
+    end_sequence=True,
+    can_ingest=True,
+    forced_first=False,
+    rcvbuf_grow="v6_18",
+    tsecr_check=True,
+    queue_purge_reason=True,
+    zero_window_fin=True,
+    reject_ts_reason=True,
+)
 
 VARIANTS: Final[dict[str, TcpVariant]] = {"3.13": V_3_13, "5.15": V_5_15, "6.1": V_6_1, "6.18": V_6_18}
