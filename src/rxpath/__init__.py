@@ -22,6 +22,8 @@ __all__ = ["ConfigError", "Machine", "MachineConfig", "__version__"]
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its home on first use (PEP 562). AttributeError for any other name."""
+    if name == "live":  # a package that can be called: rxpath.live(tap=..., address=...)
+        return import_module("rxpath.live")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'rxpath' has no attribute {name!r}")

@@ -27,8 +27,8 @@ COMMANDS: Final[dict[str, str]] = {
     "load": "replay",
     "live": "live",
     "shell": "shell",
-    "list": "control",
-    "stop": "control",
+    "list": "live",
+    "stop": "live",
     "mount": "mount",
     "exec": "exec",
     "snapshot": "snapshot",
@@ -130,10 +130,7 @@ def _on_running_machine(args: list[str]) -> int:
     if len(args) < 2:
         say("-n takes the name of a running machine and a command: rxpath -n NAME ethtool -S eth0")
         return USAGE
-    if find_spec("rxpath.tools") is None or find_spec("rxpath.tools.control") is None:
-        say("commands on a running machine are not there yet")
-        return USAGE
-    return int(import_module("rxpath.tools.control").call(args[0], args[1:]))
+    return int(import_module("rxpath.live.control").client(args[0], args[1:]))
 
 
 def one_line(text: object) -> str:

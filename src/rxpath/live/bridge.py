@@ -1,10 +1,11 @@
 """The bridge between host threads and the engine's thread.
 
-The rule: one engine thread owns all state.  A host thread never touches a green thread: it posts an operation with a future and wakes the
-engine; the machine's own task `host` tries it as a system call that may not block, and when it would block leaves an entry in the socket's
-wait queue.  Close, failure and Ctrl-C complete every future.
+The rule: one engine thread owns all state.  A host thread never touches a green thread: it posts an operation
+with a future and wakes the engine; the machine's own task `host` tries it as a system call that may not block,
+and when it would block leaves an entry in the socket's wait queue.  Close, failure and Ctrl-C complete every
+future.
 
-Not here: what a socket looks like to a program (socketmodule.py).
+Not here: what a socket looks like to a program (sockets.py), commands from other processes (control.py).
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Final
 
 from rxpath.config import MachineConfig
 from rxpath.kernel.cpu import MODE_PROGRAM
@@ -26,19 +28,24 @@ from rxpath.machine import Machine
 from rxpath.net.core.sock import WaitQueueEntry, WaitQueueHead
 from rxpath.sim.clock import MonotonicClock
 from rxpath.sim.engine import NEVER
+from rxpath.sim.ledger import LedgerError
+from rxpath.sockets import EBADF
 
-READ_BATCH = 64
-POLL_EVERY_NS = 50_000
+READ_BATCH: Final = 64  # frames taken from the TAP at one look
+POLL_EVERY_NS: Final = 50_000  # how often a busy machine looks at the wire
+SELECT_LIMIT: Final = 1024  # descriptors that select(2) cannot watch
+STOP_LIMIT_S: Final = 10.0
 
 
 class Operation:
-    """One call of a host thread: `fn` is tried; BlockingIOError means wait on `wq`."""
+    """One call of a host thread: `fn` is tried; BlockingIOError means wait on `wq` and try again."""
 
-    __slots__ = ("entry", "fn", "future", "wq")
+    __slots__ = ("entry", "fn", "future", "number", "wq")
 
     def __init__(self, fn: Callable[[], Any], wq: WaitQueueHead | None) -> None:
         self.fn = fn
         self.wq = wq
+        self.number = 0  # order of arrival: who waits longest is tried first
         self.future: Future[Any] = Future()
         self.entry: OperationWait | None = None
 
@@ -63,9 +70,12 @@ class OperationWait(WaitQueueEntry):
 
 
 class Bridge:
-    """A machine in real time on a thread of its own, wired to a TAP device.
+    """A machine in real time on a thread of its own, wired to a TAP device (None: a NIC without a cable).
 
-    `start` returns when it serves; `call` runs a function of the machine's sockets for a host thread; `stop` ends everything.
+    `start` boots in virtual time and returns when the machine serves; `call` runs a function of the machine's
+    sockets for a host thread, `run_task` one that may sleep; `stop` ends everything and checks that every frame
+    that the TAP gave is accounted for.  `setup`: functions to run on the booted machine before it serves.
+    No CPU time is charged in real time: work takes as long as it takes.
     """
 
     def __init__(self, config: MachineConfig, tap: Tap | None) -> None:
@@ -74,22 +84,29 @@ class Bridge:
         self.machine: Machine | None = None
         self.thread: threading.Thread | None = None
         self.ready = threading.Event()
+        self.done = threading.Event()
         self.failure: BaseException | None = None
         self.stopping = False
+        self.finished = False
         self.inbox: deque[Operation] = deque()
         self.ops: deque[Operation] = deque()
         self.pending: dict[int, Operation] = {}
+        self.at_end: list[Callable[[], None]] = []
         self.host_task: Task | None = None
+        # reentrant: a destructor or a signal handler may wake the engine while this thread does so already
+        self.lock = threading.RLock()
         self.wake_r, self.wake_w = os.pipe()
         os.set_blocking(self.wake_r, False)
         os.set_blocking(self.wake_w, False)
+        self.awake = False
         self.last_poll = 0
+        self.next_number = 0
+        self.clock = MonotonicClock()
         self.setup: list[Callable[[Machine], None]] = []
-        self.tick: Callable[[Machine], None] | None = None
 
     # --- host threads -------------------------------------------------------------------------------------------
     def start(self) -> Bridge:
-        """Boot and serve; raises what boot raised."""
+        """Boot and serve; raises what boot or `setup` raised."""
         self.thread = threading.Thread(target=self._main, name="rxpath-engine", daemon=True)
         self.thread.start()
         self.ready.wait()
@@ -98,120 +115,204 @@ class Bridge:
             raise self.failure
         return self
 
-    def call(
-        self, fn: Callable[[], Any], wq: WaitQueueHead | None = None, timeout: float | None = None
-    ) -> Any:
-        """Run `fn` in the engine as the task `host`.
+    def call(self, fn: Callable[[], Any], wq: WaitQueueHead | None = None, timeout: float | None = None) -> Any:
+        """Run `fn` in the engine as the task `host`, and return what it returns or raise what it raises.
 
-        When it raises BlockingIOError and `wq` is given, it is tried again at each wake-up of `wq` until `timeout` seconds have passed
-        (TimeoutError); without `wq` BlockingIOError is raised.
+        When it raises BlockingIOError and `wq` is given, it is tried again at each wake-up of `wq` until
+        `timeout` seconds have passed (TimeoutError); without `wq` BlockingIOError is raised.  ESHUTDOWN when
+        the machine has stopped; what it failed with, when it failed.
         """
-        if self.stopping or self.failure is not None:
-            raise linux_error(ESHUTDOWN, "the machine has stopped")
         op = Operation(fn, wq)
+        self._submit(op)
+        return self._result(op, timeout)
+
+    def run_task(self, fn: Callable[[], Any], name: str = "sh") -> Any:
+        """Run `fn` as a task of its own, which may sleep, and wait for its end."""
+        op = Operation(fn, None)
+
+        def body() -> None:
+            try:
+                result = fn()
+            except Exception as e:
+                self.pending.pop(id(op), None)
+                self._set_error(op, e)
+                return
+            self.pending.pop(id(op), None)
+            if not op.future.done():
+                op.future.set_result(result)
+
+        def begin() -> None:
+            self.pending[id(op)] = op
+            assert self.machine is not None
+            self.machine.spawn(body, name=name)
+
+        self.call(begin)
+        return self._result(op, None)
+
+    def post(self, fn: Callable[[], Any]) -> None:
+        """Run `fn` in the engine, some time soon, without waiting; nothing happens when it has stopped."""
+        if not self.finished:
+            self.inbox.append(Operation(fn, None))
+            self._wake()
+
+    def _submit(self, op: Operation) -> None:
+        if self.finished:
+            raise self._stopped()
         self.inbox.append(op)
-        self.wake()
+        self._wake()
+        if self.finished:  # the engine may have emptied its inbox for the last time before that
+            self._fail_all()
+
+    def _result(self, op: Operation, timeout: float | None) -> Any:
         try:
             return op.future.result(timeout)
         except TimeoutError:
             if op.future.done():
                 return op.future.result()
-            op.future.cancel()
-            self.post(lambda: self._forget(op))
-            raise TimeoutError("timed out") from None
+        except BaseException:
+            if not op.future.done():  # Ctrl-C: nobody will read what it would bring
+                self.post(lambda: self._give_up(op))
+            raise
+        # The engine decides: either it is done by now, or it is given up and has taken nothing.
+        self.post(lambda: self._give_up(op))
+        if self.finished:
+            self._fail_all()
+        return op.future.result()
 
-    def post(self, fn: Callable[[], Any]) -> None:
-        """Run `fn` in the engine, some time soon, without waiting."""
-        self.inbox.append(Operation(fn, None))
-        self.wake()
+    def _give_up(self, op: Operation) -> None:
+        self._forget(op)
+        self._set_error(op, TimeoutError("timed out"))
 
-    def wake(self) -> None:
-        try:
-            os.write(self.wake_w, b"x")
-        except BlockingIOError:
-            pass
-        except OSError:
-            pass
+    def _wake(self) -> None:
+        if self.awake:
+            return
+        self.awake = True
+        with self.lock:
+            if self.finished:
+                return
+            try:
+                os.write(self.wake_w, b"x")
+            except BlockingIOError:
+                pass
+
+    def request_stop(self) -> None:
+        """Ask the engine to end and return at once; for signal handlers."""
+        self.stopping = True
+        self.awake = False
+        self._wake()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Until the machine has ended; False when `timeout` seconds passed first."""
+        return self.done.wait(timeout)
 
     def stop(self) -> None:
-        """End the machine; every future is completed.  Raises what the engine failed with."""
+        """End the machine; every future is completed.  Raises what the engine failed with.
+
+        RuntimeError when it does not end within ten seconds.
+        """
         if self.thread is None:
             return
-        self.stopping = True
-        self.wake()
-        if threading.current_thread() is not self.thread:
-            self.thread.join(10)
+        self.request_stop()
+        self.thread.join(STOP_LIMIT_S)
+        if self.thread.is_alive():
+            raise RuntimeError("the machine does not end")
         if self.failure is not None:
             raise self.failure
 
     # --- the engine's thread ------------------------------------------------------------------------------------
     def _main(self) -> None:
+        m: Machine | None = None
         try:
-            m = Machine(self.config)
+            config = MachineConfig.from_dict({**self.config.to_dict(), "costs": "none"}, "live")
+            m = Machine(config)
             m.keep_times = False
             self.machine = m
             m.boot()
             for fn in self.setup:
                 fn(m)
-            k = m.kernel
-            port = m.ports[0]
-            if self.tap is not None:
-                port.on_transmit = self._transmit
-            clock = MonotonicClock()
-            clock.advance_to(k.engine.now)
-            k.engine.clock = clock
-            k.real_time = True
-            k.io_poll = self._io_poll
-            k.engine.waiter = self._wait
-            self.host_task = k.sched.create("host", k.cpus[0], self._host, MODE_PROGRAM)
-            k.sched.wake_up_process(self.host_task)
-            self.ready.set()
-            k.engine.run()
-            if k.task_errors:
-                raise k.task_errors[0][1]
-            k.engine.waiter = None
-            k.real_time = False
-            k.engine.clock.is_virtual = True
+            self._serve(m)
             m.close()
+            if self.tap is not None and self.tap.rx_frames != m.ledger.wire:
+                raise LedgerError(f"TAP gave {self.tap.rx_frames} frames, {m.ledger.wire} were on the wire")
         except BaseException as e:
             self.failure = e
+            if m is not None and not m.closed:
+                m.closed = True
+                m.kernel.engine.waiter = None
+                m.kernel.close()
         finally:
             self.stopping = True
+            with self.lock:
+                self.finished = True
+                os.close(self.wake_r)
+                os.close(self.wake_w)
             self._fail_all()
-            self.ready.set()
+            for end in self.at_end:
+                end()
             if self.tap is not None:
                 self.tap.close()
-            os.close(self.wake_r)
-            os.close(self.wake_w)
+            self.ready.set()
+            self.done.set()
+
+    def _serve(self, m: Machine) -> None:
+        """From virtual into real time, until `stop` or a failure, and back."""
+        k = m.kernel
+        eng = k.engine
+        virtual = eng.clock
+        if self.tap is not None and m.ports:
+            m.ports[0].on_transmit = self._transmit
+        self.clock.advance_to(eng.now)
+        eng.clock = self.clock
+        k.real_time = True
+        k.io_poll = self._io_poll
+        eng.waiter = self._wait
+        self.host_task = k.sched.create("host", k.cpus[0], self._host, MODE_PROGRAM)
+        k.sched.wake_up_process(self.host_task)
+        self.ready.set()
+        try:
+            while not self.stopping:
+                eng.run()
+                if k.task_errors:
+                    raise k.task_errors[0][1]
+        finally:
+            eng.waiter = None
+            k.io_poll = None
+            k.real_time = False
+            eng.clock = virtual
 
     def _transmit(self, now: int, frame: bytes) -> None:
-        if self.tap is not None:
-            self.tap.write(frame)
+        assert self.tap is not None
+        self.tap.write(frame)
+
+    def _stopped(self) -> Exception:
+        if isinstance(self.failure, Exception):
+            return self.failure
+        return linux_error(ESHUTDOWN, "the machine has stopped")
 
     def _fail_all(self) -> None:
-        error = self.failure if isinstance(self.failure, Exception) else None
+        error = self._stopped()
         for q in (self.inbox, self.ops):
-            while q:
-                self._fail(q.popleft(), error)
-        for op in list(self.pending.values()):
-            self._fail(op, error)
-        self.pending.clear()
+            while True:
+                try:
+                    op = q.popleft()
+                except IndexError:
+                    break
+                self._set_error(op, error)
+        while self.pending:
+            try:
+                _, op = self.pending.popitem()
+            except KeyError:
+                break
+            self._set_error(op, error)
 
-    def _fail(self, op: Operation, error: Exception | None) -> None:
+    @staticmethod
+    def _set_error(op: Operation, error: Exception) -> None:
         if not op.future.done():
-            op.future.set_exception(error or linux_error(ESHUTDOWN, "the machine has stopped"))
+            op.future.set_exception(error)
 
     def _wait(self, until: int) -> None:
         """Sleep until `until` (engine ns), a frame, or a host thread.  Called on the hub."""
-        m = self.machine
-        assert m is not None
-        eng = m.kernel.engine
-        timeout: float | None = None
-        if until != NEVER:
-            timeout = max(0, until - eng.clock.read()) / 1e9
-        self._select(timeout)
-        if self.tick is not None:
-            self.tick(m)
+        self._look(None if until == NEVER else max(0, until - self.clock.read()) / 1e9)
 
     def _io_poll(self) -> None:
         """Called where a busy machine reads its clock: look at the wire now and then."""
@@ -220,51 +321,70 @@ class Bridge:
         now = m.kernel.engine.now
         if now - self.last_poll >= POLL_EVERY_NS:
             self.last_poll = now
-            self._select(0)
+            self._look(0)
 
-    def _select(self, timeout: float | None) -> None:
+    def _readable(self, fds: list[int], timeout: float | None) -> list[int]:
+        if max(fds) < SELECT_LIMIT:
+            return select.select(fds, [], [], timeout)[0]
+        # A host program with many descriptors: poll(2) knows milliseconds only, so the rest of one is slept in
+        # small pieces.
+        p = select.poll()
+        for fd in fds:
+            p.register(fd, select.POLLIN)
+        got = p.poll(None if timeout is None else int(timeout * 1000))
+        if not got and timeout is not None and 0 < timeout < 0.001:
+            time.sleep(min(timeout, 0.0001))
+        return [fd for fd, _ in got]
+
+    def _look(self, timeout: float | None) -> None:
+        """Take what host threads and the wire have, after at most `timeout` seconds."""
         m = self.machine
         assert m is not None
         eng = m.kernel.engine
-        fds = [self.wake_r]
         tap = self.tap
+        fds = [self.wake_r]
         if tap is not None:
             fds.append(tap.fileno())
-        ready, _, _ = select.select(fds, [], [], timeout)
+        ready = self._readable(fds, timeout)
         t = eng.clock.read()
         if t > eng.now:
             eng.now = t
         if self.wake_r in ready:
-            while True:
-                try:
-                    if len(os.read(self.wake_r, 4096)) < 4096:
-                        break
-                except BlockingIOError:
-                    break
-            if self.stopping:
-                eng.stop = True
+            try:
+                os.read(self.wake_r, 4096)
+            except BlockingIOError:
+                pass
+        self.awake = False  # before the inbox is emptied: who comes later writes again
+        if self.stopping:
+            eng.stop = True
+            return  # and no frame more: a flood must not keep the machine from its end
         if self.inbox:
             while self.inbox:
-                self.ops.append(self.inbox.popleft())
+                op = self.inbox.popleft()
+                op.number = self.next_number
+                self.next_number += 1
+                self.ops.append(op)
             if self.host_task is not None:
                 m.kernel.sched.wake_up_process(self.host_task)
-        if tap is not None and len(ready) > (self.wake_r in ready):
-            receive = m.ports[0].receive
+        if tap is not None and fds[1] in ready:
+            read = tap.read
+            ports = m.ports
             for _ in range(READ_BATCH):
-                frame = tap.read()
+                frame = read()
                 if frame is None:
                     break
-                receive(frame)
+                ports[0].receive(frame)
 
     # --- the task `host` ----------------------------------------------------------------------------------------
     def _host(self) -> None:
         m = self.machine
-        assert m is not None
         t = self.host_task
-        assert t is not None
+        assert m is not None and t is not None
         sched = m.kernel.sched
         while True:
             while self.ops:
+                if len(self.ops) > 1:
+                    self.ops = deque(sorted(self.ops, key=lambda op: op.number))
                 self._attempt(self.ops.popleft())
             t.state = TASK_INTERRUPTIBLE
             if self.ops:
@@ -274,37 +394,60 @@ class Bridge:
 
     def _attempt(self, op: Operation) -> None:
         self.pending.pop(id(op), None)
-        if op.future.cancelled():
+        if op.future.done():  # given up
             return
         try:
             result = op.fn()
         except BlockingIOError as e:
             if op.wq is None:
-                op.future.set_exception(e)
+                self._set_error(op, e)
                 return
             op.entry = OperationWait(self, op)
             op.wq.add(op.entry)
             self.pending[id(op)] = op
             return
         except Exception as e:
-            if not op.future.done():
-                op.future.set_exception(e)
+            self._set_error(op, e)
             return
         if not op.future.done():
-            try:
-                op.future.set_result(result)
-            except Exception:  # cancelled in between
-                return
+            op.future.set_result(result)
 
     def retry(self, op: Operation) -> None:
         """A socket that `op` waits for woke up."""
+        self.pending.pop(id(op), None)
         self.ops.append(op)
         m = self.machine
         if m is not None and self.host_task is not None:
             m.kernel.sched.wake_up_process(self.host_task)
 
+    def fail_waiters(self, wq: WaitQueueHead) -> None:
+        """In the engine: whoever waits on `wq` gets EBADF, for its socket is closed."""
+        for op in [op for op in self.pending.values() if op.wq is wq]:
+            self._forget(op)
+            self._set_error(op, OSError(EBADF, "Bad file descriptor"))
+
     def _forget(self, op: Operation) -> None:
         e = op.entry
         if e is not None and e.wq is not None:
             e.wq.remove(e)
+        op.entry = None
         self.pending.pop(id(op), None)
+
+    # --- looking ------------------------------------------------------------------------------------------------
+    def account(self) -> dict[str, Any]:
+        """The ledger as it stands, with the TAP's own counts; of a running machine through `call` only."""
+        m = self.machine
+        assert m is not None
+        led = m.ledger
+        tap = self.tap
+        return {
+            "wire": led.wire,
+            "delivered": led.delivered,
+            "consumed": {": ".join(k): n for k, n in sorted(led.consumed.items())},
+            "dropped": {f"{k[0]}: {k[1]} [{k[2]}]": n for k, n in sorted(led.dropped.items())},
+            "in_flight": 0 if m.closed else m.in_flight(),
+            "sent": led.own_sent,
+            "tap": {}
+            if tap is None
+            else {"read": tap.rx_frames, "written": tap.tx_frames, "not written": tap.tx_dropped},
+        }
