@@ -137,7 +137,7 @@ from rxpath.hw.bus import DmaFault
 from rxpath.hw.memory import DMA_FROM_DEVICE, DMA_TO_DEVICE, PAGE_SIZE
 from rxpath.hw.regs import ixgbe as r
 from rxpath.kernel.dma import dma_alloc_coherent, dma_free_coherent, dma_map_page_attrs, dma_unmap_page_attrs
-from rxpath.kernel.errno import EADDRNOTAVAIL, EBUSY, EIO, ENODEV, ENOTSUP, EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EADDRNOTAVAIL, EBUSY, EIO, ENOTSUP, EOPNOTSUPP, linux_error
 from rxpath.kernel.irq import IRQ_HANDLED, IRQ_NONE, IRQF_SHARED
 from rxpath.kernel.module import Module
 from rxpath.kernel.timer import TimerList, Work
@@ -244,20 +244,51 @@ STATIC_RSS_KEY: Final = (
 )
 
 
-# --- DCA: told, without effect ----------------------------------------------------------------------------------
+# --- direct cache access: told to the chip, without effect here ---------------------------------------------
+
+DCA_PROVIDER_ADD: Final = 1
+DCA_PROVIDER_REMOVE: Final = 2
 
 
-def dca_register_notify(kernel_name: str) -> None:
-    """drivers/dca: hear of DCA providers.  No platform here has one, so nothing is ever heard."""
+def ixgbe_update_dca(q_vector: IxgbeQVector) -> None:
+    """Name this CPU as the one whose cache the rings' descriptors should go to."""
+    adapter = q_vector.adapter
+    cur = adapter.pdev.kernel.engine.current
+    cpu = cur.id if cur is not None else 0
+    if q_vector.cpu == cpu:
+        return
+    hw = adapter.hw
+    for ring in q_vector.tx.rings:
+        hw.write(r.DCA_TXCTRL(ring.reg_idx), cpu << 24 | 1 << 9 | 1 << 13 | 1 << 5)
+    for ring in q_vector.rx.rings:
+        hw.write(r.DCA_RXCTRL(ring.reg_idx), cpu << 24 | 1 << 9 | 1 << 7 | 1 << 5)
+    q_vector.cpu = cpu
 
 
-def dca_unregister_notify(kernel_name: str) -> None:
-    """drivers/dca: no longer hear of them."""
+def ixgbe_setup_dca(adapter: IxgbeAdapter) -> None:
+    """Which mode of direct cache access (CB2), or off; then every vector names its CPU."""
+    on = adapter.flags & FLAG_DCA_ENABLED
+    adapter.hw.write(r.DCA_CTRL, 0x02 if on else 0x01)
+    for q_vector in adapter.q_vector:
+        q_vector.cpu = -1
+        if on:
+            ixgbe_update_dca(q_vector)
 
 
-def dca_add_requester(pdev: PciDev) -> None:
-    """drivers/dca: ask for tags.  Raises OSError(ENODEV): no provider."""
-    raise linux_error(ENODEV, "DCA")
+def __ixgbe_notify_dca(adapter: IxgbeAdapter, event: int) -> None:
+    if event == DCA_PROVIDER_ADD:
+        if not adapter.flags & FLAG_DCA_ENABLED:
+            adapter.flags |= FLAG_DCA_ENABLED
+            ixgbe_setup_dca(adapter)
+    elif adapter.flags & FLAG_DCA_ENABLED:
+        adapter.flags &= ~FLAG_DCA_ENABLED
+        adapter.hw.write(r.DCA_CTRL, 0x01)
+
+
+def ixgbe_notify_dca(adapters: list[IxgbeAdapter], event: int) -> None:
+    """A DCA provider came or went (DCA_PROVIDER_ADD, DCA_PROVIDER_REMOVE): tell every port."""
+    for adapter in adapters:
+        __ixgbe_notify_dca(adapter, event)
 
 
 # --- receive ----------------------------------------------------------------------------------------------------
@@ -621,6 +652,8 @@ def ixgbe_poll(napi: NapiStruct, budget: int) -> int:
     assert isinstance(napi, IxgbeNapi) and napi.q_vector is not None
     q_vector = napi.q_vector
     adapter = q_vector.adapter
+    if adapter.flags & FLAG_DCA_ENABLED:
+        ixgbe_update_dca(q_vector)
     clean_complete = True
     for ring in q_vector.tx.rings:
         if not ixgbe_clean_tx_irq(q_vector, ring, budget):
@@ -1359,11 +1392,6 @@ def ixgbe_configure(adapter: IxgbeAdapter) -> None:
         ixgbe_setup_dca(adapter)
     ixgbe_configure_tx(adapter)
     ixgbe_configure_rx(adapter)
-
-
-def ixgbe_setup_dca(adapter: IxgbeAdapter) -> None:
-    """Which mode of direct cache access; without a provider it is switched off."""
-    adapter.hw.write(r.DCA_CTRL, 0x02 if adapter.flags & FLAG_DCA_ENABLED else 0x01)
 
 
 # --- up, down, reset --------------------------------------------------------------------------------------------
@@ -2229,12 +2257,9 @@ def ixgbe_probe(pdev: PciDev, ent: PciDeviceId, module: IxgbeModuleBase) -> None
         netdev.name = "eth%d"
         register_netdev(netdev)
         netif_carrier_off(netdev)
-        try:
-            dca_add_requester(pdev)
+        if module.dca_provider:
             adapter.flags |= FLAG_DCA_ENABLED
             ixgbe_setup_dca(adapter)
-        except OSError:
-            pass
         pdev.info("Intel(R) 10 Gigabit Network Connection")
     except OSError:
         for fn in reversed(undo):
@@ -2248,7 +2273,9 @@ def ixgbe_remove(pdev: PciDev) -> None:
     adapter.state |= STATE_REMOVING
     if adapter.service_task is not None:
         pdev.kernel.workqueue.cancel_work(adapter.service_task)
-    adapter.flags &= ~FLAG_DCA_ENABLED
+    if adapter.flags & FLAG_DCA_ENABLED:
+        adapter.flags &= ~FLAG_DCA_ENABLED
+        adapter.hw.write(r.DCA_CTRL, 0x01)
     unregister_netdev(netdev)
     if adapter.service_timer is not None:
         adapter.service_timer.del_timer()
@@ -2264,11 +2291,12 @@ def ixgbe_remove(pdev: PciDev) -> None:
 class IxgbeModuleBase(Module):
     """What probe needs of the module (module.py)."""
 
-    __slots__ = ("net_",)
+    __slots__ = ("net_", "dca_provider")
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         super().__init__(DRIVER_NAME, params)
         self.net_: Net | None = None
+        self.dca_provider = False
 
     def make_ethtool_ops(self, netdev: IxgbeNetDevice) -> EthtoolOps:
         raise NotImplementedError

@@ -5,11 +5,11 @@ from __future__ import annotations
 from rxpath.drivers.ixgbe.ethtool import IxgbeEthtoolOps
 from rxpath.drivers.ixgbe.ixgbe import DRIVER_NAME, ixgbe_pci_tbl
 from rxpath.drivers.ixgbe.main import (
+    DCA_PROVIDER_ADD,
     IxgbeErrHandler,
     IxgbeModuleBase,
     IxgbeNetDevice,
-    dca_register_notify,
-    dca_unregister_notify,
+    ixgbe_notify_dca,
     ixgbe_probe,
     ixgbe_remove,
     ixgbe_resume,
@@ -83,7 +83,7 @@ class IxgbeModule(IxgbeModuleBase):
         return IxgbeEthtoolOps(netdev)
 
     def init(self, kernel: Kernel, net: Net) -> None:
-        """ixgbe_init_module: two lines, then the PCI core probes what matches, then DCA is told."""
+        """ixgbe_init_module: two lines, then the PCI core probes what matches; the DCA notifier comes after that."""
         self.net_ = net
         log = kernel.log
         text = "ixgbe: Intel(R) 10 Gigabit PCI Express Network Driver"
@@ -101,10 +101,22 @@ class IxgbeModule(IxgbeModuleBase):
         )
         kernel.modules[self.name] = self
         pci_register_driver(pci_bus(kernel), self.driver)
-        dca_register_notify(self.name)
+        self.dca_provider = False  # the notifier is there from here on; nobody has spoken yet
+
+    def dca_notify(self, event: int) -> None:
+        """A DCA provider appeared (DCA_PROVIDER_ADD) or went (DCA_PROVIDER_REMOVE): the chips are told, nothing else
+        changes, since caches are not modelled.
+        """
+        self.dca_provider = event == DCA_PROVIDER_ADD
+        ports = []
+        if self.net_ is not None:
+            for dev in self.net_.devices:
+                if isinstance(dev, IxgbeNetDevice) and dev.priv().module is self:
+                    ports.append(dev.priv())
+        ixgbe_notify_dca(ports, event)
 
     def exit(self, kernel: Kernel) -> None:
-        dca_unregister_notify(self.name)
+        self.dca_provider = False
         pci_unregister_driver(pci_bus(kernel), self.driver)
         kernel.files.remove("/sys/module/ixgbe")
         kernel.modules.pop(self.name, None)
