@@ -51,7 +51,10 @@ Progress = Callable[[str], None]
 class Taker:
     """Takes moments.  `root` is "/" but for tests, which give a directory that looks like one; `run` runs
     a command and gives its output (and what it said on its error stream when it failed), None when it is
-    not installed."""
+    not installed.
+
+    `_read`, `_small`, `_glob`, `_uname`, `_threads` and `devices` are all that touches the host: whoever has
+    another kind of host (machine_snapshot.py) overrides them."""
 
     def __init__(
         self,
@@ -84,6 +87,17 @@ class Taker:
             self.left_out.append(f"{path}: larger than {LIMIT >> 20} MiB")
             return None
         return data.decode("utf-8", "replace")
+
+    def _small(self, path: str) -> str | None:
+        """A small file that may well not be there, stripped; None when it cannot be read."""
+        try:
+            return self._path(path).read_text("utf-8", "replace").strip()
+        except OSError:
+            return None
+
+    def _glob(self, pattern: str) -> list[str]:
+        """Absolute paths of the host that fit, in no order."""
+        return [f"/{p.relative_to(self.root)}" for p in self.root.glob(pattern.lstrip("/"))]
 
     def _section(self, command: str, text: str) -> str:
         body = text if text.endswith("\n") or not text else text + "\n"
@@ -178,23 +192,20 @@ class Taker:
 
     def _sysctls(self) -> str:
         out: list[str] = []
-        base = self._path("/proc/sys")
+        base = "/proc/sys/"
         wanted = [
-            *sorted((base / "net/core").glob("*")),
-            *sorted((base / "net/ipv4").glob("*")),
-            *(base / "net/netfilter" / n for n in ("nf_conntrack_count", "nf_conntrack_max")),
-            base / "vm/min_free_kbytes",
-            base / "kernel/osrelease",
+            *sorted(self._glob(base + "net/core/*")),
+            *sorted(self._glob(base + "net/ipv4/*")),
+            *(base + "net/netfilter/" + n for n in ("nf_conntrack_count", "nf_conntrack_max")),
+            base + "vm/min_free_kbytes",
+            base + "kernel/osrelease",
         ]
         for p in wanted:
-            if not p.is_file() or p.name == "netdev_rss_key":  # the key of the hash is a secret of the host
+            if p.endswith("/netdev_rss_key"):  # the key of the hash is a secret of the host
                 continue
-            try:
-                value = p.read_text("utf-8", "replace").strip()
-            except OSError:
-                continue
-            if "\n" not in value:
-                out.append(f"{str(p.relative_to(base)).replace('/', '.')} = {value}\n")
+            value = self._small(p)
+            if value is not None and "\n" not in value:
+                out.append(f"{p.removeprefix(base).replace('/', '.')} = {value}\n")
         return "".join(out)
 
     def _values(self, devices: list[str]) -> str:
@@ -219,13 +230,10 @@ class Taker:
         ]
         out: list[str] = []
         for pattern in patterns:
-            for p in sorted(self.root.glob(pattern.lstrip("/")), key=lambda q: _natural(str(q))):
-                try:
-                    value = p.read_text("utf-8", "replace").strip()
-                except OSError:
-                    continue
+            for p in sorted(self._glob(pattern), key=_natural):
+                value = self._small(p)
                 if value and "\n" not in value:
-                    out.append(f"/{p.relative_to(self.root)} = {value}\n")
+                    out.append(f"{p} = {value}\n")
         return "".join(out)
 
     def _irqs(self) -> list[int]:
