@@ -291,6 +291,8 @@ class Console:
         dropped = dict(m.ledger.dropped)
         port.feed(source, m.now)
         self._going(lambda: not port.exhausted or m.in_flight() > 0, SETTLE_NS, port)
+        if not port.exhausted:
+            port.source = iter(())  # interrupted: one more frame is on its way already
         self._say(
             f"{m.ledger.wire - before[0]:,} frames in {human_time(m.now - start)}: "
             f"{m.ledger.delivered - before[1]:,} delivered"

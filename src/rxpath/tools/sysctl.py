@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rxpath.formats import sysctl as fmt
-from rxpath.kernel.errno import EACCES, EINVAL, ENOENT, EPERM
+from rxpath.kernel.errno import EACCES, EINVAL, ENOENT, ENOTSUP, EPERM
 from rxpath.tools.process import Process, Usage, error_text
 
 HELP = "For more details see sysctl(8).\n"
@@ -59,7 +59,7 @@ def main(p: Process, args: list[str]) -> int:
     if flags.get("p"):
         return _load(p, load + words, flags)
     if flags.get("s"):
-        return 0
+        raise OSError(ENOTSUP, "sysctl --system")
     if not words:
         raise Usage("sysctl: no variables specified\nTry `sysctl --help' for more information.\n")
     # `name = value` given as three words is one setting
