@@ -127,3 +127,17 @@ def test_a_full_socket_counts_rcvbuf_errors_but_not_in_3_13(release: str, rcvbuf
     lost = {c: n for (stage, _, c), n in b.m.ledger.dropped.items() if stage == "socket"}
     assert list(lost) == (["Udp RcvbufErrors, Udp InErrors"] if rcvbuf_errors else ["Udp InErrors"])
     b.close()
+
+
+def test_3_13_refuses_at_an_exact_multiple_and_there_counts_rcvbuf_errors() -> None:
+    """What is charged equals sk_rcvbuf: the first check lets it pass, the queue function refuses, and counts both."""
+    for release, fit, both in (("3.13", 2, 1), ("5.15", 3, 1)):
+        b = Box(release)
+        s = b.bound(5000, 2304)
+        assert s.getsockopt(1, 8) == 2 * 2304
+        moved = b.moved(lambda b=b, fit=fit: b.rx(b.udp(5000, 1000), fit + 1))  # type: ignore[misc]
+        assert s.sk.rmem_alloc == fit * 2304
+        assert moved["snmp.Udp.InErrors"] == 1 and moved.get("snmp.Udp.RcvbufErrors", 0) == both
+        assert ("socket", "receive buffer full", "Udp RcvbufErrors, Udp InErrors") in b.m.ledger.dropped
+        b.drain(s)
+        b.close()
