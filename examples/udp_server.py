@@ -20,7 +20,7 @@ def server(machine: Machine, printed: list[str]) -> None:
     """int main(){"""
     server_socket = machine.socket(AF_INET, SOCK_DGRAM)  # int serverSocketFd = socket(AF_INET, SOCK_DGRAM, 0);
     server_socket.bind(("", 9000))  # bind(serverSocketFd, ...);
-    buff, client = server_socket.recvfrom(BUFFSIZE)  # int readCount = recvfrom(serverSocketFd, buff, BUFFSIZE, 0, ...);
+    buff, _ = server_socket.recvfrom(BUFFSIZE)  # int readCount = recvfrom(serverSocketFd, buff, BUFFSIZE, 0, ...);
     printed.append("Receive from client:%s" % buff.decode())  # printf("Receive from client:%s\n", buff);
 
 
