@@ -566,6 +566,8 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
             h.synack_rtt_meas(sk)
         if sk.hashed_key is None or sk.listener is None:
             sk.copied_seq = sk.rcv_nxt
+        if sk.v.advmss_early and sk.rx_opt.tstamp_ok:
+            sk.advmss -= 12
         tcp_init_transfer(sk)
         tcp_set_state(sk, TCP_ESTABLISHED)
         if not sk.orphan:
@@ -573,7 +575,7 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
         sk.snd_una = c.ack_seq
         sk.snd_wnd = c.window << sk.rx_opt.snd_wscale
         sk.snd_wl1 = c.seq
-        if sk.rx_opt.tstamp_ok:
+        if not sk.v.advmss_early and sk.rx_opt.tstamp_ok:
             sk.advmss -= 12
         sk.lsndtime = jiffies(sk)
         tcp_initialize_rcv_mss(sk)

@@ -387,18 +387,18 @@ def tcp_v4_do_rcv(sk: TcpSock, skb: SkBuff) -> int:
             r = tcp_child_process(sk, nsk, skb)
             if r is not None:
                 tcp_v4_send_reset(ts, nsk, skb)
-                tcp_drop_reason(sk, skb, r)
+                kfree_skb_reason(skb, r)
             return 0
     site = tcp_rcv_state_process(sk, skb)
     if site is not None:
         tcp_v4_send_reset(ts, sk, skb)
-        tcp_drop_reason(sk, skb, site)
+        kfree_skb_reason(skb, site)
     return 0
 
 
 def tcp_child_process(parent: TcpSock, child: TcpSock, skb: SkBuff) -> Site | None:
     """The segment that made the connection is its first one."""
-    child.segs_in = 0 + child.segs_in
+    child.segs_in += max(1, skb.gso_segs)
     if skb.len > tcb(skb).doff:
         child.data_segs_in += max(1, skb.gso_segs)
     sk_rx_dst_set(child, skb)
@@ -787,7 +787,14 @@ def cookie_v4_check(sk: TcpSock, skb: SkBuff) -> TcpSock | None:
     rt = inet_csk_route_req(sk, req)
     if rt is None:
         return None
-    tcp_openreq_init_rwin(req, sk, rt)
+    full = tcp_full_space(sk)
+    clamp = sk.window_clamp
+    if sk.userlocks & 2 and (clamp > full or clamp == 0):
+        clamp = full
+    # unlike for a SYN, the time stamp option is not taken off here
+    req.rsk_rcv_wnd, req.rsk_window_clamp, req.rcv_wscale = tcp_select_initial_window(
+        ts, full, req.mss, clamp, req.wscale_ok, sk.v.init_rcv_wnd_segments
+    )
     if sk_acceptq_is_full(sk):
         ipv4.tcpext["ListenOverflows"] += 1
         tcp_listendrop(sk)
@@ -841,7 +848,6 @@ def tcp_v4_connect(sk: TcpSock, addr: int, port: int) -> None:
         isn, off = tcp_v4_init_seq_and_ts_off(ts, sk.saddr, sk.num, addr, port)
         sk.write_seq = sk.isn_override if sk.isn_override >= 0 else isn
         sk.tsoffset = off
-    sk.rx_opt.mss_clamp = 65535
     err = tcp_connect(sk)
     if err:
         tcp_set_state(sk, TCP_CLOSE)
@@ -1010,6 +1016,7 @@ def tcp_v4_err(skb: SkBuff, info: int) -> int:
         return 0
     if sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
         if not sk.owned:
+            ip_icmp_error(sk, skb, err, dport, info, th)
             sk.err = err
             sk_error_report(sk)
             tcp_done(sk)

@@ -353,6 +353,10 @@ def tcp_check_req(listener: TcpSock, skb: SkBuff, req: RequestSock) -> tuple[Tcp
             ext["TSEcrRejected"] += 1
             return None, SITE_TSECR
         return None, SITE_OVERWINDOW if ts.v.reject_ts_reason else SITE_REQ_OLD
+    if flg & TCPHDR_RST and ts.v.rst_exact_in_syn_recv and c.seq != req.rcv_nxt:
+        ext["TCPChallengeACK"] += 1
+        h.reqsk_send_ack(listener, skb, req)
+        return None, SITE_REQ_OLD
     if opt.saw_tstamp and not after(c.seq, req.rcv_nxt):
         req.ts_recent = opt.rcv_tsval
     if c.seq == req.rcv_isn:

@@ -13,7 +13,7 @@ from typing import Final
 from rxpath.kernel.errno import EAGAIN, EHOSTUNREACH
 from rxpath.net.core.skbuff import SkBuff, __alloc_skb, skb_put
 from rxpath.net.core.sock import SOCK_RCVBUF_LOCK, sock_def_write_space
-from rxpath.net.ipv4.mib import TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS, TCP_MIB_RETRANSSEGS
+from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTOCTETS, IPSTATS_MIB_OUTPKTS, IPSTATS_MIB_OUTREQUESTS, TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS, TCP_MIB_RETRANSSEGS
 from rxpath.net.ipv4.route import Rtable, ipv4_mtu
 from rxpath.net.ipv4.tcp.ipxmit import __sk_dst_check, ip_queue_xmit
 from rxpath.net.ipv4.tcp.options import tcp_options_write
@@ -214,13 +214,6 @@ def tcp_syn_options(sk: TcpSock) -> bytes:
     return tcp_options_write(sk.advmss, scale, bool(ts.tcp_sack), t, [])
 
 
-def tcp_synack_state_options(sk: TcpSock) -> bytes:
-    """SYN-ACK of a simultaneous open."""
-    opt = sk.rx_opt
-    t = (tcp_time_stamp(sk), opt.ts_recent) if opt.tstamp_ok or (sk.ts.tcp_timestamps and opt.saw_tstamp) else None
-    return tcp_options_write(sk.advmss, opt.rcv_wscale if opt.wscale_ok else -1, bool(opt.sack_ok), t, [])
-
-
 def tcp_dec_quickack_mode(sk: TcpSock) -> None:
     if sk.ack_quick:
         n = 1 if sk.ack_pending & ICSK_ACK_SCHED or not sk.v.can_ingest else 0
@@ -275,10 +268,7 @@ def __tcp_transmit_skb(sk: TcpSock, seq: int, flags: int, data: bytes, ect: int)
     """Header in front, then IP: 0 or a negative errno."""
     ipv4 = sk.ts.ipv4
     if flags & TCPHDR_SYN:
-        if sk.state == TCP_SYN_SENT or not flags & TCPHDR_ACK:
-            options = tcp_syn_options(sk)
-        else:
-            options = tcp_synack_state_options(sk)
+        options = tcp_syn_options(sk)
         window = min(sk.rcv_wnd, 65535)
     else:
         options = tcp_established_options(sk)
@@ -312,7 +302,10 @@ def __tcp_transmit_skb(sk: TcpSock, seq: int, flags: int, data: bytes, ect: int)
         sk.data_segs_out += 1
         sk.bytes_sent += len(data)
     sk.segs_out += 1
-    ipv4.tcp[TCP_MIB_OUTSEGS] += 1
+    end_seq = (seq + len(data) + (1 if flags & (TCPHDR_SYN | TCPHDR_FIN) else 0)) & M32
+    if end_seq == seq or after(end_seq, sk.snd_nxt):
+        # what was sent before does not count as a segment sent
+        ipv4.tcp[TCP_MIB_OUTSEGS] += 1
     err = ip_queue_xmit(sk, skb, sk.tos, ecn)
     if err > 0:
         from rxpath.net.ipv4.tcp.recovery import tcp_enter_cwr
@@ -322,7 +315,7 @@ def __tcp_transmit_skb(sk: TcpSock, seq: int, flags: int, data: bytes, ect: int)
     return err
 
 
-def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
+def tcp_transmit_skb(sk: TcpSock, t: TxSkb, push: bool = False) -> int:
     """Send an element of a queue (again)."""
     t.tx_us = sk.mstamp_us
     if not t.first_tx_us:
@@ -331,7 +324,7 @@ def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
         t.first_tx_us = sk.first_tx_us or sk.mstamp_us
     t.delivered = sk.delivered
     t.delivered_us = sk.delivered_us
-    return __tcp_transmit_skb(sk, t.seq, t.flags, t.data, 1)
+    return __tcp_transmit_skb(sk, t.seq, t.flags | TCPHDR_PSH if push else t.flags, t.data, 1)
 
 
 def __tcp_send_ack(sk: TcpSock) -> None:
@@ -460,6 +453,31 @@ def tcp_slow_start_after_idle_check(sk: TcpSock) -> None:
         tcp_cwnd_restart(sk, delta)
 
 
+def tcp_gso_group(sk: TcpSock, mss: int) -> int:
+    """How many of the waiting segments Linux sends as one super-packet: half of the congestion window, the peer's window, 64 KB."""
+    quota = min(max(sk.snd_cwnd >> 1, 1), max(sk.snd_cwnd - tcp_packets_in_flight(sk), 1), max(65535 // mss - 1, 1))
+    n = 0
+    end = tcp_wnd_end(sk)
+    for t in sk.write_queue:
+        if n >= quota or after(t.end_seq, end) or len(t.data) > mss:
+            break
+        if n and len(t.data) < mss and t is not sk.write_queue[-1]:
+            break
+        n += 1
+        if len(t.data) < mss:
+            break
+    return max(n, 1)
+
+
+def tcp_gso_counted_once(sk: TcpSock) -> None:
+    """IP counts a super-packet as one packet with one header; its later segments take their count back."""
+    ipv4 = sk.ts.ipv4
+    ipv4.ip[IPSTATS_MIB_OUTREQUESTS] -= 1
+    if ipv4.kernel.release.ip_out_transmits:
+        ipv4.ip[IPSTATS_MIB_OUTPKTS] -= 1
+    ipv4.ipext[IPSTATS_MIB_OUTOCTETS] -= 20 + sk.header_len
+
+
 def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
     """Send what windows allow.  `push_one` 1: one segment, 2: one whatever the congestion window says.  True:
     nothing is in flight and data waits.
@@ -468,6 +486,8 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
     tcp_mstamp_refresh(sk)
     limited = False
     wq = sk.write_queue
+    of_many = False
+    group = 0  # segments left of the super-packet that Linux would send as one (GSO)
     while wq:
         t = wq[0]
         if tcp_packets_in_flight(sk) >= sk.snd_cwnd and push_one != 2:
@@ -486,9 +506,19 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
             break
         if t.eor and not t.data and not t.flags & TCPHDR_FIN:
             break
-        err = tcp_transmit_skb(sk, t)
+        inside = group > 0
+        if not inside and not push_one:
+            group = tcp_gso_group(sk, mss)
+            of_many = group > 1
+        elif not inside:
+            group = 1
+            of_many = False
+        group -= 1
+        err = tcp_transmit_skb(sk, t, of_many and group == 0)
         if err:
             break
+        if inside:
+            tcp_gso_counted_once(sk)
         tcp_event_new_data_sent(sk, t)
         if len(t.data) < mss:
             sk.snd_sml = t.end_seq
@@ -830,7 +860,7 @@ def tcp_connect_init(sk: TcpSock) -> None:
     opt_len = sk.header_len - 20
     init = sk.v.init_rcv_wnd_segments
     sk.rcv_wnd, sk.window_clamp, sk.rx_opt.rcv_wscale = tcp_select_initial_window(
-        ts, full, sk.advmss - opt_len, sk.window_clamp, bool(ts.tcp_window_scaling), init
+        ts, full, sk.advmss - (opt_len if sk.rx_opt.ts_recent_stamp else 0), sk.window_clamp, bool(ts.tcp_window_scaling), init
     )
     sk.rcv_ssthresh = sk.rcv_wnd
     sk.err = 0

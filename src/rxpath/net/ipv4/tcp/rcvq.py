@@ -156,13 +156,16 @@ def __tcp_ack_snd_check(sk: TcpSock, ofo_possible: bool) -> None:
         sk.dup_ack_counter += 1
         tcp_send_ack(sk)
         return
-    sk.compressed_ack += 1
-    if sk.compressed_timer.queued:
-        return
     rtt = sk.rcv_rtt_us
     if sk.srtt_us and sk.srtt_us < rtt:
         rtt = sk.srtt_us
     delay = min(sk.ts.tcp_comp_sack_delay_ns, rtt * 125 // 20)
+    if delay == 0:
+        tcp_send_ack(sk)  # the timer would fire at once
+        return
+    sk.compressed_ack += 1
+    if sk.compressed_timer.queued:
+        return
     sk.compressed_timer.start(delay + sk.ts.tcp_comp_sack_slack_ns)
 
 
@@ -498,6 +501,8 @@ def tcp_data_queue_ofo(sk: TcpSock, skb: SkBuff) -> None:
         return
     sk.pred_flags = 0
     inet_csk_schedule_ack(sk)
+    if sk.v.ofo_measure:
+        tcp_measure_rcv_mss(sk, skb)
     sk.rcv_ooopack += max(1, skb.gso_segs)
     ext["TCPOFOQueue"] += 1
     c = tcb(skb)

@@ -319,6 +319,7 @@ def reqsk_timer_handler(req: RequestSock) -> None:
     if lsk.state != TCP_LISTEN:
         inet_csk_reqsk_queue_drop(req)
         return
+    ts.ipv4.tcpext["TCPTimeouts"] += 1
     max_retries = lsk.syn_retries or ts.tcp_synack_retries
     thresh = max_retries
     qlen = lsk.req_count

@@ -61,6 +61,9 @@ class TcpVariant:
     rto_min_tlp: bool = True
     max_syn_backlog_shift: int = 7
     close_wait_estab: bool = True
+    advmss_early: bool = True
+    rst_exact_in_syn_recv: bool = False
+    ofo_measure: bool = False
 
 
 V_6_1: Final = TcpVariant()
@@ -98,6 +101,9 @@ V_6_18: Final = replace(
     queue_purge_reason=True,
     zero_window_fin=True,
     reject_ts_reason=True,
+    advmss_early=True,
+    ofo_measure=True,
+    rst_exact_in_syn_recv=True,
 )
 
 VARIANTS: Final[dict[str, TcpVariant]] = {"3.13": V_3_13, "5.15": V_5_15, "6.1": V_6_1, "6.18": V_6_18}
