@@ -585,6 +585,8 @@ def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
             tcp_xmit_recovery(sk, st.rexmit)
         return 0
     if after(ack, sk.snd_nxt):
+        if sk.v.challenge_unsent and not flag & FLAG_NO_CHALLENGE_ACK:
+            tcp_send_challenge_ack(sk)
         return ACK_UNSENT
     if after(ack, prior_snd_una):
         st.flag |= FLAG_SND_UNA_ADVANCED

@@ -43,7 +43,6 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_time_stamp,
 )
 from rxpath.net.ipv4.tcp.rcvbuf import (
-    tcp_can_ingest,
     tcp_init_buffer_space,
     tcp_initialize_rcv_mss,
     tcp_rcv_rtt_measure_ts,
@@ -194,7 +193,10 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
             tcp_csum_error(sk, skb)
             tcp_drop_reason(sk, skb, SITE_CSUM)
             return
-        if skb.truesize <= sk.forward_alloc and (not sk.v.can_ingest or tcp_can_ingest(sk, skb)):
+        if sk.v.end_sequence and after(c.end_seq, (sk.rcv_nxt + tcp_receive_window(sk)) & M32):
+            if not tcp_validate_incoming(sk, skb, True):
+                return
+        elif skb.truesize <= sk.forward_alloc:
             if hl == 32 and sk.rcv_nxt == sk.rcv_wup:
                 tcp_store_ts_recent(sk)
             tcp_rcv_rtt_measure_ts(sk, skb)

@@ -1015,6 +1015,8 @@ def tcp_v4_err(skb: SkBuff, info: int) -> int:
     else:
         return 0
     if sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
+        from rxpath.net.ipv4.ip_sockglue import ip_icmp_error
+
         if not sk.owned:
             ip_icmp_error(sk, skb, err, dport, info, th)
             sk.err = err

@@ -160,9 +160,6 @@ def __tcp_ack_snd_check(sk: TcpSock, ofo_possible: bool) -> None:
     if sk.srtt_us and sk.srtt_us < rtt:
         rtt = sk.srtt_us
     delay = min(sk.ts.tcp_comp_sack_delay_ns, rtt * 125 // 20)
-    if delay == 0:
-        tcp_send_ack(sk)  # the timer would fire at once
-        return
     sk.compressed_ack += 1
     if sk.compressed_timer.queued:
         return

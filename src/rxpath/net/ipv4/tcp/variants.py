@@ -64,6 +64,7 @@ class TcpVariant:
     advmss_early: bool = True
     rst_exact_in_syn_recv: bool = False
     ofo_measure: bool = False
+    challenge_unsent: bool = False
 
 
 V_6_1: Final = TcpVariant()
@@ -103,6 +104,7 @@ V_6_18: Final = replace(
     reject_ts_reason=True,
     advmss_early=True,
     ofo_measure=True,
+    challenge_unsent=True,
     rst_exact_in_syn_recv=True,
 )
 
