@@ -1,0 +1,68 @@
+"""`rxpath conform`: recorded answers of a real kernel against ours, with a score by group."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """\b
+Examples:
+  rxpath conform                                  # every case under tests/conform/cases
+  rxpath conform tests/conform/cases/udp --show
+  rxpath conform --observe < scenario.json        # one scenario in, one observed document out
+
+\b
+Exit status: 0 all agree, 1 some differ, 2 usage or input."""
+
+DEFAULT = Path("tests/conform/cases")
+
+
+def conform(
+    cases: Annotated[list[str] | None, typer.Argument(metavar="[CASE...]", help="Case files or folders.")] = None,
+    observe: Annotated[bool, typer.Option("--observe", help="Be an adapter: a scenario on standard input.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the differences.")] = False,
+    json: Annotated[bool, typer.Option("-j", "--json", help="The score as JSON.")] = False,
+) -> None:
+    """Run recorded cases and print the score by group."""
+    from rxpath.conform import adapter, corpus
+    from rxpath.conform.compare import SECTIONS, lines
+
+    if observe:
+        raise typer.Exit(adapter.main())
+    paths = [Path(c) for c in cases or ()] or [DEFAULT]
+    outcomes: list[corpus.Outcome] = []
+    for o in corpus.run(paths):
+        outcomes.append(o)
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{len(outcomes)} cases")
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    table = corpus.score(outcomes)
+    failed = [o for o in outcomes if not o.ok]
+    if json:
+        print(jsonlib.dumps({"groups": table, "failed": [str(o.path) for o in failed]}, indent=1))
+    else:
+        columns = ("cases", "all", *SECTIONS)
+        print(f"{'group':<10}" + "".join(f"{c:>10}" for c in columns))
+        for name, g in table.items():
+            print(f"{name:<10}" + "".join(f"{g[c]:>10}" for c in columns))
+        total = {c: sum(g[c] for g in table.values()) for c in columns}
+        print(f"{'all':<10}" + "".join(f"{total[c]:>10}" for c in columns))
+        for o in failed:
+            bad = o.error or "differs in " + ", ".join(s for s in SECTIONS if o.result[s].bad)
+            print(f"FAIL {o.path}: {bad}")
+            if show and not o.error:
+                print("\n".join("    " + x for x in lines(o.result)))
+    if failed:
+        raise typer.Exit(1)
+
+
+conform.__doc__ = (conform.__doc__ or "") + "\n\n" + EXAMPLES
+
+
+def register(app: typer.Typer) -> None:
+    app.command("conform", epilog=None)(conform)

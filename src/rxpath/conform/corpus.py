@@ -1,0 +1,85 @@
+"""The recorded cases: find them, run them, score them by group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rxpath.conform.adapter import observe
+from rxpath.conform.compare import SECTIONS, SectionResult, agrees, compare
+
+
+class CaseError(ValueError):
+    """A file that is no case: one clear line."""
+
+
+@dataclass
+class Outcome:
+    """One case: `result` by section, or `error` when running it failed."""
+
+    path: Path
+    group: str
+    result: dict[str, SectionResult] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.error and agrees(self.result)
+
+
+def case_files(paths: Iterable[Path]) -> list[Path]:
+    """Case files under files and folders, sorted.  CaseError for what is not there."""
+    out: list[Path] = []
+    for p in paths:
+        if p.is_dir():
+            out.extend(sorted(p.rglob("*.json")))
+        elif p.exists():
+            out.append(p)
+        else:
+            raise CaseError(f"{p}: no such case or folder")
+    return out
+
+
+def load(path: Path) -> dict[str, Any]:
+    try:
+        doc = json.loads(path.read_text())
+        doc["scenario"]["group"], doc["expected"]
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise CaseError(f"{path}: not a case ({e})") from None
+    return dict(doc)
+
+
+def run_case(path: Path) -> Outcome:
+    """Run one case here and compare."""
+    doc = load(path)
+    out = Outcome(path, doc["scenario"]["group"])
+    try:
+        seen = json.loads(json.dumps(observe(doc["scenario"])))
+    except Exception as e:
+        out.error = f"{type(e).__name__}: {e}"
+        return out
+    out.result = compare(seen, doc["expected"], doc.get("unstable", []))
+    return out
+
+
+def run(paths: Iterable[Path], progress: Callable[[int], None] | None = None) -> Iterator[Outcome]:
+    for n, p in enumerate(case_files(paths), 1):
+        yield run_case(p)
+        if progress is not None:
+            progress(n)
+
+
+def score(outcomes: Iterable[Outcome]) -> dict[str, dict[str, int]]:
+    """Group -> cases, equal in all sections, equal in each section."""
+    out: dict[str, dict[str, int]] = {}
+    for o in outcomes:
+        g = out.setdefault(o.group, {"cases": 0, "all": 0, **dict.fromkeys(SECTIONS, 0)})
+        g["cases"] += 1
+        g["all"] += o.ok
+        for s in SECTIONS:
+            if not o.error:
+                g[s] += o.result[s].bad == 0
+    return dict(sorted(out.items()))
