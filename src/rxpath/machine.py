@@ -389,7 +389,8 @@ class Machine:
         while eng.now < limit:
             self._run_engine(eng.now + step)
             n = self.in_flight()
-            if n == 0 or (n == last and step >= DRAIN_STEP_NS):
+            quiet = n == 0 or (n == last and step >= DRAIN_STEP_NS)
+            if quiet and self.kernel.ledger.balances(n):
                 return
             last = n
             step = min(step * 2, DRAIN_STEP_NS)

@@ -124,6 +124,12 @@ class Ledger:
     def total_dropped(self) -> int:
         return sum(self.dropped.values())
 
+    def balances(self, in_flight: int) -> bool:
+        """Whether nothing is in a CPU's hands: in the middle of a burst, a frame that code holds and has not
+        put anywhere yet is in no queue that can be walked.
+        """
+        return self.wire == self.delivered + self.total_consumed() + self.total_dropped() + in_flight
+
     def check(self, in_flight: int) -> None:
         """Raise LedgerError unless every frame is accounted for; `in_flight` is the walked count."""
         booked = self.delivered + self.total_consumed() + self.total_dropped() + in_flight
