@@ -356,7 +356,8 @@ def tcp_rcv_space_adjust(sk: TcpSock) -> None:
     if tp.on:
         tp.fire(sk)
     sk.mstamp_us = now = sk.ts.ipv4.kernel.engine.now // 1000
-    if now - sk.rcvq_time < sk.rcv_rtt_us >> 3 or sk.rcv_rtt_us == 0:
+    # both times have a floor of 1 us: reading takes some
+    if max(now - sk.rcvq_time, 1) < sk.rcv_rtt_us >> 3 or sk.rcv_rtt_us == 0:
         return
     copied = (sk.copied_seq - sk.rcvq_seq) & M32
     space = sk.rcvq_space
@@ -406,8 +407,6 @@ def tcp_clamp_window(sk: TcpSock) -> None:
 
 def tcp_can_ingest(sk: TcpSock, skb: SkBuff) -> bool:
     """Whether the buffer's limit lets this segment in.  (Inline in Linux.)"""
-    if sk.v.can_ingest:
-        return sk.rmem_alloc + skb.len <= sk.rcvbuf
     return sk.rmem_alloc <= sk.rcvbuf
 
 

@@ -67,12 +67,12 @@ from rxpath.net.ipv4.tcp.output import (
     inet_csk_clear_xmit_timers,
     jiffies,
     sk_stream_is_writeable,
+    tcp_bound_to_half_wnd,
     tcp_check_probe_timer,
     tcp_current_mss,
     tcp_mark_urg,
     tcp_mstamp_refresh,
     tcp_need_reset,
-    tcp_push_one,
     tcp_push_pending_frames,
     tcp_queue_skb,
     tcp_send_ack,
@@ -394,16 +394,21 @@ def tcp_sendmsg_locked(sk: TcpSock, data: bytes, flags: int) -> int:
             if not copied:
                 t.flags &= ~TCPHDR_PSH
         copied += len(chunk)
-        if len(t.data) < mss or copied >= n:
+        if len(t.data) < mss or copied >= n or len(sk.write_queue) < size_goal_segs(sk, mss):
             continue
         if forced_push(sk):
             tcp_mark_push(sk, t)
             __tcp_push_pending_frames(sk, mss, TCP_NAGLE_PUSH)
-        elif len(sk.write_queue) == 1:
-            tcp_push_one(sk, mss)
+        else:
+            __tcp_push_pending_frames(sk, mss, TCP_NAGLE_PUSH)
     if copied:
         tcp_push(sk, flags, mss, sk.nonagle)
     return copied
+
+
+def size_goal_segs(sk: TcpSock, mss: int) -> int:
+    """tcp_xmit_size_goal in segments: so much is gathered before it is sent."""
+    return max(tcp_bound_to_half_wnd(sk, 65535 - 320) // mss, 1)
 
 
 def tcp_slow_start_check(sk: TcpSock) -> None:
