@@ -1165,17 +1165,10 @@ def ixgbe_store_reta(adapter: IxgbeAdapter) -> None:
 
 
 def ixgbe_setup_reta(adapter: IxgbeAdapter) -> None:
-    """Key and a table that goes round the RSS queues; what a user set is kept until the queue count changes."""
+    """Key, and a table that goes round the RSS queues: at every reset, whatever a user had set (6.1 does so)."""
     rss_i = adapter.rss.indices
     ixgbe_store_key(adapter)
-    keep = (
-        not adapter.old_release
-        and len(adapter.rss_indir_tbl) == r.RETA_ENTRIES
-        and adapter.netdev.attr.get("rxfh_configured", False)
-        and max(adapter.rss_indir_tbl) < rss_i
-    )
-    if not keep:
-        adapter.rss_indir_tbl = [i % rss_i for i in range(r.RETA_ENTRIES)]
+    adapter.rss_indir_tbl = [i % rss_i for i in range(r.RETA_ENTRIES)]
     ixgbe_store_reta(adapter)
 
 
@@ -1348,27 +1341,41 @@ def ixgbe_write_uc_addr_list(netdev: IxgbeNetDevice) -> bool:
     return True
 
 
-def ixgbe_pbthresh_setup(adapter: IxgbeAdapter) -> None:
-    """Flow control water marks, KiB: what is left of the buffer after the worst delay, and two frames and more."""
+def ixgbe_hpbthresh(adapter: IxgbeAdapter) -> int:
+    """High water mark, KiB: the packet buffer less what may still arrive until the partner has stopped.
+
+    Bit times: a frame on the link, the partner's response 672, cable 2 x 5556, interfaces of both ends, higher
+    layer 6144, all by 36/25; and two frames of our own.
+    """
     hw = adapter.hw
-    frame = adapter.netdev.mtu + ETH_HLEN + ETH_FCS_LEN
-    if hw.mac_type == MAC_X540:
-        high_bt = 36 * (672 + 5_000 // 5 + 14_000) // 25 + 2 * (frame + 24) * 8 + (frame + 24) * 8 + 23_000
-        low_bt = 2 * frame * 8 + 36 * 10_000 // 25 + 1
-    else:
-        high_bt = 36 * (672 + 5_556 + 6_144) // 25 + 3 * (frame + 24) * 8
-        low_bt = 2 * (2 * frame * 8 + 36 * 10_000 // 25 + 1)
-    kb = (high_bt + 8 * 1024 - 1) // (8 * 1024)
-    low = (low_bt + 8 * 1024 - 1) // (8 * 1024)
-    marker = (hw.read(r.RXPBSIZE(0)) >> 10) - kb
+    frame = adapter.netdev.mtu + ETH_HLEN + ETH_FCS_LEN + 20
+    interface = 8192 + 4096 + 25600 if hw.mac_type == MAC_X540 else 4096 + 2048 + 12800
+    bits = 36 * (8 * frame + 672 + 2 * 5556 + 2 * interface + 6144) // 25 + 1 + 2 * 8 * frame
+    marker = (hw.read(r.RXPBSIZE(0)) >> 10) - (bits + 8191) // 8192
     if marker < 0:
         adapter.e_warn(
             "Packet Buffer(0) can not provide enoughheadroom to support flow control."
             "Decrease MTU or number of traffic classes"
         )
         marker = frame + 1
-    hw.fc.high_water = marker
-    hw.fc.low_water = low if low <= marker else 0
+    return marker
+
+
+def ixgbe_lpbthresh(adapter: IxgbeAdapter) -> int:
+    """Low water mark, KiB: two frames and the bus's delay (10000 by 36/25); twice that for an 82599."""
+    frame = adapter.netdev.mtu + ETH_HLEN + ETH_FCS_LEN
+    bits = 2 * 8 * frame + 36 * 10000 // 25 + 1
+    if adapter.hw.mac_type != MAC_X540:
+        bits *= 2
+    return (bits + 8191) // 8192
+
+
+def ixgbe_pbthresh_setup(adapter: IxgbeAdapter) -> None:
+    fc = adapter.hw.fc
+    fc.high_water = ixgbe_hpbthresh(adapter)
+    fc.low_water = ixgbe_lpbthresh(adapter)
+    if fc.low_water > fc.high_water:
+        fc.low_water = 0
 
 
 def ixgbe_configure_pb(adapter: IxgbeAdapter) -> None:
