@@ -1,7 +1,7 @@
 """Observed and recorded answers, field by field.
 
-An answer has sections: frames sent, results of steps and of making sockets, counters, drop reasons, final state.  Fields that differed between
-runs of the kernel that was recorded are skipped.
+An answer has sections: frames sent, results of steps and of making sockets, counters, drop reasons, final
+state.  Fields that differed between runs of the kernel that was recorded are skipped.
 """
 
 from __future__ import annotations

@@ -49,6 +49,8 @@ class Release:
     gro_storage: str = known("sheet 4.2: list8 | buckets8", "buckets8")
     gro_normal_batch: int = known("sheet 4.1; 0 = each packet at once", 8)
     gro_fixed_id: bool = known("sheet 4.5", True)
+    gro_id_in_transport: bool = known("sheet 4.5: evaluated in the transport step (6.12)", False)
+    gro_fixed_id_without_df: bool = known("recorded on 6.18: equal ids merge with DF clear too", False)
     udp_gro: bool = known("sheet 4.9", True)
     gro_flush_old_hz: int = known(
         "sheet 3.5: at this HZ or above only packets of older jiffies are flushed", 1000
@@ -164,6 +166,8 @@ R_6_18 = replace(
     R_6_1,
     name="6.18",
     uname="6.18.44",
+    gro_id_in_transport=True,
+    gro_fixed_id_without_df=True,
     softirq_defer_to_ksoftirqd=False,
     net_rx_action="v6_12",
     process_backlog="v6_12",

@@ -91,13 +91,16 @@ class UdpGroLookup:
 class IpOffload(PacketOffload):
     """ETH_P_IP: holds the table of protocol offloads (`inet_offloads`)."""
 
-    __slots__ = ("net", "inet_offloads", "fixed_id", "udp_lookup")
+    __slots__ = ("net", "inet_offloads", "fixed_id", "fixed_id_any", "id_in_transport", "udp_lookup")
 
     def __init__(self, net: Net) -> None:
         super().__init__(ETH_P_IP)
         self.net = net
         self.inet_offloads: dict[int, NetOffload] = {}
-        self.fixed_id = net.kernel.release.gro_fixed_id
+        r = net.kernel.release
+        self.fixed_id = r.gro_fixed_id
+        self.fixed_id_any = r.gro_fixed_id_without_df
+        self.id_in_transport = r.gro_id_in_transport
         self.udp_lookup = UdpGroLookup()
 
     def gro_receive(self, napi: NapiStruct, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
@@ -148,7 +151,9 @@ def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: 
             pcb.flush = 1 if ttl != ttl2 or tos != tos2 or (frag2 & IP_DF) != df else 0
             if flush:
                 pcb.flush = 1
-            if off.fixed_id:
+            if off.id_in_transport:
+                pcb.flush_id = (ident - id2) & 0xFFFF  # judged by `network_flush` once the transport agrees
+            elif off.fixed_id:
                 fid = (ident - id2) & 0xFFFF
                 if not pcb.is_atomic or not df:
                     fid ^= pcb.count
@@ -163,6 +168,14 @@ def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: 
     skb.transport_header = o + 20
     cb.csum_cnt = skb.csum_level + 1 if skb.ip_summed == CHECKSUM_UNNECESSARY else 0
     return ops.gro_receive(napi, held, skb)
+
+
+def _network_flush(off: IpOffload, pcb: GroCb, df: bool) -> bool:
+    """inet_gro_flush of 6.12: ids must count up, or all be the same (with DF; 6.18 asks no DF)."""
+    offset = pcb.flush_id
+    if pcb.count == 1 and offset == 0 and (df or off.fixed_id_any):
+        pcb.ip_fixedid = True
+    return offset != (0 if pcb.ip_fixedid else pcb.count)
 
 
 def inet_gro_complete(off: IpOffload, skb: SkBuff) -> None:
@@ -347,7 +360,9 @@ def tcp_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff 
                 or doff != doff2
                 or head[t + 20 : t + doff] != h2[t2 + 20 : t2 + doff2]
             )
-        if off.ip.fixed_id:
+        if off.ip.id_in_transport:
+            bad = bad or _network_flush(off.ip, pcb, cb.is_atomic)
+        elif off.ip.fixed_id:
             if pcb.flush_id != 1 or pcb.count != 1 or not pcb.is_atomic:
                 bad = bad or bool(pcb.flush_id)
             else:
@@ -435,12 +450,12 @@ def udp_gro_receive(off: UdpOffload, held: list[SkBuff], skb: SkBuff, sk: Sock |
     enabled = sk is not None and off.ip.udp_lookup.gro_enabled(sk)
     cb.is_flist = bool(features & NETIF_F_GRO_FRAGLIST) and (sk is None or not enabled)
     if (sk is None and features & NETIF_F_GRO_UDP_FWD) or enabled or cb.is_flist:
-        return _udp_gro_receive_segment(held, skb, cb)
+        return _udp_gro_receive_segment(off, held, skb, cb)
     cb.flush = 1
     return None
 
 
-def _udp_gro_receive_segment(held: list[SkBuff], skb: SkBuff, cb: GroCb) -> SkBuff | None:
+def _udp_gro_receive_segment(off: UdpOffload, held: list[SkBuff], skb: SkBuff, cb: GroCb) -> SkBuff | None:
     head = skb.head
     t = skb.data + cb.data_offset
     ulen = head[t + 4] << 8 | head[t + 5]
