@@ -6,6 +6,7 @@ What lives here: register sequences that know no packet and no net device.  Ever
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from rxpath.drivers.igb.igb import (
@@ -120,6 +121,7 @@ class IgbHw:
         "model",
         "mac_type",
         "removed",
+        "report",
         "mac_addr",
         "perm_addr",
         "get_link_status",
@@ -152,6 +154,7 @@ class IgbHw:
         self.model: NicModel = pdev.model
         self.mac_type = mac_type
         self.removed = False
+        self.report: Callable[[str], None] = pdev.err  # probe puts netdev_err here
         self.mac_addr = b"\0" * 6
         self.perm_addr = b"\0" * 6
         self.get_link_status = False
@@ -184,7 +187,7 @@ class IgbHw:
         v = self.model.mmio_read(0, off, 4)
         if v == M32 and (not off or self.model.mmio_read(0, 0, 4) == M32):
             self.removed = True
-            self.pdev.err("PCIe link lost")
+            self.report("PCIe link lost")
         return v
 
     def wr32(self, off: int, value: int) -> None:
@@ -234,7 +237,7 @@ def igb_acquire_swfw_sync_82575(hw: IgbHw, mask: int) -> None:
             igb_put_hw_semaphore(hw)
             return
         igb_put_hw_semaphore(hw)
-        msleep(hw.kernel, 5)
+        udelay(hw.kernel, 5000)
     raise linux_error(EIO, "SW_FW_SYNC")
 
 
@@ -352,7 +355,14 @@ def igb_check_downshift(hw: IgbHw) -> None:
 
 
 def igb_get_phy_info(hw: IgbHw) -> None:
-    """What is known of the cable, when there is link."""
+    """What is known of the cable, when there is link; what cannot be read stays as it was."""
+    try:
+        _phy_info(hw)
+    except OSError:
+        pass
+
+
+def _phy_info(hw: IgbHw) -> None:
     if not igb_phy_has_link(hw, 1, 0):
         return
     if hw.mac_type == MAC_82576:
@@ -806,7 +816,7 @@ def igb_check_for_copper_link(hw: IgbHw) -> None:
         igb_config_collision_dist(hw)
         igb_config_fc_after_link_up(hw)
     except OSError:
-        hw.get_link_status = True
+        pass  # the next round of the watchdog asks again, or lives with what was settled
 
 
 def igb_set_eee_i350(hw: IgbHw) -> None:

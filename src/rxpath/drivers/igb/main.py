@@ -642,14 +642,19 @@ def igb_rx_fifo_flush_82575(hw: IgbHw) -> None:
 
 
 def igb_power_up_link(adapter: IgbAdapter) -> None:
-    hw = adapter.the_hw()
-    igb_reset_phy(hw)
-    igb_power_up_phy_copper(hw)
-    igb_setup_link(hw)
+    """Each step is tried; a PHY that does not answer shows as a link that never comes."""
+    for step in (igb_reset_phy, igb_power_up_phy_copper, igb_setup_link):
+        try:
+            step(adapter.the_hw())
+        except OSError:
+            pass
 
 
 def igb_power_down_link(adapter: IgbAdapter) -> None:
-    igb_power_down_phy_copper_82575(adapter.the_hw())
+    try:
+        igb_power_down_phy_copper_82575(adapter.the_hw())
+    except OSError:
+        pass
 
 
 def igb_up(adapter: IgbAdapter) -> None:
@@ -956,6 +961,7 @@ def _probe(pdev: PciDev, mac: str, module: IgbModuleLike, undo: list[Callable[[]
     pci_set_drvdata(pdev, netdev)
     undo.append(lambda: pci_set_drvdata(pdev, None))
     hw = IgbHw(pdev, mac)
+    hw.report = adapter.netdev_err
     adapter.hw = hw
     netdev.ethtool_ops = module.make_ethtool_ops(netdev)
     netdev.watchdog_timeo = 5
@@ -1632,12 +1638,15 @@ def _link_is_up(adapter: IgbAdapter) -> None:
         adapter.netdev_warn("Link Speed was downgraded by SmartSpeed")
     adapter.tx_timeout_factor = 14 if adapter.link_speed == SPEED_10 else 1
     if adapter.link_speed == SPEED_1000:
-        for _ in range(20):
-            if igb_read_phy_reg(hw, 10) & 0x1000:
-                break
-            msleep(kernel, 100)
-        else:
-            adapter.pdev.err("exceed max 2 second")
+        try:
+            for _ in range(20):
+                if igb_read_phy_reg(hw, 10) & 0x1000:
+                    break
+                msleep(kernel, 100)
+            else:
+                adapter.pdev.err("exceed max 2 second")
+        except OSError:
+            adapter.pdev.err("read 1000Base-T Status Reg")
     netif_carrier_on(netdev)
     if not adapter.state & STATE_DOWN and adapter.phy_info_timer is not None:
         adapter.phy_info_timer.mod_timer(round_jiffies(kernel, kernel.jiffies() + 2 * kernel.hz))
@@ -2750,7 +2759,7 @@ def igb_io_slot_reset(pdev: PciDev) -> int:
         pdev.err("Cannot re-enable PCI device after reset.")
         return PCI_ERS_RESULT_DISCONNECT
     pci_set_master(pdev)
-    pdev.state_saved = True
+    # in this order a state saved by a resume (before its pci_set_master) takes bus mastering away again, as in Linux
     pci_restore_state(pdev)
     pci_save_state(pdev)
     pci_wake_from_d3(pdev, False)
