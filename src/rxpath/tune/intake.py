@@ -120,6 +120,8 @@ _INSIDE: dict[str, re.Pattern[str]] = {
         "ss": r"(?:\s+skmem:|\s|[A-Z0-9-]+ |\w+\s+\w+ |\d+ ).*$",
     }.items()
 }
+# before netlink, ethtool prints the title first and then that the driver refuses
+_REFUSED = re.compile(r"[A-Z]\w+ parameters for \S+:\n(?:Cannot get [^\n]*: Operation not supported\n)+\n*", re.ASCII)
 _ONE_LINE = frozenset(("uname", "uptime", "date"))
 
 _COMMANDS = (
@@ -548,6 +550,9 @@ def _read_text(text: str, file: str, order: int, mtime_ns: int | None, problems:
                 target = _Round(order, file)
                 rounds.append(target)
             _take_paths(item.lines, target)
+            continue
+        if _REFUSED.fullmatch(body):
+            recognised += 1  # the driver has no such settings: an answer, and nothing to keep of it
             continue
         try:
             value = _parser(item.kind)(body)

@@ -582,12 +582,15 @@ def flow_limit_mask(v: View) -> Fact:
     return Fact(int(text.replace(",", ""), 16), (Evidence("sysctl", "net.core.flow_limit_cpu_bitmap", None, text),))
 
 
-@fact("host", "true when any device steers with RPS (a receive queue's rps_cpus is not 0)")
-def rps_any(v: View) -> Fact:
+@fact("host", "CPUs that RPS may choose, over all receive queues")
+def rps_targets(v: View) -> Fact:
     masks = [m for d in v.b.devices() for m in (v.b.rps_masks(d) or ())]
-    if masks:
-        return Fact(any(masks))
-    return unknown_fact("grep -H . /sys/class/net/*/queues/rx-*/rps_cpus")
+    if not masks:
+        return unknown_fact("grep -H . /sys/class/net/*/queues/rx-*/rps_cpus")
+    union = 0
+    for m in masks:
+        union |= m
+    return Fact(union.bit_count())
 
 
 @fact("host", "NUMA nodes")
