@@ -25,7 +25,7 @@ from rxpath.drivers.pci import (
 from rxpath.hw.nic.ixgbe import Ixgbe
 from rxpath.hw.nic.offload import Toeplitz
 from rxpath.hw.regs import ixgbe as r
-from rxpath.kernel.errno import EBUSY, EINVAL, ENOMEM, ENOTSUP
+from rxpath.kernel.errno import EBUSY, EINVAL, ENOMEM, ENOTSUP, EOPNOTSUPP
 from rxpath.kernel.irq import Handler, Irqs
 from rxpath.net.core.ethtool import (
     TCP_V4_FLOW,
@@ -827,6 +827,25 @@ def test_remove_gives_everything_back() -> None:
     assert m.coherent == {} and m.streaming == {} and m.tags == {} and h.irq_names() == []
     assert h.log()[-1].endswith("complete")
     h.check()
+
+
+def test_ioctls() -> None:
+    h = up()
+    ifr = bytearray(40)
+    h.task(lambda: h.dev().ndo_do_ioctl(im.SIOCGMIIPHY, ifr))
+    assert ifr[16:18] == b"\0\0"
+    struct.pack_into("<HH", ifr, 16, 0x8000 | 1, 2)
+    h.task(lambda: h.dev().ndo_do_ioctl(im.SIOCGMIIREG, ifr))
+    assert struct.unpack_from("<H", ifr, 22)[0] == 0x0154
+    for cmd, words, errno in (
+        (0x1234, (0, 0, 0), EOPNOTSUPP),
+        (im.SIOCSHWTSTAMP, (0, 1, 0), ENOTSUP),
+        (im.SIOCGMIIREG, (1, 0, 0), EINVAL),
+    ):
+        struct.pack_into("<III", ifr, 16, *words)
+        with pytest.raises(OSError) as e:
+            h.task(lambda cmd=cmd: h.dev().ndo_do_ioctl(cmd, ifr))
+        assert e.value.errno == errno
 
 
 def test_dca_is_told_and_taken_back() -> None:

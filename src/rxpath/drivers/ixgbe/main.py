@@ -36,6 +36,7 @@ from rxpath.drivers.ixgbe.hw import (
     ixgbe_init_swfw_sync_X540,
     ixgbe_read_eeprom,
     ixgbe_read_pba_string_generic,
+    ixgbe_read_phy_reg_generic,
     ixgbe_reset_hw,
     ixgbe_set_copper_phy_power,
     ixgbe_set_rar_generic,
@@ -45,6 +46,7 @@ from rxpath.drivers.ixgbe.hw import (
     ixgbe_start_hw,
     ixgbe_update_mc_addr_list_generic,
     ixgbe_validate_eeprom_checksum,
+    ixgbe_write_phy_reg_generic,
 )
 from rxpath.drivers.ixgbe.ixgbe import (
     DESC_NEEDED,
@@ -137,7 +139,7 @@ from rxpath.hw.bus import DmaFault
 from rxpath.hw.memory import DMA_FROM_DEVICE, DMA_TO_DEVICE, PAGE_SIZE
 from rxpath.hw.regs import ixgbe as r
 from rxpath.kernel.dma import dma_alloc_coherent, dma_free_coherent, dma_map_page_attrs, dma_unmap_page_attrs
-from rxpath.kernel.errno import EADDRNOTAVAIL, EBUSY, EIO, ENOTSUP, EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EADDRNOTAVAIL, EBUSY, EINVAL, EIO, ENOTSUP, EOPNOTSUPP, linux_error
 from rxpath.kernel.irq import IRQ_HANDLED, IRQ_NONE, IRQF_SHARED
 from rxpath.kernel.module import Module
 from rxpath.kernel.timer import TimerList, Work
@@ -2052,6 +2054,46 @@ def ixgbe_set_features(netdev: IxgbeNetDevice, features: int) -> None:
         ixgbe_set_rx_mode(netdev)
 
 
+# --- ioctl --------------------------------------------------------------------------------------------------
+
+SIOCGMIIPHY: Final = 0x8947
+SIOCGMIIREG: Final = 0x8948
+SIOCSMIIREG: Final = 0x8949
+SIOCSHWTSTAMP: Final = 0x89B0
+SIOCGHWTSTAMP: Final = 0x89B1
+MDIO_PHY_ID_C45: Final = 0x8000
+
+
+def ixgbe_ioctl(netdev: IxgbeNetDevice, cmd: int, ifr: bytearray) -> None:
+    """The PHY's address and its clause 45 registers on `struct mii_ioctl_data` (four 16-bit words at offset 16);
+    `struct hwtstamp_config` (three 32-bit words there).  Raises OSError: EOPNOTSUPP, EINVAL, ENOTSUP (stamps).
+    """
+    hw = netdev.priv().hw
+    if cmd not in (SIOCGMIIPHY, SIOCGMIIREG, SIOCSMIIREG, SIOCSHWTSTAMP, SIOCGHWTSTAMP):
+        raise linux_error(EOPNOTSUPP, netdev.name)
+    if len(ifr) < 28:
+        raise linux_error(EINVAL, netdev.name)
+    if cmd == SIOCGHWTSTAMP:
+        struct.pack_into("<III", ifr, 16, 0, 0, 0)
+        return
+    if cmd == SIOCSHWTSTAMP:
+        if struct.unpack_from("<III", ifr, 16) != (0, 0, 0):
+            raise OSError(ENOTSUP, "ixgbe: hardware time stamps of frames are not modelled")
+        return
+    if not hw.copper():
+        raise linux_error(EOPNOTSUPP, netdev.name)
+    if cmd == SIOCGMIIPHY:
+        struct.pack_into("<H", ifr, 16, hw.phy_addr)
+        return
+    phy, reg, value, _out = struct.unpack_from("<HHHH", ifr, 16)
+    if not phy & MDIO_PHY_ID_C45 or phy >> 5 & 0x1F != hw.phy_addr:
+        raise linux_error(EINVAL, netdev.name)
+    if cmd == SIOCGMIIREG:
+        struct.pack_into("<H", ifr, 22, ixgbe_read_phy_reg_generic(hw, reg, phy & 0x1F))
+    else:
+        ixgbe_write_phy_reg_generic(hw, reg, phy & 0x1F, value)
+
+
 # --- power and recovery -----------------------------------------------------------------------------------------
 
 
@@ -2362,7 +2404,7 @@ class IxgbeNetDevice(NetDevice):
         ixgbe_change_mtu(self, new_mtu)
 
     def ndo_do_ioctl(self, cmd: int, ifr: bytearray) -> None:
-        raise linux_error(EOPNOTSUPP, self.name)
+        ixgbe_ioctl(self, cmd, ifr)
 
     def ndo_tx_timeout(self, txqueue: int) -> None:
         ixgbe_tx_timeout(self, txqueue)
