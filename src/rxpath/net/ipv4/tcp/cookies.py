@@ -1,6 +1,7 @@
 """SYN cookies: a connection request that needs no memory here.
 
-Facts: net/ipv4/syncookies.c (6.1): the sequence number hides a minute count and an index of eight segment sizes; the time stamp's low six bits
+Facts: net/ipv4/syncookies.c (6.1): the sequence number hides a minute count and an index of eight segment
+sizes; the time stamp's low six bits
 hide window scale, SACK and ECN.  The hash is keyed by a secret of the machine's generator.
 """
 
@@ -32,14 +33,20 @@ def tcp_cookie_time(ts: TcpState) -> int:
     return ts.ipv4.kernel.engine.now // 60_000_000_000 + 1
 
 
-def cookie_init_sequence(ts: TcpState, saddr: int, daddr: int, sport: int, dport: int, sseq: int, mss: int) -> tuple[int, int]:
+def cookie_init_sequence(
+    ts: TcpState, saddr: int, daddr: int, sport: int, dport: int, sseq: int, mss: int
+) -> tuple[int, int]:
     """(sequence number, the segment size that it can express)."""
     ind = len(MSSTAB) - 1
     while ind and mss < MSSTAB[ind]:
         ind -= 1
     count = tcp_cookie_time(ts)
-    v = (cookie_hash(ts, saddr, daddr, sport, dport, 0, 0) + sseq + (count << COOKIEBITS)
-         + ((cookie_hash(ts, saddr, daddr, sport, dport, count, 1) + ind) & COOKIEMASK)) & M32
+    v = (
+        cookie_hash(ts, saddr, daddr, sport, dport, 0, 0)
+        + sseq
+        + (count << COOKIEBITS)
+        + ((cookie_hash(ts, saddr, daddr, sport, dport, count, 1) + ind) & COOKIEMASK)
+    ) & M32
     return v, MSSTAB[ind]
 
 

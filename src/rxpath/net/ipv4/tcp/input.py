@@ -1,6 +1,7 @@
 """The state machine: header prediction, validation of segments, every state's reaction.
 
-Facts: net/ipv4/tcp_input.c tcp_rcv_established, tcp_validate_incoming, tcp_rcv_state_process, tcp_rcv_synsent_state_process (5.15, 6.1; 6.18 as
+Facts: net/ipv4/tcp_input.c tcp_rcv_established, tcp_validate_incoming, tcp_rcv_state_process,
+tcp_rcv_synsent_state_process (5.15, 6.1; 6.18 as
 recorded); order of functions recorded on 6.1.
 """
 
@@ -134,9 +135,9 @@ def tcp_checksum_complete(skb: SkBuff) -> bool:
     c = tcb(skb)
     off = skb.data - c.th
     if skb.frag_list is None:
-        seg = skb.head[c.th:skb.tail]
+        seg = skb.head[c.th : skb.tail]
     else:
-        seg = skb.head[c.th:skb.data] + skb.tobytes()
+        seg = skb.head[c.th : skb.data] + skb.tobytes()
     n = skb.len + off
     if csum_tcpudp_magic(c.saddr, c.daddr, n, 6, csum_partial(seg)):
         return True
@@ -241,7 +242,7 @@ def ack_site(r: int) -> Site:
     return SITE_TOO_OLD_ACK if r == ACK_TOO_OLD else SITE_ACK_UNSENT if r == ACK_UNSENT else SITE_OLD_ACK
 
 
-# --- validation -------------------------------------------------------------------------------------------------------------------------------
+# --- validation -----------------------------------------------------------------------------------
 
 
 def tcp_paws_discard(sk: TcpSock, skb: SkBuff) -> bool:
@@ -260,8 +261,14 @@ def tcp_disordered_ack(sk: TcpSock, skb: SkBuff) -> bool:
     win = c.window << opt.snd_wscale
     may_update = after(c.ack_seq, sk.snd_una) or after(c.seq, sk.snd_wl1) or (c.seq == sk.snd_wl1 and win > sk.snd_wnd)
     replay = sk.rto * 1200 // sk.ts.ipv4.kernel.hz
-    return bool(c.flags & TCPHDR_ACK and c.seq == c.end_seq and c.seq == sk.rcv_nxt and c.ack_seq == sk.snd_una and not may_update
-                and s32(opt.ts_recent - opt.rcv_tsval) <= replay)
+    return bool(
+        c.flags & TCPHDR_ACK
+        and c.seq == c.end_seq
+        and c.seq == sk.rcv_nxt
+        and c.ack_seq == sk.snd_una
+        and not may_update
+        and s32(opt.ts_recent - opt.rcv_tsval) <= replay
+    )
 
 
 def tcp_sequence(sk: TcpSock, seq: int, end_seq: int) -> Site | None:
@@ -328,8 +335,13 @@ def tcp_validate_incoming(sk: TcpSock, skb: SkBuff, syn_inerr: bool) -> bool:
         tcp_drop_reason(sk, skb, SITE_RESET)
         return False
     if c.flags & TCPHDR_SYN:
-        if (sk.state == TCP_SYN_RECV and not sk.orphan and c.flags & TCPHDR_ACK and (c.seq + 1) & M32 == c.end_seq == sk.rcv_nxt
-                and c.ack_seq == sk.snd_nxt):
+        if (
+            sk.state == TCP_SYN_RECV
+            and not sk.orphan
+            and c.flags & TCPHDR_ACK
+            and (c.seq + 1) & M32 == c.end_seq == sk.rcv_nxt
+            and c.ack_seq == sk.snd_nxt
+        ):
             return True
         _syn_challenge(sk, skb, syn_inerr)
         return False
@@ -344,7 +356,7 @@ def _syn_challenge(sk: TcpSock, skb: SkBuff, syn_inerr: bool) -> None:
     tcp_drop_reason(sk, skb, SITE_INVALID_SYN)
 
 
-# --- urgent data --------------------------------------------------------------------------------------------------------------------------------
+# --- urgent data ----------------------------------------------------------------------------------
 
 
 def tcp_check_urg(sk: TcpSock, skb: SkBuff) -> None:
@@ -379,7 +391,7 @@ def tcp_urg(sk: TcpSock, skb: SkBuff) -> None:
                 sock_def_readable(sk)
 
 
-# --- the other states ------------------------------------------------------------------------------------------------------------------------------
+# --- the other states -----------------------------------------------------------------------------
 
 
 def tcp_init_transfer(sk: TcpSock) -> None:
@@ -512,7 +524,9 @@ def tcp_fin_time(sk: TcpSock) -> int:
 
 
 def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
-    """All states but ESTABLISHED and TIME_WAIT; skb.data at the TCP header.  A site: answer with RST, then drop it there."""
+    """All states but ESTABLISHED and TIME_WAIT; skb.data at the TCP header.  A site: answer with RST, then
+    drop it there.
+    """
     c = tcb(skb)
     state = sk.state
     h = sk.ts.handlers

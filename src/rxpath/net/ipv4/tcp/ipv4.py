@@ -8,17 +8,51 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from rxpath.kernel.errno import EADDRNOTAVAIL, EALREADY, ECONNREFUSED, EHOSTUNREACH, EINPROGRESS, EISCONN, ENETUNREACH, EPROTO, linux_error
 from rxpath.kernel.core import Kernel
+from rxpath.kernel.errno import (
+    EADDRNOTAVAIL,
+    EALREADY,
+    ECONNREFUSED,
+    EHOSTUNREACH,
+    EINPROGRESS,
+    EISCONN,
+    ENETUNREACH,
+    EPROTO,
+    linux_error,
+)
 from rxpath.kernel.timer import TimerList
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import PACKET_HOST, SkBuff, __alloc_skb, consume_skb, kfree_skb_reason, skb_put
-from rxpath.net.core.sock import MSG_DONTWAIT, SOCK_STREAM, Msg, sk_error_report, sk_filter_trim_cap, sock_def_readable, this_cpu
+from rxpath.net.core.sock import (
+    MSG_DONTWAIT,
+    SOCK_STREAM,
+    Msg,
+    sk_error_report,
+    sk_filter_trim_cap,
+    sock_def_readable,
+    this_cpu,
+)
 from rxpath.net.ipv4.inet_sock import Address, InetSock
-from rxpath.net.ipv4.mib import ICMP_MIB_INERRORS, TCP_MIB_CSUMERRORS, TCP_MIB_INERRS, TCP_MIB_INSEGS, TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS, TCP_MIB_RETRANSSEGS
 from rxpath.net.ipv4.ip_cb import ip_cb_peek
+from rxpath.net.ipv4.mib import (
+    ICMP_MIB_INERRORS,
+    TCP_MIB_CSUMERRORS,
+    TCP_MIB_INERRS,
+    TCP_MIB_INSEGS,
+    TCP_MIB_OUTRSTS,
+    TCP_MIB_OUTSEGS,
+    TCP_MIB_RETRANSSEGS,
+)
 from rxpath.net.ipv4.netns import Inetsw, Ipv4, NetProtocol, inet_add_protocol, ipv4_of
-from rxpath.net.ipv4.route import RTCF_BROADCAST, RTCF_LOCAL, RTCF_MULTICAST, Flowi4, Rtable, ip_route_output_flow, ipv4_mtu
+from rxpath.net.ipv4.route import (
+    RTCF_BROADCAST,
+    RTCF_LOCAL,
+    RTCF_MULTICAST,
+    Flowi4,
+    Rtable,
+    ip_route_output_flow,
+    ipv4_mtu,
+)
 from rxpath.net.ipv4.tcp import tcp as api
 from rxpath.net.ipv4.tcp.cookies import (
     cookie_init_sequence,
@@ -40,7 +74,13 @@ from rxpath.net.ipv4.tcp.hashtables import (
     inet_unhash,
 )
 from rxpath.net.ipv4.tcp.input import tcp_checksum_complete, tcp_rcv_established, tcp_rcv_state_process
-from rxpath.net.ipv4.tcp.ipxmit import __sk_dst_check, inet_sk_rebuild_header, ip_build_and_send_pkt, ip_send_unicast_reply, ipv4_dst_check
+from rxpath.net.ipv4.tcp.ipxmit import (
+    __sk_dst_check,
+    inet_sk_rebuild_header,
+    ip_build_and_send_pkt,
+    ip_send_unicast_reply,
+    ipv4_dst_check,
+)
 from rxpath.net.ipv4.tcp.minisocks import (
     TCP_TW_ACK,
     TCP_TW_RST,
@@ -57,7 +97,15 @@ from rxpath.net.ipv4.tcp.minisocks import (
     tw_timer_handler,
 )
 from rxpath.net.ipv4.tcp.options import tcp_options_write, tcp_parse_md5sig_option, tcp_parse_options
-from rxpath.net.ipv4.tcp.output import ipv4_default_advmss, jiffies, tcp_connect, tcp_rto_delta_us, tcp_sync_mss, tcp_v4_send_check, tcp_write_xmit
+from rxpath.net.ipv4.tcp.output import (
+    ipv4_default_advmss,
+    jiffies,
+    tcp_connect,
+    tcp_rto_delta_us,
+    tcp_sync_mss,
+    tcp_v4_send_check,
+    tcp_write_xmit,
+)
 from rxpath.net.ipv4.tcp.rcvbuf import tcp_full_space, tcp_select_initial_window
 from rxpath.net.ipv4.tcp.rcvq import tcp_drop_reason, tcp_fast_path_check
 from rxpath.net.ipv4.tcp.recovery import tcp_rtt_estimator, tcp_set_rto
@@ -121,7 +169,7 @@ _PORTS: Final = Struct(">HH")
 _WORD: Final = Struct(">I")
 
 
-# --- receive --------------------------------------------------------------------------------------------------------------------------------------
+# --- receive --------------------------------------------------------------------------------------
 
 
 def inet_iif(skb: SkBuff) -> int:
@@ -364,7 +412,7 @@ def tcp_v4_do_rcv(sk: TcpSock, skb: SkBuff) -> int:
     if sk.state == TCP_ESTABLISHED:
         rt = sk.rx_dst
         if isinstance(rt, Rtable):
-            if sk.rx_dst_ifindex != inet_iif(skb) and skb.skb_iif or not ipv4_dst_check(rt):
+            if (sk.rx_dst_ifindex != inet_iif(skb) and skb.skb_iif) or not ipv4_dst_check(rt):
                 sk.rx_dst = None
         if sk.rx_dst is None:
             sk_rx_dst_set(sk, skb)
@@ -408,7 +456,7 @@ def tcp_child_process(parent: TcpSock, child: TcpSock, skb: SkBuff) -> Site | No
     return r
 
 
-# --- answers without a socket -----------------------------------------------------------------------------------------------------------------------
+# --- answers without a socket ---------------------------------------------------------------------
 
 
 def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
@@ -417,7 +465,11 @@ def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
     if c.flags & TCPHDR_RST:
         return
     rt = skb.dst
-    if sk is None and isinstance(rt, Rtable) and not (rt.rt_flags & RTCF_LOCAL and not rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)):
+    if (
+        sk is None
+        and isinstance(rt, Rtable)
+        and not (rt.rt_flags & RTCF_LOCAL and not rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST))
+    ):
         return
     tcp_parse_md5sig_option(skb)
     if c.flags & TCPHDR_ACK:
@@ -430,13 +482,33 @@ def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
     dev = skb.dev
     oif = sk.bound_dev_if if sk is not None else 0
     del dev
-    ip_send_unicast_reply(ipv4, tcp_v4_send_check(c.daddr, c.saddr, seg), c.daddr, c.saddr, c.dsfield, oif, sk.mark if sk is not None else 0)
+    ip_send_unicast_reply(
+        ipv4,
+        tcp_v4_send_check(c.daddr, c.saddr, seg),
+        c.daddr,
+        c.saddr,
+        c.dsfield,
+        oif,
+        sk.mark if sk is not None else 0,
+    )
     ipv4.tcp[TCP_MIB_OUTSEGS] += 1
     ipv4.tcp[TCP_MIB_OUTRSTS] += 1
 
 
-def tcp_v4_send_ack(ts: TcpState, saddr: int, sport: int, daddr: int, dport: int, seq: int, ack: int, win: int, stamp: tuple[int, int] | None,
-                    oif: int, tos: int, mark: int) -> None:
+def tcp_v4_send_ack(
+    ts: TcpState,
+    saddr: int,
+    sport: int,
+    daddr: int,
+    dport: int,
+    seq: int,
+    ack: int,
+    win: int,
+    stamp: tuple[int, int] | None,
+    oif: int,
+    tos: int,
+    mark: int,
+) -> None:
     """A bare ACK from (saddr, sport)."""
     options = tcp_options_write(0, -1, False, stamp, [])
     seg = _TCP.pack(sport, dport, seq, ack, (20 + len(options)) << 2, TCPHDR_ACK, win, 0, 0) + options
@@ -450,18 +522,42 @@ def now_ms(ts: TcpState) -> int:
 
 def tcp_v4_timewait_ack(ts: TcpState, tw: TimewaitSock) -> None:
     stamp = ((now_ms(ts) + tw.ts_offset) & M32, tw.ts_recent) if tw.ts_recent_stamp else None
-    tcp_v4_send_ack(ts, tw.loc_addr, tw.num, tw.rmt_addr, tw.rmt_port, tw.snd_nxt, tw.rcv_nxt, min(tw.rcv_wnd >> tw.rcv_wscale, 65535), stamp,
-                    tw.bound_dev_if, tw.tos, tw.mark)
+    tcp_v4_send_ack(
+        ts,
+        tw.loc_addr,
+        tw.num,
+        tw.rmt_addr,
+        tw.rmt_port,
+        tw.snd_nxt,
+        tw.rcv_nxt,
+        min(tw.rcv_wnd >> tw.rcv_wscale, 65535),
+        stamp,
+        tw.bound_dev_if,
+        tw.tos,
+        tw.mark,
+    )
 
 
 def tcp_v4_reqsk_send_ack(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> None:
     ts = lsk.ts
     stamp = ((now_ms(ts) + req.ts_off) & M32, req.ts_recent) if req.tstamp_ok else None
-    tcp_v4_send_ack(ts, req.loc_addr, req.num, req.rmt_addr, req.rmt_port, (req.snt_isn + 1) & M32, req.rcv_nxt,
-                    min(req.rsk_rcv_wnd >> req.rcv_wscale, 65535), stamp, 0, tcb(skb).dsfield, req.mark)
+    tcp_v4_send_ack(
+        ts,
+        req.loc_addr,
+        req.num,
+        req.rmt_addr,
+        req.rmt_port,
+        (req.snt_isn + 1) & M32,
+        req.rcv_nxt,
+        min(req.rsk_rcv_wnd >> req.rcv_wscale, 65535),
+        stamp,
+        0,
+        tcb(skb).dsfield,
+        req.mark,
+    )
 
 
-# --- requests -----------------------------------------------------------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------
 
 
 def inet_reqsk_alloc(ipv4: Ipv4, sk: TcpSock) -> RequestSock:
@@ -471,7 +567,16 @@ def inet_reqsk_alloc(ipv4: Ipv4, sk: TcpSock) -> RequestSock:
 def inet_csk_route_req(sk: TcpSock, req: RequestSock) -> Rtable | None:
     opt = req.opt
     daddr = opt.faddr if opt is not None and opt.srr else req.rmt_addr
-    fl4 = Flowi4(daddr, req.loc_addr, oif=sk.bound_dev_if, tos=sk.tos & 0x1C, proto=6, mark=req.mark, sport=req.num, dport=req.rmt_port)
+    fl4 = Flowi4(
+        daddr,
+        req.loc_addr,
+        oif=sk.bound_dev_if,
+        tos=sk.tos & 0x1C,
+        proto=6,
+        mark=req.mark,
+        sport=req.num,
+        dport=req.rmt_port,
+    )
     return ip_route_output_flow(sk.ipv4, fl4)
 
 
@@ -504,7 +609,8 @@ def tcp_openreq_init_rwin(req: RequestSock, sk: TcpSock, rt: Rtable) -> None:
     if init and full < init * mss:
         full = init * mss
     req.rsk_rcv_wnd, req.rsk_window_clamp, req.rcv_wscale = tcp_select_initial_window(
-        ts, full, mss - (12 if req.tstamp_ok else 0), clamp, req.wscale_ok, init)
+        ts, full, mss - (12 if req.tstamp_ok else 0), clamp, req.wscale_ok, init
+    )
 
 
 def tcp_try_fastopen(sk: TcpSock) -> None:
@@ -546,7 +652,20 @@ def tcp_make_synack(sk: TcpSock, req: RequestSock, rt: Rtable) -> SkBuff:
     flags = TCPHDR_SYN | TCPHDR_ACK
     if req.ecn_ok:
         flags |= TCPHDR_ECE
-    seg = _TCP.pack(req.num, req.rmt_port, req.snt_isn, req.rcv_nxt, (20 + len(options)) << 2, flags, min(req.rsk_rcv_wnd, 65535), 0, 0) + options
+    seg = (
+        _TCP.pack(
+            req.num,
+            req.rmt_port,
+            req.snt_isn,
+            req.rcv_nxt,
+            (20 + len(options)) << 2,
+            flags,
+            min(req.rsk_rcv_wnd, 65535),
+            0,
+            0,
+        )
+        + options
+    )
     skb = __alloc_skb(sk.net, 256 + 64)
     skb_put(skb, tcp_v4_send_check(req.loc_addr, req.rmt_addr, seg))
     ts.ipv4.tcp[TCP_MIB_OUTSEGS] += 1
@@ -588,8 +707,13 @@ def tcp_syn_flood_action(sk: TcpSock) -> bool:
     ts.ipv4.tcpext["TCPReqQFullDoCookies" if want else "TCPReqQFullDrop"] += 1
     if not sk.syn_flood_warned and ts.tcp_syncookies != 2:
         sk.syn_flood_warned = True
-        ts.ipv4.kernel.log.info("TCP: request_sock_TCP: Possible SYN flooding on port %s. %s." % (
-            "0.0.0.0:%d" % sk.num if ts.v.oow_limit else "%d" % sk.num, "Sending cookies" if want else "Dropping request"))
+        ts.ipv4.kernel.log.info(
+            "TCP: request_sock_TCP: Possible SYN flooding on port %s. %s."
+            % (
+                "0.0.0.0:%d" % sk.num if ts.v.oow_limit else "%d" % sk.num,
+                "Sending cookies" if want else "Dropping request",
+            )
+        )
     return want
 
 
@@ -655,6 +779,7 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     req.mark = sk.mark
     if c.ip_opt is not None and c.ip_opt.optlen:
         from rxpath.net.ipv4.ip_options import __ip_options_echo
+
         req.opt = __ip_options_echo(ipv4, skb, c.ip_opt)
     rt = tcp_v4_route_req(sk, req)
     if rt is None:
@@ -671,7 +796,13 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     if not isn:
         isn = new_isn
     th_ecn = c.flags & (TCPHDR_ECE | TCPHDR_CWR) == TCPHDR_ECE | TCPHDR_CWR
-    if th_ecn and ts.tcp_ecn and (not want_cookie or opt.saw_tstamp) and not c.word & 0x01000000 and (c.dsfield & 3 == 0 or True):
+    if (
+        th_ecn
+        and ts.tcp_ecn
+        and (not want_cookie or opt.saw_tstamp)
+        and not c.word & 0x01000000
+        and (c.dsfield & 3 == 0 or True)
+    ):
         req.ecn_ok = c.dsfield & 3 == 0
     if want_cookie:
         tcp_synq_overflow(sk)
@@ -714,6 +845,7 @@ def tcp_v4_syn_recv_sock(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> TcpSock
         adv = child.rx_opt.user_mss
     child.advmss = adv
     from rxpath.net.ipv4.tcp.rcvbuf import tcp_initialize_rcv_mss
+
     tcp_initialize_rcv_mss(child)
     inet_csk_reqsk_queue_drop(req)
     inet_hash(child)
@@ -747,7 +879,9 @@ def tcp_synack_rtt_meas(sk: TcpSock) -> None:
 
 
 def tcp_v4_cookie_check(sk: TcpSock, skb: SkBuff) -> TcpSock | None:
-    """An ACK for a listener may carry a cookie: the connection, the listener when it does not, None when it cannot be taken."""
+    """An ACK for a listener may carry a cookie: the connection, the listener when it does not, None when
+    it cannot be taken.
+    """
     c = tcb(skb)
     if c.flags & TCPHDR_SYN:
         return sk
@@ -802,7 +936,7 @@ def cookie_v4_check(sk: TcpSock, skb: SkBuff) -> TcpSock | None:
     return tcp_v4_syn_recv_sock(sk, skb, req)
 
 
-# --- active open --------------------------------------------------------------------------------------------------------------------------------------
+# --- active open ----------------------------------------------------------------------------------
 
 
 def tcp_v4_connect(sk: TcpSock, addr: int, port: int) -> None:
@@ -813,10 +947,13 @@ def tcp_v4_connect(sk: TcpSock, addr: int, port: int) -> None:
     opt = sk.inet_opt
     if opt is not None and opt.srr:
         nexthop = opt.faddr
-    fl4 = Flowi4(nexthop, sk.saddr, oif=sk.bound_dev_if, tos=sk.tos & 0x1C, proto=6, mark=sk.mark, sport=sk.sport, dport=port)
+    fl4 = Flowi4(
+        nexthop, sk.saddr, oif=sk.bound_dev_if, tos=sk.tos & 0x1C, proto=6, mark=sk.mark, sport=sk.sport, dport=port
+    )
     rt = ip_route_output_flow(ipv4, fl4)
     if rt is None:
         from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
+
         err = -fl4.error if fl4.error else ENETUNREACH
         if err == ENETUNREACH:
             ipv4.ip[IPSTATS_MIB_OUTNOROUTES] += 1
@@ -859,7 +996,7 @@ def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int) -> None:
     """connect: EINPROGRESS when it may not sleep.  Raises OSError."""
     api.lock(sk)
     try:
-        if sk.state == TCP_LISTEN or sk.state == TCP_ESTABLISHED and not sk.defer_connect:
+        if sk.state == TCP_LISTEN or (sk.state == TCP_ESTABLISHED and not sk.defer_connect):
             raise linux_error(EISCONN)
         if sk.state not in (TCP_CLOSE, TCP_SYN_SENT, TCP_SYN_RECV):
             raise linux_error(EISCONN)
@@ -908,7 +1045,7 @@ def inet_reqsk_purge(sk: TcpSock) -> None:
         api.tcp_disconnect_child(child)
 
 
-# --- ICMP -----------------------------------------------------------------------------------------------------------------------------------------------
+# --- ICMP -----------------------------------------------------------------------------------------
 
 
 def tcp_v4_mtu_reduced(sk: TcpSock) -> None:
@@ -916,6 +1053,7 @@ def tcp_v4_mtu_reduced(sk: TcpSock) -> None:
     if sk.state in (TCP_LISTEN, TCP_CLOSE):
         return
     from rxpath.net.ipv4.route import __ip_rt_update_pmtu
+
     rt = inet_sk_rebuild_header(sk)
     if rt is None:
         return
@@ -933,6 +1071,7 @@ def tcp_v4_mtu_reduced(sk: TcpSock) -> None:
 def tcp_simple_retransmit(sk: TcpSock) -> None:
     from rxpath.net.ipv4.tcp.output import tcp_current_mss, tcp_xmit_retransmit_queue
     from rxpath.net.ipv4.tcp.recovery import tcp_mark_skb_lost, tcp_set_ca_state
+
     mss = tcp_current_mss(sk)
     lost = sk.lost_out
     for t in sk.rtx_queue:
@@ -942,7 +1081,11 @@ def tcp_simple_retransmit(sk: TcpSock) -> None:
         return
     if sk.ca_state != 4:
         sk.high_seq = sk.snd_nxt
-        sk.snd_ssthresh = max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2)) if sk.snd_ssthresh < 0x7FFFFFFF else sk.snd_ssthresh
+        sk.snd_ssthresh = (
+            max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2))
+            if sk.snd_ssthresh < 0x7FFFFFFF
+            else sk.snd_ssthresh
+        )
         sk.prior_ssthresh = 0
         sk.undo_marker = 0
         tcp_set_ca_state(sk, 4)
@@ -973,13 +1116,29 @@ def tcp_v4_err(skb: SkBuff, info: int) -> int:
             return -2
     if isinstance(s, TimewaitSock):
         return 0
-    hard_err = {0: ENETUNREACH, 1: EHOSTUNREACH, 2: 92, 3: ECONNREFUSED, 4: 90, 5: 95, 6: ENETUNREACH, 7: 112, 8: 64, 9: ENETUNREACH, 10: EHOSTUNREACH,
-                11: ENETUNREACH, 12: EHOSTUNREACH, 13: EHOSTUNREACH, 14: EHOSTUNREACH, 15: EHOSTUNREACH}
+    hard_err = {
+        0: ENETUNREACH,
+        1: EHOSTUNREACH,
+        2: 92,
+        3: ECONNREFUSED,
+        4: 90,
+        5: 95,
+        6: ENETUNREACH,
+        7: 112,
+        8: 64,
+        9: ENETUNREACH,
+        10: EHOSTUNREACH,
+        11: ENETUNREACH,
+        12: EHOSTUNREACH,
+        13: EHOSTUNREACH,
+        14: EHOSTUNREACH,
+        15: EHOSTUNREACH,
+    }
     fatal = {2, 3, 4, 9, 10, 13, 14, 15}
     if isinstance(s, RequestSock):
         if seq != s.snt_isn:
             ipv4.tcpext["OutOfWindowIcmps"] += 1
-        elif type_ == 12 or type_ == 3 and code in (2, 3):
+        elif type_ == 12 or (type_ == 3 and code in (2, 3)):
             inet_csk_reqsk_queue_drop(s)
             tcp_listendrop(s.listener)
         return 0
@@ -1039,6 +1198,7 @@ def tcp_ld_RTO_revert(sk: TcpSock, seq: int) -> None:
     if sk.owned or seq != sk.snd_una or not sk.retransmits or not sk.backoff or not sk.rtx_queue:
         return
     from rxpath.net.ipv4.tcp.output import inet_csk_reset_xmit_timer, tcp_mstamp_refresh
+
     sk.backoff -= 1
     k = sk.ts.ipv4.kernel
     base = k.usecs_to_jiffies((sk.srtt_us >> 3) + sk.rttvar_us) if sk.srtt_us else k.hz
@@ -1049,14 +1209,17 @@ def tcp_ld_RTO_revert(sk: TcpSock, seq: int) -> None:
         inet_csk_reset_xmit_timer(sk, 1, k.usecs_to_jiffies(left))
     else:
         from rxpath.net.ipv4.tcp.timer import tcp_retransmit_timer
+
         tcp_retransmit_timer(sk)
 
 
-# --- what sockets call upwards -----------------------------------------------------------------------------------------------------------------------------
+# --- what sockets call upwards --------------------------------------------------------------------
 
 
 class TcpHandlers:
-    """The functions that lower rooms and the socket's methods reach by one table (struct proto, inet_connection_sock_af_ops)."""
+    """The functions that lower rooms and the socket's methods reach by one table (struct proto,
+    inet_connection_sock_af_ops).
+    """
 
     __slots__ = ("ts",)
 
@@ -1211,6 +1374,7 @@ def register_initcalls(k: Kernel, net: Net) -> None:
 def tcp_init(ipv4: Ipv4) -> None:
     """Register TCP with IPv4 (what inet_init and tcp_init do): protocol 6, SOCK_STREAM, sysctls, /proc/net/tcp."""
     from rxpath.net.ipv4.tcp.proc import tcp_proc_init, tcp_sysctl_init
+
     net = ipv4.net
     ts = TcpState(ipv4)
     ipv4.tcp_state = ts
@@ -1229,5 +1393,16 @@ def tcp_init(ipv4: Ipv4) -> None:
     tcp_proc_init(ts)
 
 
-__all__ = ["EADDRNOTAVAIL", "TCPHDR_FIN", "TCP_CLOSE_WAIT", "TCP_NEW_SYN_RECV", "TCP_TIME_WAIT", "__sk_dst_check", "jiffies", "reqsk_timeout",
-           "tcp_init", "tcp_v4_rcv", "tcp_write_xmit"]
+__all__ = [
+    "EADDRNOTAVAIL",
+    "TCPHDR_FIN",
+    "TCP_CLOSE_WAIT",
+    "TCP_NEW_SYN_RECV",
+    "TCP_TIME_WAIT",
+    "__sk_dst_check",
+    "jiffies",
+    "reqsk_timeout",
+    "tcp_init",
+    "tcp_v4_rcv",
+    "tcp_write_xmit",
+]

@@ -26,7 +26,15 @@ from rxpath.net.ipv4.tcp.seq import (
     between,
     s32,
 )
-from rxpath.net.ipv4.tcp.sites import SITE_INVALID_ACK, SITE_OVERWINDOW, SITE_PAWS, SITE_REQ_OLD, SITE_TSECR, SITE_TW, SITE_TW_PAWS
+from rxpath.net.ipv4.tcp.sites import (
+    SITE_INVALID_ACK,
+    SITE_OVERWINDOW,
+    SITE_PAWS,
+    SITE_REQ_OLD,
+    SITE_TSECR,
+    SITE_TW,
+    SITE_TW_PAWS,
+)
 from rxpath.net.ipv4.tcp.sock import RequestSock, RxOpt, TcpSock, TcpState, TimewaitSock, tcb
 from rxpath.net.ipv4.tcp.state import tcp_done
 from rxpath.sim.ledger import Site
@@ -59,7 +67,7 @@ def tcp_paws_reject(ts: TcpState, opt: RxOpt, rst: bool) -> bool:
     return not (rst and now - opt.ts_recent_stamp >= 60)
 
 
-# --- TIME_WAIT ------------------------------------------------------------------------------------------------------------------------------
+# --- TIME_WAIT ------------------------------------------------------------------------------------
 
 
 def inet_twsk_schedule(tw: TimewaitSock, timeo: int, rearm: bool) -> None:
@@ -102,6 +110,7 @@ def tcp_time_wait(sk: TcpSock, state: int, timeo: int) -> None:
         tw.rcv_nxt = sk.rcv_nxt
         tw.snd_nxt = sk.snd_nxt
         from rxpath.net.ipv4.tcp.rcvbuf import tcp_receive_window
+
         tw.rcv_wnd = tcp_receive_window(sk)
         tw.ts_recent = sk.rx_opt.ts_recent
         tw.ts_recent_stamp = sk.rx_opt.ts_recent_stamp
@@ -111,7 +120,6 @@ def tcp_time_wait(sk: TcpSock, state: int, timeo: int) -> None:
         tw.mark = sk.mark
         tw.reuse = sk.reuse
         tw.reuseport = sk.reuseport
-        tw.inode = sk.inode
         timeo = max(timeo, rto)
         if state == TCP_TIME_WAIT:
             timeo = timewait_len(ts)
@@ -140,6 +148,7 @@ def tcp_timewait_check_oow_rate_limit(tw: TimewaitSock, ts: TcpState, skb: SkBuf
 def tcp_timewait_state_process(tw: TimewaitSock, skb: SkBuff) -> tuple[int, Site]:
     """(what to do, where the segment ends)."""
     from rxpath.net.ipv4.tcp.sock import tcp_state_of
+
     ts = tcp_state_of(tw.ipv4)
     c = tcb(skb)
     opt = RxOpt()
@@ -183,8 +192,13 @@ def tcp_timewait_state_process(tw: TimewaitSock, skb: SkBuff) -> tuple[int, Site
             tw.ts_recent = opt.rcv_tsval
             tw.ts_recent_stamp = now_s
         return TCP_TW_SUCCESS, SITE_TW
-    if (syn and not rst and not c.flags & TCPHDR_ACK and not paws
-            and (after(c.seq, tw.rcv_nxt) or (opt.saw_tstamp and s32(tw.ts_recent - opt.rcv_tsval) < 0))):
+    if (
+        syn
+        and not rst
+        and not c.flags & TCPHDR_ACK
+        and not paws
+        and (after(c.seq, tw.rcv_nxt) or (opt.saw_tstamp and s32(tw.ts_recent - opt.rcv_tsval) < 0))
+    ):
         c.tw_isn = (tw.snd_nxt + 65535 + 2) & M32 or 1
         return TCP_TW_SYN, SITE_TW
     site = SITE_TW
@@ -216,7 +230,7 @@ def tcp_twsk_unique(sk: TcpSock, tw: TimewaitSock) -> bool:
     return False
 
 
-# --- requests ---------------------------------------------------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------
 
 
 def req_key(req: RequestSock) -> tuple[int, int, int, int]:
@@ -228,6 +242,7 @@ def inet_csk_reqsk_queue_drop(req: RequestSock) -> bool:
     if not req.hashed:
         return False
     from rxpath.net.ipv4.tcp.sock import tcp_state_of
+
     ts = tcp_state_of(req.ipv4)
     req.hashed = False
     key = req_key(req)
@@ -308,14 +323,51 @@ def tcp_create_openreq_child(listener: TcpSock, req: RequestSock, skb: SkBuff) -
 
 
 INHERITED: Final = (
-    "rcvbuf", "sndbuf", "userlocks", "rcvlowat", "rcvtimeo", "sndtimeo", "reuse", "reuseport", "bound_dev_if", "priority", "keepalive",
-    "urginline", "linger", "lingertime", "tos", "uc_ttl", "min_ttl", "pmtudisc", "recverr", "cmsg_flags", "nonagle", "keepalive_intvl",
-    "keepalive_probes", "linger2", "user_timeout", "ca_ops", "scaling_ratio", "notsent_lowat", "rcvtstamp", "rcvtstampns", "filter", "uid",
-    "transparent", "freebind", "busy_poll", "thin_lto", "rto_min", "delack_max")
+    "rcvbuf",
+    "sndbuf",
+    "userlocks",
+    "rcvlowat",
+    "rcvtimeo",
+    "sndtimeo",
+    "reuse",
+    "reuseport",
+    "bound_dev_if",
+    "priority",
+    "keepalive",
+    "urginline",
+    "linger",
+    "lingertime",
+    "tos",
+    "uc_ttl",
+    "min_ttl",
+    "pmtudisc",
+    "recverr",
+    "cmsg_flags",
+    "nonagle",
+    "keepalive_intvl",
+    "keepalive_probes",
+    "linger2",
+    "user_timeout",
+    "ca_ops",
+    "scaling_ratio",
+    "notsent_lowat",
+    "rcvtstamp",
+    "rcvtstampns",
+    "filter",
+    "uid",
+    "transparent",
+    "freebind",
+    "busy_poll",
+    "thin_lto",
+    "rto_min",
+    "delack_max",
+)
 
 
 def tcp_check_req(listener: TcpSock, skb: SkBuff, req: RequestSock) -> tuple[TcpSock | None, Site]:
-    """A segment for a request: the listener itself (it shall answer), the new connection, or None (ended at the site)."""
+    """A segment for a request: the listener itself (it shall answer), the new connection, or None (ended
+    at the site).
+    """
     ts = listener.ts
     ipv4 = ts.ipv4
     ext = ipv4.tcpext
@@ -390,7 +442,7 @@ def _embryonic(listener: TcpSock, skb: SkBuff, req: RequestSock, flg: int) -> tu
 
 def _oow(req: RequestSock, ts: TcpState, skb: SkBuff) -> bool:
     c = tcb(skb)
-    if c.seq != c.end_seq and not c.flags & TCPHDR_SYN or not ts.v.oow_limit:
+    if (c.seq != c.end_seq and not c.flags & TCPHDR_SYN) or not ts.v.oow_limit:
         return False
     now = ts.ipv4.kernel.jiffies()
     if req.last_oow_ack_time and 0 <= now - req.last_oow_ack_time < ts.tcp_invalid_ratelimit:

@@ -13,7 +13,14 @@ from typing import Final
 from rxpath.kernel.errno import EAGAIN, EHOSTUNREACH
 from rxpath.net.core.skbuff import SkBuff, __alloc_skb, skb_put
 from rxpath.net.core.sock import SOCK_RCVBUF_LOCK, sock_def_write_space
-from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTOCTETS, IPSTATS_MIB_OUTPKTS, IPSTATS_MIB_OUTREQUESTS, TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS, TCP_MIB_RETRANSSEGS
+from rxpath.net.ipv4.mib import (
+    IPSTATS_MIB_OUTOCTETS,
+    IPSTATS_MIB_OUTPKTS,
+    IPSTATS_MIB_OUTREQUESTS,
+    TCP_MIB_OUTRSTS,
+    TCP_MIB_OUTSEGS,
+    TCP_MIB_RETRANSSEGS,
+)
 from rxpath.net.ipv4.route import Rtable, ipv4_mtu
 from rxpath.net.ipv4.tcp.ipxmit import __sk_dst_check, ip_queue_xmit
 from rxpath.net.ipv4.tcp.options import tcp_options_write
@@ -21,7 +28,6 @@ from rxpath.net.ipv4.tcp.rcvbuf import tcp_full_space, tcp_select_initial_window
 from rxpath.net.ipv4.tcp.seq import (
     M32,
     TCP_CLOSE,
-    TCP_SYN_SENT,
     TCPF_CLOSE,
     TCPF_LISTEN,
     TCPF_SYN_SENT,
@@ -453,8 +459,32 @@ def tcp_slow_start_after_idle_check(sk: TcpSock) -> None:
         tcp_cwnd_restart(sk, delta)
 
 
+def tcp_tso_should_defer(sk: TcpSock, mss: int) -> bool:
+    """Wait for a larger super-packet: the window has room for less than a third of itself, and an ACK will
+    come soon.
+    """
+    if not sk.packets_out or not sk.rtx_queue or sk.ca_state >= TCP_CA_Recovery:
+        return False
+    wq = sk.write_queue
+    if len(wq) < 2 or wq[-1].flags & TCPHDR_FIN:
+        return False
+    room = (tcp_wnd_end(sk) - wq[0].seq) & M32
+    limit = min(room, (sk.snd_cwnd - tcp_packets_in_flight(sk)) * mss)
+    if limit >= (65535 - 320) // mss * mss or limit >= (sk.write_seq - wq[0].seq) & M32:
+        return False
+    div = sk.ts.tcp_tso_win_divisor
+    if div:
+        if limit >= min(sk.snd_wnd, sk.snd_cwnd * mss) // div:
+            return False
+    elif limit > 3 * mss:
+        return False
+    return sk.mstamp_us - sk.rtx_queue[0].tx_us >= sk.srtt_us >> 4
+
+
 def tcp_gso_group(sk: TcpSock, mss: int) -> int:
-    """How many of the waiting segments Linux sends as one super-packet: half of the congestion window, the peer's window, 64 KB."""
+    """How many of the waiting segments Linux sends as one super-packet: half of the congestion window, the
+    peer's window, 64 KB.
+    """
     quota = min(max(sk.snd_cwnd >> 1, 1), max(sk.snd_cwnd - tcp_packets_in_flight(sk), 1), max(65535 // mss - 1, 1))
     n = 0
     end = tcp_wnd_end(sk)
@@ -507,6 +537,9 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
         if t.eor and not t.data and not t.flags & TCPHDR_FIN:
             break
         inside = group > 0
+        if not inside and not push_one and tcp_tso_should_defer(sk, mss):
+            limited = True
+            break
         if not inside and not push_one:
             group = tcp_gso_group(sk, mss)
             of_many = group > 1
@@ -860,7 +893,12 @@ def tcp_connect_init(sk: TcpSock) -> None:
     opt_len = sk.header_len - 20
     init = sk.v.init_rcv_wnd_segments
     sk.rcv_wnd, sk.window_clamp, sk.rx_opt.rcv_wscale = tcp_select_initial_window(
-        ts, full, sk.advmss - (opt_len if sk.rx_opt.ts_recent_stamp else 0), sk.window_clamp, bool(ts.tcp_window_scaling), init
+        ts,
+        full,
+        sk.advmss - (opt_len if sk.rx_opt.ts_recent_stamp else 0),
+        sk.window_clamp,
+        bool(ts.tcp_window_scaling),
+        init,
     )
     sk.rcv_ssthresh = sk.rcv_wnd
     sk.err = 0

@@ -11,8 +11,10 @@ from rxpath.kernel.errno import EINVAL, ENOENT, linux_error
 from rxpath.net.ipv4.tcp.seq import M32, TCP_LISTEN, TCP_SYN_RECV
 from rxpath.net.ipv4.tcp.sock import RequestSock, TcpSock, TcpState, TimewaitSock
 
-HEADER: Final = ("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
-                 "                                                     ")
+HEADER: Final = (
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+    "                                                     "
+)
 
 
 def _addr(a: int, p: int) -> str:
@@ -40,24 +42,72 @@ def get_tcp4_sock(ts: TcpState, sk: TcpSock, i: int) -> str:
         rx = 0
     hz = ts.ipv4.kernel.hz
     slow = -1 if sk.snd_ssthresh >= 0x7FFFFFFF else sk.snd_ssthresh
-    ref = 1 + (1 if sk.retransmit_timer.queued else 0) + (1 if sk.delack_timer.queued else 0) + (1 if sk.keepalive_timer.queued else 0)
+    ref = (
+        1
+        + (1 if sk.retransmit_timer.queued else 0)
+        + (1 if sk.delack_timer.queued else 0)
+        + (1 if sk.keepalive_timer.queued else 0)
+    )
     return "%4d: %s %s %02X %08X:%08X %02X:%08X %08X %5d %8d %d %d %016x %d %d %d %d %d" % (
-        i, _addr(sk.rcv_saddr, sk.sport or sk.num), _addr(sk.daddr, sk.dport), sk.state, (sk.write_seq - sk.snd_una) & M32, rx, active,
-        _clock(ts, when), sk.retransmits, sk.uid, sk.probes_out, 0 if sk.orphan or sk.listener is not None else sk.inode, ref, 0,
-        sk.rto * 100 // hz, sk.ato * 100 // hz, sk.ack_quick << 1 | int(sk.pingpong >= ts.tcp_pingpong_thresh), sk.snd_cwnd,
-        0 if sk.state == TCP_LISTEN else slow)
+        i,
+        _addr(sk.rcv_saddr, sk.sport or sk.num),
+        _addr(sk.daddr, sk.dport),
+        sk.state,
+        (sk.write_seq - sk.snd_una) & M32,
+        rx,
+        active,
+        _clock(ts, when),
+        sk.retransmits,
+        sk.uid,
+        sk.probes_out,
+        0 if sk.orphan or sk.listener is not None else sk.inode,
+        ref,
+        0,
+        sk.rto * 100 // hz,
+        sk.ato * 100 // hz,
+        sk.ack_quick << 1 | int(sk.pingpong >= ts.tcp_pingpong_thresh),
+        sk.snd_cwnd,
+        0 if sk.state == TCP_LISTEN else slow,
+    )
 
 
 def get_openreq4(ts: TcpState, req: RequestSock, i: int) -> str:
     when = req.timer.expires if req.timer is not None else 0
     return "%4d: %s %s %02X %08X:%08X %02X:%08X %08X %5d %8d %d %d %016x" % (
-        i, _addr(req.loc_addr, req.num), _addr(req.rmt_addr, req.rmt_port), TCP_SYN_RECV, 0, 0, 1, _clock(ts, when), req.num_timeout,
-        req.listener.uid, 0, 0, 0, 0)
+        i,
+        _addr(req.loc_addr, req.num),
+        _addr(req.rmt_addr, req.rmt_port),
+        TCP_SYN_RECV,
+        0,
+        0,
+        1,
+        _clock(ts, when),
+        req.num_timeout,
+        req.listener.uid,
+        0,
+        0,
+        0,
+        0,
+    )
 
 
 def get_timewait4_sock(ts: TcpState, tw: TimewaitSock, i: int) -> str:
     return "%4d: %s %s %02X %08X:%08X %02X:%08X %08X %5d %8d %d %d %016x" % (
-        i, _addr(tw.loc_addr, tw.num), _addr(tw.rmt_addr, tw.rmt_port), tw.substate, 0, 0, 3, _clock(ts, tw.timer.expires), 0, 0, 0, 0, 3, 0)
+        i,
+        _addr(tw.loc_addr, tw.num),
+        _addr(tw.rmt_addr, tw.rmt_port),
+        tw.substate,
+        0,
+        0,
+        3,
+        _clock(ts, tw.timer.expires),
+        0,
+        0,
+        0,
+        0,
+        3,
+        0,
+    )
 
 
 def tcp4_text(ts: TcpState) -> str:
@@ -85,7 +135,9 @@ def tcp_proc_init(ts: TcpState) -> None:
 
 
 class _Int:
-    """One plain integer sysctl bound to an attribute of TcpState; `scale` > 1: the file is in seconds (or ms), the value in jiffies."""
+    """One plain integer sysctl bound to an attribute of TcpState; `scale` > 1: the file is in seconds (or
+    ms), the value in jiffies.
+    """
 
     __slots__ = ("ts", "attr", "num", "den")
 
@@ -103,19 +155,57 @@ class _Int:
 
 
 INTS: Final[tuple[tuple[str, int, int], ...]] = (
-    ("tcp_syncookies", 0, 255), ("tcp_timestamps", 0, 255), ("tcp_window_scaling", 0, 255), ("tcp_sack", 0, 255), ("tcp_dsack", 0, 255),
-    ("tcp_ecn", 0, 255), ("tcp_ecn_fallback", 0, 1), ("tcp_retries1", 0, 255), ("tcp_retries2", 0, 255), ("tcp_syn_retries", 1, 127),
-    ("tcp_synack_retries", 0, 255), ("tcp_keepalive_probes", 0, 255), ("tcp_abort_on_overflow", 0, 255), ("tcp_rfc1337", 0, 255),
-    ("tcp_stdurg", 0, 255), ("tcp_max_syn_backlog", 0, 2147483647), ("tcp_adv_win_scale", -31, 31), ("tcp_app_win", 0, 31),
-    ("tcp_moderate_rcvbuf", 0, 255), ("tcp_shrink_window", 0, 1), ("tcp_challenge_ack_limit", 0, 2147483647),
-    ("tcp_comp_sack_delay_ns", 0, 2147483647), ("tcp_comp_sack_slack_ns", 0, 2147483647), ("tcp_comp_sack_nr", 0, 255), ("tcp_tw_reuse", 0, 2),
-    ("tcp_max_tw_buckets", 0, 2147483647), ("tcp_max_orphans", 0, 2147483647), ("tcp_orphan_retries", 0, 255), ("tcp_reordering", 0, 2147483647),
-    ("tcp_max_reordering", 0, 2147483647), ("tcp_recovery", 0, 255), ("tcp_early_retrans", 0, 4), ("tcp_slow_start_after_idle", 0, 255),
-    ("tcp_base_mss", 0, 2147483647), ("tcp_min_snd_mss", 48, 65535), ("tcp_mtu_probing", 0, 255), ("tcp_no_metrics_save", 0, 255),
-    ("tcp_low_latency", 0, 2147483647), ("tcp_workaround_signed_windows", 0, 255), ("tcp_retrans_collapse", 0, 255), ("tcp_frto", 0, 255),
-    ("tcp_limit_output_bytes", 0, 2147483647), ("tcp_autocorking", 0, 255), ("tcp_fastopen", 0, 2147483647),
-    ("tcp_thin_linear_timeouts", 0, 255), ("tcp_fwmark_accept", 0, 255), ("tcp_migrate_req", 0, 1), ("tcp_min_tso_segs", 0, 255),
-    ("tcp_tso_win_divisor", 0, 255), ("tcp_reflect_tos", 0, 1))
+    ("tcp_syncookies", 0, 255),
+    ("tcp_timestamps", 0, 255),
+    ("tcp_window_scaling", 0, 255),
+    ("tcp_sack", 0, 255),
+    ("tcp_dsack", 0, 255),
+    ("tcp_ecn", 0, 255),
+    ("tcp_ecn_fallback", 0, 1),
+    ("tcp_retries1", 0, 255),
+    ("tcp_retries2", 0, 255),
+    ("tcp_syn_retries", 1, 127),
+    ("tcp_synack_retries", 0, 255),
+    ("tcp_keepalive_probes", 0, 255),
+    ("tcp_abort_on_overflow", 0, 255),
+    ("tcp_rfc1337", 0, 255),
+    ("tcp_stdurg", 0, 255),
+    ("tcp_max_syn_backlog", 0, 2147483647),
+    ("tcp_adv_win_scale", -31, 31),
+    ("tcp_app_win", 0, 31),
+    ("tcp_moderate_rcvbuf", 0, 255),
+    ("tcp_shrink_window", 0, 1),
+    ("tcp_challenge_ack_limit", 0, 2147483647),
+    ("tcp_comp_sack_delay_ns", 0, 2147483647),
+    ("tcp_comp_sack_slack_ns", 0, 2147483647),
+    ("tcp_comp_sack_nr", 0, 255),
+    ("tcp_tw_reuse", 0, 2),
+    ("tcp_max_tw_buckets", 0, 2147483647),
+    ("tcp_max_orphans", 0, 2147483647),
+    ("tcp_orphan_retries", 0, 255),
+    ("tcp_reordering", 0, 2147483647),
+    ("tcp_max_reordering", 0, 2147483647),
+    ("tcp_recovery", 0, 255),
+    ("tcp_early_retrans", 0, 4),
+    ("tcp_slow_start_after_idle", 0, 255),
+    ("tcp_base_mss", 0, 2147483647),
+    ("tcp_min_snd_mss", 48, 65535),
+    ("tcp_mtu_probing", 0, 255),
+    ("tcp_no_metrics_save", 0, 255),
+    ("tcp_low_latency", 0, 2147483647),
+    ("tcp_workaround_signed_windows", 0, 255),
+    ("tcp_retrans_collapse", 0, 255),
+    ("tcp_frto", 0, 255),
+    ("tcp_limit_output_bytes", 0, 2147483647),
+    ("tcp_autocorking", 0, 255),
+    ("tcp_fastopen", 0, 2147483647),
+    ("tcp_thin_linear_timeouts", 0, 255),
+    ("tcp_fwmark_accept", 0, 255),
+    ("tcp_migrate_req", 0, 1),
+    ("tcp_min_tso_segs", 0, 255),
+    ("tcp_tso_win_divisor", 0, 255),
+    ("tcp_reflect_tos", 0, 1),
+)
 
 
 def tcp_sysctl_init(ts: TcpState) -> None:

@@ -356,10 +356,13 @@ def tcp_rcv_space_adjust(sk: TcpSock) -> None:
     if tp.on:
         tp.fire(sk)
     sk.mstamp_us = now = sk.ts.ipv4.kernel.engine.now // 1000
-    # both times have a floor of 1 us: reading takes some
-    if max(now - sk.rcvq_time, 1) < sk.rcv_rtt_us >> 3 or sk.rcv_rtt_us == 0:
+    # both times have a floor of 1 us (reading takes some), used up by one measurement
+    if (now - sk.rcvq_time or 1) < sk.rcv_rtt_us >> 3 or sk.rcv_rtt_us == 0:
         return
     copied = (sk.copied_seq - sk.rcvq_seq) & M32
+    if sk.v.rcvbuf_grow == "v6_18":
+        # what still waits in the queue does not count as read at the sender's pace
+        copied -= (sk.rcv_nxt - sk.copied_seq) & M32
     space = sk.rcvq_space
     if copied > space:
         kind = sk.v.rcvbuf_grow
@@ -384,7 +387,7 @@ def tcp_rcv_space_adjust(sk: TcpSock) -> None:
                     sk.window_clamp = tcp_win_from_space(sk, rcvbuf) if kind == "v5_15" else rcvwin
             sk.rcvq_space = copied
     sk.rcvq_seq = sk.copied_seq
-    sk.rcvq_time = now
+    sk.rcvq_time = now + 1
 
 
 # --- pruning ------------------------------------------------------------------------------------------------

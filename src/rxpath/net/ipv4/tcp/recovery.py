@@ -386,4 +386,5 @@ def tcp_try_keep_open(sk: TcpSock) -> None:
 
 def tcp_rearm_rto_(sk: TcpSock) -> None:
     from rxpath.net.ipv4.tcp.output import tcp_rearm_rto
+
     tcp_rearm_rto(sk)

@@ -361,7 +361,9 @@ class TimewaitSock:
 
 
 class TcpSock(InetSock):
-    """`struct tcp_sock` with inet_connection_sock.  Times ending in _us in microseconds of the engine, jiffies else."""
+    """`struct tcp_sock` with inet_connection_sock.  Times ending in _us in microseconds of the engine,
+    jiffies else.
+    """
 
     __slots__ = (
         "ts",
@@ -828,7 +830,9 @@ class TcpSock(InetSock):
 
 
 class TcpState:
-    """TCP of one namespace: tables by address and port, and the sysctls' values (jiffies where Linux keeps jiffies)."""
+    """TCP of one namespace: tables by address and port, and the sysctls' values (jiffies where Linux keeps
+    jiffies).
+    """
 
     __slots__ = (
         "ipv4",

@@ -48,7 +48,9 @@ def tcp_set_state(sk: TcpSock, state: int) -> None:
 
 
 def end_unread(sk: Sock, skb: SkBuff, purge: bool) -> None:
-    """A queued segment that nobody will read.  `purge`: Linux shows it as a drop (QUEUE_PURGE); a bare FIN was used all the same."""
+    """A queued segment that nobody will read.  `purge`: Linux shows it as a drop (QUEUE_PURGE); a bare FIN
+    was used all the same.
+    """
     if skb.sk is sk:
         skb.sk = None
         sock_rfree(sk, skb.truesize)

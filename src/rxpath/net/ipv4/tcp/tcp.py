@@ -157,7 +157,7 @@ _INFO_HEAD: Final = Struct("<8B24I")
 _INFO_TAIL: Final = Struct("<4Q6I4Q2I2Q5I")
 
 
-# --- the lock ------------------------------------------------------------------------------------------------------------------------------
+# --- the lock -------------------------------------------------------------------------------------
 
 
 def lock(sk: TcpSock) -> None:
@@ -181,6 +181,7 @@ def tcp_release_cb(sk: TcpSock) -> None:
     f = sk.tsq_flags
     sk.tsq_flags = 0
     from rxpath.net.ipv4.tcp.timer import tcp_delack_timer_handler, tcp_write_timer_handler
+
     if f & 2:
         tcp_write_timer_handler(sk)
     if f & 4:
@@ -210,7 +211,9 @@ def deadline_of(sk: TcpSock, timeo: int) -> int:
 
 
 def wait(sk: TcpSock, deadline: int) -> bool:
-    """Sleep until the socket's wait queue is woken; the lock is given up meanwhile.  False: time is up or nobody may sleep."""
+    """Sleep until the socket's wait queue is woken; the lock is given up meanwhile.  False: time is up or
+    nobody may sleep.
+    """
     task = current_task(sk.net)
     if deadline == 0 or task is None:
         return False
@@ -236,7 +239,7 @@ def sk_wait_data(sk: TcpSock, deadline: int) -> bool:
     return wait(sk, deadline)
 
 
-# --- listen and accept ---------------------------------------------------------------------------------------------------------------------
+# --- listen and accept ----------------------------------------------------------------------------
 
 
 def inet_listen(sk: TcpSock, backlog: int) -> None:
@@ -314,7 +317,7 @@ sys_listen = __sys_listen
 sys_accept = __sys_accept4
 
 
-# --- send ------------------------------------------------------------------------------------------------------------------------------------
+# --- send -----------------------------------------------------------------------------------------
 
 
 def forced_push(sk: TcpSock) -> bool:
@@ -380,12 +383,12 @@ def tcp_sendmsg_locked(sk: TcpSock, data: bytes, flags: int) -> int:
                     raise linux_error(sock_error(sk) or EPIPE)
                 mss = tcp_current_mss(sk)
                 continue
-            chunk = data[copied:copied + mss]
+            chunk = data[copied : copied + mss]
             tcp_slow_start_check(sk)
             t = TxSkb(sk.write_seq, chunk, TCPHDR_ACK)
             tcp_queue_skb(sk, t)
         else:
-            chunk = data[copied:copied + room]
+            chunk = data[copied : copied + room]
             t.data += chunk
             t.end_seq = (t.end_seq + len(chunk)) & M32
             t.truesize += len(chunk)
@@ -413,10 +416,11 @@ def size_goal_segs(sk: TcpSock, mss: int) -> int:
 
 def tcp_slow_start_check(sk: TcpSock) -> None:
     from rxpath.net.ipv4.tcp.output import tcp_slow_start_after_idle_check
+
     tcp_slow_start_after_idle_check(sk)
 
 
-# --- receive -----------------------------------------------------------------------------------------------------------------------------------
+# --- receive --------------------------------------------------------------------------------------
 
 
 def tcp_cleanup_rbuf(sk: TcpSock, copied: int) -> None:
@@ -428,8 +432,11 @@ def __tcp_cleanup_rbuf(sk: TcpSock, copied: int) -> None:
     now = False
     if sk.ack_pending & ICSK_ACK_SCHED:
         p = sk.ack_pending
-        if ((sk.rcv_nxt - sk.rcv_wup) & M32 > sk.rcv_mss
-                or (copied > 0 and (p & ICSK_ACK_PUSHED2 or (p & ICSK_ACK_PUSHED and sk.pingpong < sk.ts.tcp_pingpong_thresh)) and not sk.rmem_alloc)):
+        if (sk.rcv_nxt - sk.rcv_wup) & M32 > sk.rcv_mss or (
+            copied > 0
+            and (p & ICSK_ACK_PUSHED2 or (p & ICSK_ACK_PUSHED and sk.pingpong < sk.ts.tcp_pingpong_thresh))
+            and not sk.rmem_alloc
+        ):
             now = True
     if copied > 0 and not now and not sk.shutdown & RCV_SHUTDOWN:
         win = tcp_receive_window(sk)
@@ -542,7 +549,7 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
                     break
                 if sk.err:
                     raise linux_error(sock_error(sk))
-                if sk.receive_queue and tcb(sk.receive_queue[-1]).end_seq != seq or sk.shutdown & RCV_SHUTDOWN:
+                if (sk.receive_queue and tcb(sk.receive_queue[-1]).end_seq != seq) or sk.shutdown & RCV_SHUTDOWN:
                     continue
                 raise linux_error(EAGAIN)
             if peek:
@@ -578,7 +585,7 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
             if found.frag_list is not None:
                 found.linearize()
             p = found.data + off
-            parts.append(found.head[p:p + used])
+            parts.append(found.head[p : p + used])
         seq = (seq + used) & M32
         copied += used
         left -= used
@@ -599,7 +606,7 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
             break
         if not peek:
             tcp_eat_recv_skb(sk, found)
-    m.data = b"".join(parts)
+    m.data = bytes(copied) if flags & MSG_TRUNC else b"".join(parts)
     m.n = copied
     if last_skb is not None and (sk.rcvtstamp or sk.tsflags):
         sock_recv_cmsgs(m, sk, last_skb)
@@ -660,10 +667,20 @@ def tcp_poll(sk: TcpSock) -> int:
     return mask
 
 
-# --- ending --------------------------------------------------------------------------------------------------------------------------------------
+# --- ending ---------------------------------------------------------------------------------------
 
-_NEW_STATE: Final = {1: (TCP_FIN_WAIT1, True), 2: (TCP_CLOSE, False), 3: (TCP_FIN_WAIT1, True), 4: (TCP_FIN_WAIT1, False), 5: (TCP_FIN_WAIT2, False),
-                     7: (TCP_CLOSE, False), 8: (TCP_LAST_ACK, True), 9: (TCP_LAST_ACK, False), 10: (TCP_CLOSE, False), 11: (11, False)}
+_NEW_STATE: Final = {
+    1: (TCP_FIN_WAIT1, True),
+    2: (TCP_CLOSE, False),
+    3: (TCP_FIN_WAIT1, True),
+    4: (TCP_FIN_WAIT1, False),
+    5: (TCP_FIN_WAIT2, False),
+    7: (TCP_CLOSE, False),
+    8: (TCP_LAST_ACK, True),
+    9: (TCP_LAST_ACK, False),
+    10: (TCP_CLOSE, False),
+    11: (11, False),
+}
 
 
 def tcp_close_state(sk: TcpSock) -> bool:
@@ -762,6 +779,7 @@ def __tcp_close(sk: TcpSock, deadline: int) -> None:
     if sk.state == TCP_FIN_WAIT2:
         from rxpath.net.ipv4.tcp.input import tcp_fin_time
         from rxpath.net.ipv4.tcp.minisocks import tcp_time_wait, timewait_len
+
         if sk.linger2 < 0:
             tcp_set_state(sk, TCP_CLOSE)
             tcp_send_active_reset_closed(sk)
@@ -842,7 +860,7 @@ def tcp_disconnect(sk: TcpSock, locked: bool = False) -> None:
         release_sock(sk)
 
 
-# --- options -----------------------------------------------------------------------------------------------------------------------------------------
+# --- options --------------------------------------------------------------------------------------
 
 
 def tcp_set_rcvlowat(sk: TcpSock, val: int) -> None:
@@ -990,7 +1008,9 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
             raise linux_error(EINVAL)
         sk.inq_hint = val
     elif optname in (TCP_MD5SIG, TCP_REPAIR, TCP_FASTOPEN):
-        raise linux_error(ENOTSUP, {TCP_MD5SIG: "TCP_MD5SIG", TCP_REPAIR: "TCP_REPAIR", TCP_FASTOPEN: "TCP_FASTOPEN"}[optname])
+        raise linux_error(
+            ENOTSUP, {TCP_MD5SIG: "TCP_MD5SIG", TCP_REPAIR: "TCP_REPAIR", TCP_FASTOPEN: "TCP_FASTOPEN"}[optname]
+        )
     else:
         raise linux_error(ENOPROTOOPT, f"SOL_TCP option {optname}")
 
@@ -1041,8 +1061,12 @@ def tcp_get_info(sk: TcpSock) -> bytes:
     tick_us = 1_000_000 // sk.ts.ipv4.kernel.hz
     ms = 1000 // sk.ts.ipv4.kernel.hz
     now = jiffies(sk)
-    opts = ((TCPI_OPT_TIMESTAMPS if o.tstamp_ok else 0) | (TCPI_OPT_SACK if o.sack_ok else 0)
-            | (TCPI_OPT_WSCALE if o.wscale_ok else 0) | (TCPI_OPT_ECN if sk.ecn_flags & 1 else 0))
+    opts = (
+        (TCPI_OPT_TIMESTAMPS if o.tstamp_ok else 0)
+        | (TCPI_OPT_SACK if o.sack_ok else 0)
+        | (TCPI_OPT_WSCALE if o.wscale_ok else 0)
+        | (TCPI_OPT_ECN if sk.ecn_flags & 1 else 0)
+    )
     listen = sk.state == TCP_LISTEN
     rt = sk.dst
     pmtu = sk.pmtu_cookie
@@ -1052,20 +1076,82 @@ def tcp_get_info(sk: TcpSock) -> bytes:
     if listen:
         unacked, sacked = sk.ack_backlog, sk.max_ack_backlog
     head = _INFO_HEAD.pack(
-        sk.state, sk.ca_state, sk.retransmits & 255, sk.probes_out & 255, sk.backoff & 255, opts,
-        (o.snd_wscale & 15 | (o.rcv_wscale & 15) << 4) if o.wscale_ok else 0, 0,
-        sk.rto * tick_us, sk.ato * tick_us, sk.mss_cache, sk.rcv_mss, unacked, sacked, sk.lost_out, sk.retrans_out, 0,
-        (max(now - sk.lsndtime, 0) * ms & M32), 0, (max(now - sk.lrcvtime, 0) * ms & M32), (max(now - sk.rcv_tstamp, 0) * ms & M32),
-        pmtu, sk.rcv_ssthresh, sk.srtt_us >> 3, sk.mdev_us >> 2, sk.snd_ssthresh & M32, sk.snd_cwnd, sk.advmss, sk.reordering,
-        sk.rcv_rtt_us >> 3, sk.rcvq_space, sk.total_retrans)
+        sk.state,
+        sk.ca_state,
+        sk.retransmits & 255,
+        sk.probes_out & 255,
+        sk.backoff & 255,
+        opts,
+        (o.snd_wscale & 15 | (o.rcv_wscale & 15) << 4) if o.wscale_ok else 0,
+        0,
+        sk.rto * tick_us,
+        sk.ato * tick_us,
+        sk.mss_cache,
+        sk.rcv_mss,
+        unacked,
+        sacked,
+        sk.lost_out,
+        sk.retrans_out,
+        0,
+        (max(now - sk.lsndtime, 0) * ms & M32),
+        0,
+        (max(now - sk.lrcvtime, 0) * ms & M32),
+        (max(now - sk.rcv_tstamp, 0) * ms & M32),
+        pmtu,
+        sk.rcv_ssthresh,
+        sk.srtt_us >> 3,
+        sk.mdev_us >> 2,
+        sk.snd_ssthresh & M32,
+        sk.snd_cwnd,
+        sk.advmss,
+        sk.reordering,
+        sk.rcv_rtt_us >> 3,
+        sk.rcvq_space,
+        sk.total_retrans,
+    )
     notsent = (sk.write_seq - sk.snd_nxt) & M32
     tail = _INFO_TAIL.pack(
-        0, (1 << 64) - 1, sk.bytes_acked, sk.bytes_received, sk.segs_out, sk.segs_in,
-        notsent if notsent < 1 << 31 else 0, sk.rtt_min_us & M32, sk.data_segs_in, sk.data_segs_out,
-        0, 0, 0, 0, sk.delivered, sk.delivered_ce, sk.bytes_sent, sk.bytes_retrans, sk.dsack_dups, sk.reord_seen, sk.rcv_ooopack,
-        sk.snd_wnd & M32, sk.rcv_wnd & M32)
+        0,
+        (1 << 64) - 1,
+        sk.bytes_acked,
+        sk.bytes_received,
+        sk.segs_out,
+        sk.segs_in,
+        notsent if notsent < 1 << 31 else 0,
+        sk.rtt_min_us & M32,
+        sk.data_segs_in,
+        sk.data_segs_out,
+        0,
+        0,
+        0,
+        0,
+        sk.delivered,
+        sk.delivered_ce,
+        sk.bytes_sent,
+        sk.bytes_retrans,
+        sk.dsack_dups,
+        sk.reord_seen,
+        sk.rcv_ooopack,
+        sk.snd_wnd & M32,
+        sk.rcv_wnd & M32,
+    )
     return head + tail
 
 
-__all__ = ["ECONNABORTED", "EDESTADDRREQ", "ICSK_ACK_NOMEM", "ICSK_ACK_NOW", "INT_MAX", "SO_RCVLOWAT", "TCP_URG_NOTYET", "inet_put_port", "inet_unhash",
-           "sk_rmem_schedule", "tcp_check_probe_timer", "tcp_done", "tcp_full_space", "tcp_win_from_space", "__wake_up"]
+__all__ = [
+    "ECONNABORTED",
+    "EDESTADDRREQ",
+    "ICSK_ACK_NOMEM",
+    "ICSK_ACK_NOW",
+    "INT_MAX",
+    "SO_RCVLOWAT",
+    "TCP_URG_NOTYET",
+    "inet_put_port",
+    "inet_unhash",
+    "sk_rmem_schedule",
+    "tcp_check_probe_timer",
+    "tcp_done",
+    "tcp_full_space",
+    "tcp_win_from_space",
+    "__wake_up",
+]

@@ -18,16 +18,20 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_mstamp_refresh,
     tcp_packets_in_flight,
     tcp_retransmit_skb,
-    tcp_rto_delta_us,
-    tcp_send_active_reset,
     tcp_send_ack,
+    tcp_send_active_reset,
     tcp_send_loss_probe,
     tcp_send_probe0,
     tcp_write_wakeup,
     tcp_xmit_retransmit_queue,
 )
-from rxpath.net.ipv4.tcp.rcvbuf import tcp_under_memory_pressure
-from rxpath.net.ipv4.tcp.recovery import tcp_cwnd_reduction, tcp_enter_loss, tcp_enter_recovery, tcp_rack_detect_loss, tcp_rearm_rto_
+from rxpath.net.ipv4.tcp.recovery import (
+    tcp_cwnd_reduction,
+    tcp_enter_loss,
+    tcp_enter_recovery,
+    tcp_rack_detect_loss,
+    tcp_rearm_rto_,
+)
 from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_SCHED,
@@ -36,13 +40,13 @@ from rxpath.net.ipv4.tcp.sock import (
     ICSK_TIME_PROBE0,
     ICSK_TIME_REO_TIMEOUT,
     ICSK_TIME_RETRANS,
-    TCP_CA_Disorder,
-    TCP_CA_Loss,
-    TCP_CA_Recovery,
     TCPF_ACK_DEFERRED,
     TCPF_DELACK_TIMER_DEFERRED,
     TCPF_WRITE_TIMER_DEFERRED,
     RequestSock,
+    TCP_CA_Disorder,
+    TCP_CA_Loss,
+    TCP_CA_Recovery,
     TcpSock,
 )
 from rxpath.net.ipv4.tcp.state import tcp_done, tcp_write_queue_purge
@@ -313,7 +317,9 @@ def tcp_keepalive_timer(sk: TcpSock) -> None:
 
 
 def reqsk_timer_handler(req: RequestSock) -> None:
-    """The SYN-ACK was not answered: send it again, or forget the request; the older half of a full queue goes early."""
+    """The SYN-ACK was not answered: send it again, or forget the request; the older half of a full queue
+    goes early.
+    """
     lsk = req.listener
     ts = lsk.ts
     if lsk.state != TCP_LISTEN:
