@@ -23,7 +23,7 @@ from rxpath.config import MachineConfig
 from rxpath.kernel.cpu import MODE_PROGRAM
 from rxpath.kernel.errno import ESHUTDOWN, linux_error
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
-from rxpath.link.tap import Tap
+from rxpath.link.tap import Tap, TapError
 from rxpath.machine import Machine
 from rxpath.net.core.sock import WaitQueueEntry, WaitQueueHead
 from rxpath.sim.clock import MonotonicClock
@@ -370,7 +370,10 @@ class Bridge:
             read = tap.read
             ports = m.ports
             for _ in range(READ_BATCH):
-                frame = read()
+                try:
+                    frame = read()
+                except OSError as e:
+                    raise TapError(e.errno, f"TAP {tap.name}: {e.strerror}: the device is gone") from None
                 if frame is None:
                     break
                 ports[0].receive(frame)

@@ -23,6 +23,7 @@ from rxpath.net.core.sock import (
     POLLIN,
     POLLRDHUP,
     POLLRDNORM,
+    RCV_SHUTDOWN,
     WaitQueueEntry,
 )
 from rxpath.sockets import EBADF, Socket
@@ -113,8 +114,14 @@ class LiveSocket:
         return inner
 
     # --- calling ----------------------------------------------------------------------------------------------
-    def _call(self, fn: Callable[[Socket], Any], *, wait: bool = True, left: float | None = -1.0) -> Any:
-        """Run `fn` on the machine's socket; block as the time limit says (`left`: seconds instead of it)."""
+    def _call(
+        self, fn: Callable[[Socket], Any], *, wait: bool = True, left: float | None = -1.0, end: Any = None
+    ) -> Any:
+        """Run `fn` on the machine's socket; block as the time limit says (`left`: seconds instead of it).
+
+        `end`: what a datagram reader that may wait gets once receiving is shut down (one that may not wait
+        gets EAGAIN, as in Linux's __skb_wait_for_more_packets).
+        """
         inner = self._inner
         if inner is None or self._closed:
             raise OSError(EBADF, "Bad file descriptor")
@@ -122,13 +129,18 @@ class LiveSocket:
         def op() -> Any:
             try:
                 return fn(inner)
+            except BlockingIOError:
+                if blocks and end is not None and inner.sk.shutdown & RCV_SHUTDOWN:
+                    return end
+                raise
             finally:
                 w = self._watch
                 if w is not None and w.wq is not None:
                     w.update()
 
         limit = self._timeout if left == -1.0 else left
-        if not wait or self._timeout == 0:
+        blocks = wait and self._timeout != 0
+        if not blocks:
             return self.bridge.call(op)
         return self.bridge.call(op, inner.sk.wq, limit)
 
@@ -221,7 +233,7 @@ class LiveSocket:
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         if flags & MSG_WAITALL and self._type & 0xF == stdlib.SOCK_STREAM and self._timeout is None:
             return self._recv_all(bufsize, flags & ~MSG_WAITALL)
-        data: bytes = self._call(lambda s: s.recv(bufsize, flags), wait=not flags & MSG_DONTWAIT)
+        data: bytes = self._call(lambda s: s.recv(bufsize, flags), wait=not flags & MSG_DONTWAIT, end=b"")
         return data
 
     def _recv_all(self, bufsize: int, flags: int) -> bytes:
@@ -236,7 +248,9 @@ class LiveSocket:
         return b"".join(parts)
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
-        got: tuple[bytes, Any] = self._call(lambda s: s.recvfrom(bufsize, flags), wait=not flags & MSG_DONTWAIT)
+        got: tuple[bytes, Any] = self._call(
+            lambda s: s.recvfrom(bufsize, flags), wait=not flags & MSG_DONTWAIT, end=(b"", None)
+        )
         return got
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
@@ -257,7 +271,7 @@ class LiveSocket:
         self, bufsize: int, ancbufsize: int = 0, flags: int = 0
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
         got: tuple[bytes, list[tuple[int, int, bytes]], int, Any] = self._call(
-            lambda s: s.recvmsg(bufsize, ancbufsize, flags), wait=not flags & MSG_DONTWAIT
+            lambda s: s.recvmsg(bufsize, ancbufsize, flags), wait=not flags & MSG_DONTWAIT, end=(b"", [], 0, None)
         )
         return got
 
