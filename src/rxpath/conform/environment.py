@@ -15,6 +15,7 @@ from rxpath.sim.ledger import Site
 
 SITE_LLC: Final = Site("llc", "LLC without a service access point", "none", "NOT_SPECIFIED")
 SITE_IPV6_OTHERHOST: Final = Site("ipv6", "frame is for another host", "rx_otherhost_dropped", "OTHERHOST")
+SITE_IPV6_NONE: Final = Site("ipv6", "no IPv6 on the device", "none", "NOT_SPECIFIED")
 SITE_IPV6_DISABLED: Final = Site("ipv6", "IPv6 is switched off", "none", "IPV6DISABLED")
 
 
@@ -43,8 +44,8 @@ class Ipv6OffPacketType(PacketType):
         if skb.pkt_type == PACKET_OTHERHOST:
             dev.core_rx_otherhost += 1
             kfree_skb_reason(skb, SITE_IPV6_OTHERHOST)
-        else:
-            kfree_skb_reason(skb, SITE_IPV6_DISABLED)
+        else:  # below IPv6's least MTU the device has no IPv6 at all
+            kfree_skb_reason(skb, SITE_IPV6_DISABLED if dev.mtu >= 1280 else SITE_IPV6_NONE)
         return 0
 
 

@@ -17,7 +17,7 @@ NET_SKB_PAD: Final = 64
 NET_IP_ALIGN: Final = 0  # x86
 SKB_OVERHEAD: Final = SKB_STRUCT + SKB_SHARED_INFO
 KMALLOC_CLASSES: Final = (8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192)
-SKB_SMALL_HEAD: Final = 704  # 6.3+: slab of heads, SKB_SMALL_HEAD_SIZE usable bytes inside
+SKB_SMALL_HEAD: Final = 576  # 6.3+: a cache of small heads, shared info included (recorded on 6.18: truesize 832)
 
 
 def skb_data_align(n: int) -> int:
@@ -55,8 +55,8 @@ def alloc_skb_truesize_small_head(size: int) -> int:
     kmalloc_reserve).
     """
     n = skb_data_align(size) + SKB_SHARED_INFO
-    if n <= 640:
-        return 640 + SKB_STRUCT
+    if n <= SKB_SMALL_HEAD:
+        return SKB_SMALL_HEAD + SKB_STRUCT
     return kmalloc_size(n) + SKB_STRUCT
 
 

@@ -11,7 +11,15 @@ from collections import deque
 from typing import Final
 
 from rxpath.kernel.errno import EINVAL, EIO, linux_error
-from rxpath.kernel.mm import NET_SKB_PAD, PAGE_SIZE, SKB_SHARED_INFO, SKB_STRUCT, kmalloc_size, skb_data_align
+from rxpath.kernel.mm import (
+    NET_SKB_PAD,
+    PAGE_SIZE,
+    SKB_SHARED_INFO,
+    SKB_SMALL_HEAD,
+    SKB_STRUCT,
+    kmalloc_size,
+    skb_data_align,
+)
 from rxpath.net.core.gro import napi_gro_receive
 from rxpath.net.core.napi import napi_complete_done, napi_disable, napi_enable, napi_schedule
 from rxpath.net.core.netdevice import (
@@ -32,7 +40,7 @@ from rxpath.sim.ledger import Site
 
 SITE_FULL: Final = Site("tun", "reader's queue is full", "tx_dropped", "FULL_RING")
 SITE_DOWN: Final = Site("tun", "device went down", "rx_dropped", "NOT_SPECIFIED")
-SMALL_HEAD: Final = 576  # what the cache of small heads hands out on the recorded 6.18
+SMALL_HEAD: Final = SKB_SMALL_HEAD
 
 
 class TunNapi(NapiStruct):

@@ -280,6 +280,7 @@ def __netif_receive_skb_core(net: Net, skb: SkBuff, out: list[tuple[SkBuff, Pack
 def deliver_skb(skb: SkBuff, pt: PacketType, orig_dev: NetDevice) -> int:
     """An earlier handler gets a reference of its own."""
     c = skb_clone(skb)
+    c.shared = True
     dev = c.dev
     assert dev is not None
     return pt.func(c, dev, orig_dev)

@@ -14,7 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from rxpath.hw.bus import Tag
-from rxpath.kernel.mm import NET_SKB_PAD, SKB_OVERHEAD, SKB_STRUCT, alloc_skb_truesize, page_frag_truesize
+from rxpath.kernel.mm import (
+    NET_SKB_PAD,
+    SKB_OVERHEAD,
+    SKB_STRUCT,
+    alloc_skb_truesize,
+    alloc_skb_truesize_small_head,
+    page_frag_truesize,
+)
 from rxpath.sim.ledger import CONSUMED, DELIVERED, DROPPED, Fate, Site
 
 if TYPE_CHECKING:
@@ -107,6 +114,8 @@ class SkBuff:
         "head_size",
         "nr_frags",
         "head_frag",
+        "shared",
+        "listed",
     )
 
     def __init__(self, net: Net, head: bytes, truesize: int) -> None:
@@ -170,6 +179,8 @@ class SkBuff:
         self.head_size = truesize - SKB_OVERHEAD
         self.nr_frags = 0
         self.head_frag = False  # the head is a page fragment: GRO may take it over
+        self.shared = False  # one of several references to a packet: its end is no event
+        self.listed: list[int] | None = None  # skbs behind this one, shared by clones: [references, how many]
 
     def linear_len(self) -> int:
         """skb_headlen."""
@@ -299,6 +310,10 @@ def skb_clone(skb: SkBuff) -> SkBuff:
     c.head_size = skb.head_size
     c.nr_frags = skb.nr_frags
     c.head_frag = skb.head_frag
+    ref = skb.listed
+    if ref is not None:
+        ref[0] += 1
+        c.listed = ref
     c.cb = skb.cb
     c.nfct = skb.nfct
     c.own = skb.own
@@ -393,6 +408,14 @@ def skb_free_head(skb: SkBuff) -> None:
 
 
 def skb_release_data(skb: SkBuff) -> None:
+    ref = skb.listed
+    if ref is not None:  # the last one frees the list, and tracers see each of it as a drop
+        skb.listed = None
+        ref[0] -= 1
+        tp = skb.net.kernel.trace.kfree_skb
+        if ref[0] == 0 and tp.on:
+            for _ in range(ref[1]):
+                tp.fire(skb, "skb_release_data", skb.protocol, "NOT_SPECIFIED")
     skb_free_head(skb)
 
 
@@ -423,7 +446,7 @@ def kfree_skb_reason(skb: SkBuff, site: Site) -> None:
         skb.users -= 1
         return
     tp = skb.net.kernel.trace.kfree_skb
-    if tp.on:
+    if tp.on and not skb.shared:
         tp.fire(skb, site.stage, skb.protocol, site.skb_reason)
     if skb.tokens:
         skb_end(skb, DROPPED, site)
@@ -468,7 +491,8 @@ def __netdev_alloc_skb(net: Net, length: int, sleepable: bool = False) -> SkBuff
 
 def __alloc_skb(net: Net, size: int) -> SkBuff:
     """An skb whose head of `size` bytes comes from the slab (what the machine itself sends)."""
-    skb = __build_skb_around(net, alloc_skb_truesize(size))
+    small = net.kernel.release.skb_alloc == "v6_18"
+    skb = __build_skb_around(net, alloc_skb_truesize_small_head(size) if small else alloc_skb_truesize(size))
     skb.own = True
     return skb
 

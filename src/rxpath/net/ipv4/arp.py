@@ -54,6 +54,7 @@ ARPOP_REPLY: Final = 2
 SITE_ARP: Final = Site("arp", "ARP")
 SITE_ARP_IGNORED: Final = Site("arp", "ARP for another host")
 SITE_ARP_BAD: Final = Site("arp", "bad ARP packet", "none", "NOT_SPECIFIED")
+SITE_ARP_SHORT: Final = Site("arp", "short ARP packet", "none", "PKT_TOO_SMALL")
 SITE_HOST_UNREACH: Final = Site("neighbour", "host unreachable", "none", "NOT_SPECIFIED")
 
 _ARP: Final = Struct(">HHBBH6sI6sI")
@@ -210,8 +211,9 @@ def arp_rcv(skb: SkBuff, dev: NetDevice) -> int:
     if dev.flags & IFF_NOARP or dev.noarp or skb.pkt_type == PACKET_OTHERHOST or skb.pkt_type == PACKET_LOOPBACK:
         consume_skb(skb, SITE_ARP_IGNORED)
         return 0
+    skb.shared = False  # skb_share_check
     if skb.tail - skb.data < 28:
-        kfree_skb_reason(skb, SITE_ARP_BAD)
+        kfree_skb_reason(skb, SITE_ARP_SHORT if ipv4.variant.route_reasons else SITE_ARP_BAD)
         return 0
     head = skb.head
     at = skb.data

@@ -447,7 +447,9 @@ def fib_disable_ip(ipv4: Ipv4, dev: NetDevice) -> None:
 
 
 def inet_addr_type_dev_table(ipv4: Ipv4, dev: NetDevice | None, addr: int) -> int:
-    """What kind of address this is for us: RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST or RTN_UNICAST."""
+    """What kind of address this is for us (on whatever device; `dev` matters to VRF tables alone):
+    RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST or RTN_UNICAST.
+    """
     if addr <= ipv4.zeronet_max or addr == 0xFFFFFFFF:
         return RTN_BROADCAST
     if addr >> 28 == 0xE:
@@ -457,7 +459,7 @@ def inet_addr_type_dev_table(ipv4: Ipv4, dev: NetDevice | None, addr: int) -> in
         res = FibResult()
         # without policy rules the local and main tables are one trie
         main = ipv4.fib_tables.get(RT_TABLE_MAIN)
-        if fib_table_lookup(t, addr, 0, 0, 0, res, main) == 0 and (dev is None or res.dev is dev):
+        if fib_table_lookup(t, addr, 0, 0, 0, res, main) == 0:
             return res.type
     return RTN_UNICAST
 

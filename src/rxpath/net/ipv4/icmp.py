@@ -129,17 +129,17 @@ def icmp_rcv(skb: SkBuff) -> int:
     skb.len -= 8
     ipv4.icmpmsg[type_] += 1
     site: Site | None = None
+    group = isinstance(rt, Rtable) and bool(rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST))
+    first = group and ipv4.variant.icmp_bcast_first
     if type_ == ICMP_EXT_ECHO:
         icmp_echo(ipv4, skb)
-    elif type_ == ICMP_EXT_ECHOREPLY:
+    elif type_ == ICMP_EXT_ECHOREPLY and not first:
         site = None if ping_rcv(ipv4, skb) else SITE_NO_PING
-    elif type_ > NR_ICMP_TYPES and not (
-        ipv4.variant.icmp_bcast_first and isinstance(rt, Rtable) and rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)
-    ):
+    elif type_ > NR_ICMP_TYPES and not first:
         icmp[ICMP_MIB_INERRORS] += 1
         site = SITE_UNKNOWN
     else:
-        if isinstance(rt, Rtable) and rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST):
+        if group:
             if type_ in (ICMP_ECHO, ICMP_TIMESTAMP):
                 if ipv4.icmp_echo_ignore_broadcasts:
                     icmp[ICMP_MIB_INERRORS] += 1

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Final
 from rxpath.kernel.errno import EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENODEV, linux_error
 from rxpath.kernel.timer import TimerList
 from rxpath.net.core.netdevice import IFF_MULTICAST, NetDevice, dev_mc_add, dev_mc_del
-from rxpath.net.core.skbuff import CHECKSUM_UNNECESSARY, PACKET_OTHERHOST, SkBuff, consume_skb, kfree_skb_reason
+from rxpath.net.core.skbuff import (
+    CHECKSUM_UNNECESSARY,
+    PACKET_BROADCAST,
+    PACKET_MULTICAST,
+    SkBuff,
+    consume_skb,
+    kfree_skb_reason,
+)
 from rxpath.net.ipv4.netns import Ipv4, NetProtocol, ipv4_of
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip_eth_mc_map
@@ -563,11 +570,11 @@ def igmp_rcv(skb: SkBuff) -> int:
         kfree_skb_reason(skb, SITE_IGMP_BAD)
         return 0
     type_ = data[0]
-    drop = False
+    drop = True  # what is not for a host is dropped
     if type_ == IGMP_HOST_MEMBERSHIP_QUERY:
         drop = igmp_heard_query(d, data)
     elif type_ in (IGMP_HOST_MEMBERSHIP_REPORT, IGMPV2_HOST_MEMBERSHIP_REPORT):
-        if skb.pkt_type != PACKET_OTHERHOST or True:
+        if skb.pkt_type in (PACKET_MULTICAST, PACKET_BROADCAST):
             drop = igmp_heard_report(d, int.from_bytes(data[4:8], "big"))
     if drop:
         kfree_skb_reason(skb, SITE_IGMP_BAD)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from rxpath.kernel.mm import SKB_SHARED_INFO, SKB_SMALL_HEAD, SKB_STRUCT, kmalloc_size
 from rxpath.kernel.timer import TimerList
 from rxpath.net.core.netdevice import Net, NetDevice
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     CHECKSUM_NONE,
     CHECKSUM_UNNECESSARY,
+    MAX_SKB_FRAGS,
     SkBuff,
     kfree_skb_reason,
     skb_end,
@@ -377,6 +379,25 @@ def merge_tokens(dst: SkBuff, src: SkBuff) -> None:
         src.tag = None
 
 
+def kmalloc_head(ipv4: Ipv4, size: int) -> int:
+    """Usable bytes of a slab head that holds `size`."""
+    n = size + SKB_SHARED_INFO
+    if ipv4.variant.small_heads and n <= SKB_SMALL_HEAD:
+        return SKB_SMALL_HEAD - SKB_SHARED_INFO
+    return kmalloc_size(n) - SKB_SHARED_INFO
+
+
+def skb_unclone(ipv4: Ipv4, skb: SkBuff) -> int:
+    """The head of a clone moves into memory of its own; the difference in truesize."""
+    size = kmalloc_head(ipv4, skb.head_size)
+    more = size - skb.head_size
+    skb.truesize += more
+    skb.head_size = size
+    skb.head_frag = False
+    skb.cloned = False
+    return more
+
+
 def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> SkBuff | None:
     """All there: make one packet of it, its header that of the first fragment."""
     ipq_kill(q)
@@ -396,10 +417,14 @@ def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> Sk
         return None
     dst = last.dst
     last.dst = None
+    if skb.cloned:
+        q.fqdir.mem += skb_unclone(ipv4, skb)
     coalesce = q.key[4] == IP_DEFRAG_LOCAL_DELIVER and skb.frag_list is None
     room = max(skb.head_size - 64 - skb.tail, 0)
     q.fqdir.mem -= skb.truesize
     parts: list[SkBuff] = []
+    pages = 0
+    listed = 0
     for f in frags[1:]:
         s = f.skb
         q.fqdir.mem -= s.truesize
@@ -414,13 +439,20 @@ def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> Sk
             room -= s.len
         else:
             room = 0
-            skb.truesize += s.truesize - 256 if coalesce and s.head_frag and not s.cloned else s.truesize
+            if coalesce and not listed and s.head_frag and not s.cloned and pages < MAX_SKB_FRAGS:
+                pages += 1  # its page is taken over
+                skb.truesize += s.truesize - SKB_STRUCT
+            else:
+                listed += 1
+                skb.truesize += s.truesize
             parts.append(s)
             skb.len += s.len
             skb.data_len += s.len
         merge_tokens(skb, s)
     if parts:
         skb.frag_list = parts
+        if listed:
+            skb.listed = [1, listed]
     q.frags.clear()
     skb.len += skb.data - nh
     skb.data = nh

@@ -23,7 +23,7 @@ from rxpath.net.core.skbuff import (
 )
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
 from rxpath.net.ipv4.ip_cb import InetSkbParm, ip_cb
-from rxpath.net.ipv4.ip_fragment import IP_DEFRAG_LOCAL_DELIVER, ip_defrag
+from rxpath.net.ipv4.ip_fragment import IP_DEFRAG_LOCAL_DELIVER, ip_defrag, skb_unclone
 from rxpath.net.ipv4.ip_options import __ip_options_compile, ip_options_rcv_srr
 from rxpath.net.ipv4.mib import (
     IPSTATS_MIB_CSUMERRORS,
@@ -90,6 +90,7 @@ def ip_rcv_core(ipv4: Ipv4, skb: SkBuff) -> bool:
         kfree_skb_reason(skb, SITE_OTHERHOST)
         return False
     ip = ipv4.ip
+    skb.shared = False  # skb_share_check
     length = skb.len
     ip[IPSTATS_MIB_INPKTS] += 1
     ipext = ipv4.ipext
@@ -273,6 +274,8 @@ def _route_drop(ipv4: Ipv4, skb: SkBuff, err: int) -> None:
 
 def ip_rcv_options(ipv4: Ipv4, skb: SkBuff, dev: NetDevice) -> bool:
     """Parse the options; False: freed (malformed: InHdrErrors; source route where it is not wanted: silently)."""
+    if skb.cloned:  # skb_cow: record route and the like write into it
+        skb_unclone(ipv4, skb)
     opt = __ip_options_compile(ipv4, skb, None)
     if opt is None:
         ipv4.ip[IPSTATS_MIB_INHDRERRORS] += 1

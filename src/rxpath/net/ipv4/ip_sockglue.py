@@ -53,7 +53,7 @@ from rxpath.net.ipv4.igmp import (
     ip_mc_source,
 )
 from rxpath.net.ipv4.inet_sock import Cmsg, InetSock
-from rxpath.net.ipv4.ip_cb import ip_cb, ip_cb_peek
+from rxpath.net.ipv4.ip_cb import InetSkbParm, ip_cb, ip_cb_peek
 from rxpath.net.ipv4.ip_options import __ip_options_echo, ip_options_get, ip_options_undo
 from rxpath.net.ipv4.ip_output import IpcmCookie
 from rxpath.net.ipv4.netns import ipv4_of
@@ -241,6 +241,13 @@ def ip_icmp_error(sk: InetSock, skb: SkBuff, err: int, port: int, info: int, pay
     e.addr_offset = q + 16
     nh = skb.network_header
     e.offender = int.from_bytes(skb.head[nh + 12 : nh + 16], "big")
+    old = ip_cb_peek(skb)
+    cb = InetSkbParm()  # IP_PKTINFO of an error: the device, no local address
+    cb.pi_ifindex = skb.skb_iif
+    if old is not None:
+        cb.opt = old.opt
+        cb.frag_max_size = old.frag_max_size
+    c.cb = cb
     if payload - q > c.len:
         kfree_skb_reason(c, SITE_ERRQ_FULL)
         return

@@ -43,7 +43,6 @@ from rxpath.net.core.skbuff import (
     skb_condense,
 )
 from rxpath.net.core.sock import (
-    sock_rfree,
     MSG_CONFIRM,
     MSG_DONTROUTE,
     MSG_ERRQUEUE,
@@ -81,6 +80,7 @@ from rxpath.net.core.sock import (
     sock_def_wakeup,
     sock_error,
     sock_recv_cmsgs,
+    sock_rfree,
 )
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, udp_disconnect_common
 from rxpath.net.ipv4.igmp import ip_check_mc_rcu, ip_mc_drop_socket, ip_mc_sf_allow
@@ -668,7 +668,8 @@ def udp_is_mcast_sock(sk: UdpSock, loc_addr: int, rmt_port: int, rmt_addr: int, 
 
 def __skb_checksum_complete(skb: SkBuff) -> bool:
     """Sum everything from skb.data on with skb.csum; True = it is right."""
-    ok = (__skb_checksum(skb) + skb.csum) % 0xFFFF == 0
+    n = __skb_checksum(skb) + skb.csum
+    ok = n != 0 and n % 0xFFFF == 0
     if ok:
         skb.csum_valid = True
     return ok
@@ -1155,6 +1156,9 @@ def _csum_copy_err(sk: UdpSock, skb: SkBuff, flags: int) -> None:
 
 
 def skb_consume_udp(sk: UdpSock, skb: SkBuff) -> None:
+    if skb.listed is not None:  # what hangs behind it is consumed with it
+        skb.listed[0] -= 1
+        skb.listed = None
     consume_skb(skb, None)
 
 

@@ -51,6 +51,7 @@ from rxpath.net.core.skbuff import (
 )
 from rxpath.net.core.sock import (
     AF_PACKET,
+    MSG_ERRQUEUE,
     MSG_PEEK,
     MSG_TRUNC,
     SOCK_DGRAM,
@@ -290,6 +291,7 @@ def _dev_mc(dev: NetDevice, kind: int, addr: bytes, by: int) -> None:
 
 def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice) -> int:
     """A frame for the socket (a reference of its own): filter, charge, queue."""
+    skb.shared = False
     if skb.pkt_type == PACKET_LOOPBACK:
         consume_skb(skb, SITE_PACKET_FILTER)
         return 0
@@ -334,6 +336,8 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
 
 def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
     """Read one frame; the address is (device, protocol, packet type, hardware type, source address)."""
+    if flags & MSG_ERRQUEUE:
+        raise linux_error(EAGAIN)
     deadline = sock_deadline(sk, flags, sk.rcvtimeo)
     while True:
         if sk.err:
@@ -372,6 +376,8 @@ def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
                 _AUX.pack(status, cb.origlen, skb.len, 0, max(skb.network_header - skb.data, 0), tci, tpid),
             )
         )
+    # family and protocol of the address stand where the length was kept: a second look after a peek finds them there
+    cb.origlen = 17 | (skb.protocol & 0xFF) << 24 | (skb.protocol >> 8) << 16
     msg.n = skb.len if flags & MSG_TRUNC else len(msg.data)
     if not flags & MSG_PEEK:
         sk.receive_queue.popleft()
