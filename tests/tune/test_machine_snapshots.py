@@ -18,9 +18,9 @@ from rxpath.kernel.sched import TASK_INTERRUPTIBLE
 from rxpath.link.generator import LoadGenerator
 from rxpath.link.source import BadFcsFrame
 from rxpath.machine import DRIVERS, Machine
+from rxpath.tools.machine_snapshot import snapshot_text
 from rxpath.tools.run import run_checked
 from rxpath.tune import engine, intake
-from rxpath.tune.machine_snapshot import snapshot_text
 from rxpath.tune.replay import Listener, ReaderProgram
 
 RELEASES = ("3.13", "5.15", "6.1", "6.18")

@@ -54,7 +54,7 @@ class Taker:
     not installed.
 
     `_read`, `_small`, `_glob`, `_uname`, `_threads` and `devices` are all that touches the host: whoever has
-    another kind of host (machine_snapshot.py) overrides them."""
+    another kind of host (tools/machine_snapshot.py) overrides them."""
 
     def __init__(
         self,

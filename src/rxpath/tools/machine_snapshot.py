@@ -9,9 +9,9 @@ from __future__ import annotations
 import shlex
 from fnmatch import fnmatchcase
 
-from ..machine import Machine
-from ..tools.run import NOT_FOUND, run_command
-from .collect import LIMIT, Progress, Taker
+from rxpath.machine import Machine
+from rxpath.tools.run import NOT_FOUND, run_command
+from rxpath.tune.collect import LIMIT, Progress, Taker
 
 
 class MachineTaker(Taker):
