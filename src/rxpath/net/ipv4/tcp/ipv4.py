@@ -424,7 +424,7 @@ def tcp_v4_do_rcv(sk: TcpSock, skb: SkBuff) -> int:
             tp.fire(skb)
         ts.ipv4.tcp[TCP_MIB_CSUMERRORS] += 1
         ts.ipv4.tcp[TCP_MIB_INERRS] += 1
-        tcp_drop_reason(sk, skb, SITE_CSUM)
+        kfree_skb_reason(skb, SITE_CSUM)
         return 0
     if sk.state == TCP_LISTEN:
         nsk = tcp_v4_cookie_check(sk, skb)
