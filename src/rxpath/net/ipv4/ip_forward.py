@@ -20,7 +20,6 @@ from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 from rxpath.net.ipv4.route import Rtable, RtAction, ip_rt_send_redirect
 from rxpath.net.netfilter.core import NF_INET_FORWARD, NFPROTO_IPV4, NfHookState, nf_hook_slow
 from rxpath.sim.ledger import Site
-from rxpath.wire.checksum import ip_fast_csum
 
 SITE_FORWARD: Final = Site("ip forward", "cannot be forwarded", "none", "NOT_SPECIFIED")
 SITE_TTL: Final = Site("ip forward", "TTL expired", "Ip InHdrErrors", "IP_INHDR")
@@ -82,11 +81,10 @@ def ip_forward(skb: SkBuff) -> int:
 def ip_decrease_ttl(skb: SkBuff) -> None:
     """TTL - 1 with the checksum (inline in Linux)."""
     nh = skb.network_header
-    hl = (skb.head[nh] & 15) << 2
-    h = bytearray(skb.head[nh : nh + hl])
+    h = bytearray(skb.head[nh : nh + 12])
     h[8] -= 1
-    h[10:12] = b"\0\0"
-    h[10:12] = ip_fast_csum(h).to_bytes(2, "big")
+    check = int.from_bytes(h[10:12], "little") + 1  # htons(0x0100): a wrong sum stays as wrong
+    h[10:12] = (check + (check >= 0xFFFF) & 0xFFFF).to_bytes(2, "little")
     skb.replace(nh, bytes(h))
 
 
