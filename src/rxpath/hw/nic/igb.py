@@ -1267,7 +1267,7 @@ class Igb(NicModel):
         if vlan_tci >= 0:
             field = regs.get(r.VLAPQF, 0) >> 4 * (vlan_tci >> 13)
             if field & 8:
-                return field & r.VLAPQF_QUEUE_MASK
+                return field & 7
         return -1
 
     def _store(self, frame: bytes, tag: Tag | None, fcs_ok: bool) -> int:
