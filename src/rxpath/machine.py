@@ -122,6 +122,11 @@ class Port:
         self.exhausted = False
         self._next()
 
+    def unplug(self) -> None:
+        """No more frames from the source."""
+        self.source = None
+        self.exhausted = True
+
     def _next(self) -> None:
         assert self.source is not None
         item = next(self.source, None)
@@ -137,7 +142,8 @@ class Port:
         eng = m.kernel.engine
         receive = self.receive
         source = self.source
-        assert source is not None
+        if source is None:  # unplugged
+            return
         frame = self.next_frame
         while True:
             receive(frame)
@@ -380,6 +386,8 @@ class Machine:
         eng = self.kernel.engine
         if until is not None:
             self._run_engine(until)
+            while eng.stop and eng.now < until:  # a source ran dry on the way
+                self._run_engine(until)
             return
         while not all(p.exhausted for p in self.ports):
             self._run_engine(NEVER)  # the port that runs dry stops the engine
@@ -427,12 +435,27 @@ class Machine:
             return
         self.closed = True
         if self.booted:
+            self._let_programs_sleep()
             self.kernel.sched.kill_programs()
             self.in_task(self._shutdown, "halt")
             self.check()
             if self.in_flight():
                 raise AssertionError(f"{self.in_flight()} frames in flight in a closed machine")
         self.kernel.close()
+
+    def _let_programs_sleep(self) -> None:
+        """Unplug the wires and run until every program waits for something: killed in the middle of a read,
+        one would take the frame in its hands along.  A program that never waits is killed where it is
+        (bounded, virtual time).
+        """
+        for p in self.ports:
+            p.unplug()
+        eng = self.kernel.engine
+        limit = eng.now + DRAIN_LIMIT_NS
+        while eng.now < limit and self.kernel.sched.busy_programs():
+            self.kernel.engine.run(eng.now + DRAIN_FIRST_NS)
+            if self.kernel.task_errors:
+                return
 
     def _shutdown(self) -> None:
         from rxpath.net.ipv4.af_inet import close_all

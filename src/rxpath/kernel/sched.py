@@ -12,6 +12,7 @@ preemption.)
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,7 @@ TASK_DEAD: Final = 2
 SLICE_NS: Final = 3_000_000
 WAKEUP_BONUS_NS: Final = 3_000_000
 WAKEUP_GRANULARITY_NS: Final = 1_000_000
+RECURSION_LIMIT: Final = 200_000
 
 
 class Task:
@@ -86,6 +88,10 @@ class Scheduler:
         self.kernel = kernel
         self.tasks: list[Task] = []
         self.next_pid = 1
+        # a new green thread begins at the depth of whoever starts it: many tasks started from each other add up to a
+        # depth that no stack has
+        if sys.getrecursionlimit() < RECURSION_LIMIT:
+            sys.setrecursionlimit(RECURSION_LIMIT)
         self.root = getcurrent()  # parent of all: a green thread made inside another must not be its child
 
     # --- making ---------------------------------------------------------------------------------------------
@@ -300,6 +306,10 @@ class Scheduler:
         if t.killed:
             raise linux_error(EINTR)
         return not t.timed_out
+
+    def busy_programs(self) -> bool:
+        """Whether a user program runs or wants to."""
+        return any(t.mode == MODE_PROGRAM and t.state == TASK_RUNNING for t in self.tasks)
 
     def kill_programs(self) -> None:
         """User programs end by GreenletExit; kernel threads stay.  Called from the hub."""
