@@ -116,6 +116,11 @@ class Cpu(EngineCpu):
         self.irq_pending.append(vector)
         self.need_attention()
 
+    def tick(self) -> None:
+        """The periodic tick, where it still is needed."""
+        if self.softirq_pending and VEC_LOCAL_TIMER not in self.irq_pending:
+            self.pend(VEC_LOCAL_TIMER)
+
     def take_interrupts(self) -> None:
         """Take what is pending, then hand the CPU over when somebody deserves it (engine hook)."""
         while True:

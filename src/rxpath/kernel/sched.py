@@ -144,6 +144,10 @@ class Scheduler:
             cpu.need_resched = False
             if cpu.irqs_off == 0 and (cpu.attention or cpu.irq_pending):
                 continue
+            if cpu.softirq_pending and cpu.irqs_off == 0:
+                # raised outside of interrupts: an idle CPU keeps its tick until the next one has run it
+                tick = self.kernel.tick_ns
+                cpu.engine.at((cpu.engine.now // tick + 1) * tick, cpu.tick)
             cpu.idle_wait()
 
     # --- choosing -------------------------------------------------------------------------------------------
@@ -321,11 +325,12 @@ class Scheduler:
                 cpu.rq.remove(t)
             g = t.green
             t.killed = True
-            if cpu.curr is t:  # parked in the middle of a charge: the CPU goes back to its idle task
+            if cpu.curr is t or cpu.resume is g:  # parked inside a charge, perhaps that of switching away
                 cpu.curr = cpu.idle
                 cpu.irqs_off = 0
                 cpu.softirq_count = 0
                 cpu.hardirq_count = 0
+                cpu.preempt_off = 0
                 assert cpu.idle is not None
                 cpu.resume = cpu.idle.green
                 cpu.set_mode(MODE_IDLE)
