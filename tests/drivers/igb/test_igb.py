@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import struct
 
@@ -789,7 +790,11 @@ OPS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=1000 if os.environ.get("RXPATH_SOAK") else 40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(OPS, st.sampled_from([(), ("msix",), ("msix", "msi")]), st.sampled_from([I82576, I350]))
 def test_whatever_is_done_no_frame_is_lost_from_the_books(
     ops: list[tuple[str, int, int]], refuse: tuple[str, ...], chip: type[Igb]
