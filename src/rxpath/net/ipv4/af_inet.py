@@ -439,6 +439,9 @@ def close_all(net: Net) -> None:
     for sk in list(net.sockets):
         if isinstance(sk, InetSock):
             sys_close(sk)
+    for sk in list(net.sockets):  # orphans that still talk: power goes off
+        if isinstance(sk, InetSock):
+            sk.power_off()
     ipfrag_flush(net)
     from rxpath.net.core.neighbour import neigh_remove
 

@@ -117,6 +117,9 @@ class InetSock(Sock):
         """Take a local port (0 = choose one); False = in use."""
         raise linux_error(EINVAL)
 
+    def power_off(self) -> None:
+        """The machine ends: a closed socket that lingers lets go of what it holds."""
+
     def bind(self, addr: int, port: int) -> None:
         """Raises OSError."""
         from rxpath.net.ipv4.af_inet import bind_entry

@@ -820,6 +820,11 @@ class TcpSock(InetSock):
         """SOCK_DONE: a connection has ended here (a read gives end of file, not ENOTCONN)."""
         return self.rcv_nxt != 0 or self.dport != 0
 
+    def power_off(self) -> None:
+        from rxpath.net.ipv4.tcp.state import inet_csk_destroy_sock
+
+        inet_csk_destroy_sock(self)
+
     def in_flight(self, seen: dict[int, int]) -> int:
         n = super().in_flight(seen)
         for skb in self.ofo:
