@@ -106,7 +106,7 @@ def make_skb(h: IgbHost, data: bytes, proto: int = 0x0800) -> SkBuff:
 def csum(data: bytes) -> int:
     if len(data) & 1:
         data += b"\0"
-    total = sum(struct.unpack(">%dH" % (len(data) // 2), data))
+    total: int = sum(struct.unpack(">%dH" % (len(data) // 2), data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
