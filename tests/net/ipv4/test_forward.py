@@ -104,6 +104,7 @@ def test_header_included() -> None:
     pkt = bytearray(h.udp(9, b"mine", src=0)[14:])
     (f,) = h.do(lambda: (s.sendto(bytes(pkt), ("10.0.0.1", 0)), h.sent())[1])
     ip = Ipv4View(f[14:])
+    assert (f[:6], ip.daddr) == (PEER_MAC, HOST)  # to where the call says, whatever the header says
     assert (ip.saddr, ip.check_ok(), bytes(ip.payload[8:])) == (HOST, True, b"mine")
     h.close()
 

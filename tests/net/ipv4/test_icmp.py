@@ -147,4 +147,3 @@ def test_a_redirect_changes_the_gateway() -> None:
     (out,) = h.do(lambda: (s.sendto(b"x", ("10.9.0.1", 9)), h.sent())[1])
     assert out[:6] == b"\2\0\0\0\0\x09"
     h.close()
-

@@ -793,6 +793,7 @@ def __mkroute_output(
         flags |= RTCF_LOCAL
     if t == RTN_BROADCAST:
         flags |= RTCF_BROADCAST | RTCF_LOCAL
+        fi = None
     elif t == RTN_MULTICAST:
         flags |= RTCF_MULTICAST | RTCF_LOCAL
         if not ip_check_mc_rcu(d, daddr, fl4.saddr, fl4.proto):
@@ -807,6 +808,8 @@ def __mkroute_output(
         ipv4.rt_stat["out_slow_mc"] += 1
     if fi is not None:
         rt_set_nexthop(ipv4, rt, daddr, res)
+        if fl4.flags & FLOWI_FLAG_KNOWN_NH and not rt.rt_gw:
+            rt.rt_gw = daddr  # whatever the packet's own header says
     return rt
 
 
