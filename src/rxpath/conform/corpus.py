@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rxpath.conform.adapter import observe
+from rxpath.conform.adapter import run_ours
 from rxpath.conform.compare import SECTIONS, SectionResult, agrees, compare
 
 
@@ -57,7 +57,7 @@ def run_case(path: Path) -> Outcome:
     doc = load(path)
     out = Outcome(path, doc["scenario"]["group"])
     try:
-        seen = json.loads(json.dumps(observe(doc["scenario"])))
+        seen = json.loads(json.dumps(run_ours(doc["scenario"])))
     except Exception as e:
         out.error = f"{type(e).__name__}: {e}"
         return out
