@@ -1,8 +1,8 @@
 """The control socket of a running machine: `rxpath list`, `rxpath stop NAME`, `rxpath -n NAME COMMAND`.
 
 A Unix socket NAME.sock, mode 0600, in a directory that only its owner may enter: $XDG_RUNTIME_DIR/rxpath, else
-/tmp/rxpath-UID.  One request and one answer a connection, each a line of JSON: {"op": "info"}, {"op": "stop"},
-{"op": "run", "line": TEXT}; the answer has "error" when the request was refused.
+/tmp/rxpath-UID.  Requests and answers by turns, each a line of JSON: {"op": "info"}, {"op": "stop"},
+{"op": "run", "line": TEXT}, and the operations of access.py; the answer has "error" when the request was refused.
 
 Not here: what the commands do (rxpath.tools), words for a person (cli/live.py).
 """
@@ -23,9 +23,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-MAX_REQUEST: Final = 65536
+from rxpath.live.operations import OPERATIONS
+
+MAX_REQUEST: Final = 4 << 20
 MAX_ANSWER: Final = 64 << 20
-MAX_CLIENTS: Final = 8
+MAX_CLIENTS: Final = 64
 CLIENT_LIMIT_S: Final = 10.0
 INFO_LIMIT_S: Final = 2.0
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
@@ -78,32 +80,58 @@ def _read_line(conn: socket.socket, limit: int) -> bytes:
             raise ControlError("too long a line on a control socket")
 
 
-def request(name: str, what: dict[str, Any], timeout: float | None = None) -> dict[str, Any]:
-    """Ask the machine `name`.  ControlError when it does not run or refuses."""
-    check_name(name)
-    path = directory() / f"{name}.sock"
-    with socket.socket(socket.AF_UNIX) as conn:
-        conn.settimeout(timeout)
+class Client:
+    """A connection to the machine `name`, for as many requests as one likes; one thread at a time.
+
+    ControlError when it does not run, has ended or refuses.  `path`: the socket itself, for a process that may not
+    find it by name.
+    """
+
+    def __init__(self, name: str, timeout: float | None = None, path: Path | None = None) -> None:
+        self.name = check_name(name)
+        self.path = path if path is not None else directory() / f"{name}.sock"
+        self.conn = socket.socket(socket.AF_UNIX)
+        self.conn.settimeout(timeout)
         try:
-            conn.connect(str(path))
+            self.conn.connect(str(self.path))
         except (FileNotFoundError, ConnectionRefusedError):
+            self.conn.close()
             raise ControlError(f"no machine '{name}' runs here (rxpath list)") from None
+
+    def ask(self, what: dict[str, Any]) -> dict[str, Any]:
+        """One request and its answer."""
+        name = self.name
         try:
-            conn.sendall(json.dumps(what).encode() + b"\n")
-            raw = _read_line(conn, MAX_ANSWER)
+            self.conn.sendall(json.dumps(what).encode() + b"\n")
+            raw = _read_line(self.conn, MAX_ANSWER)
         except TimeoutError:
             raise ControlError(f"the machine '{name}' does not answer") from None
         except (BrokenPipeError, ConnectionResetError):
             raw = b""
-    try:
-        answer = json.loads(raw)
-    except ValueError:
-        raise ControlError(f"the machine '{name}' ended before it answered") from None
-    if not isinstance(answer, dict):
-        raise ControlError(f"the machine '{name}' answered nonsense")
-    if "error" in answer:
-        raise ControlError(f"{name}: {answer['error']}")
-    return answer
+        try:
+            answer = json.loads(raw)
+        except ValueError:
+            raise ControlError(f"the machine '{name}' ended before it answered") from None
+        if not isinstance(answer, dict):
+            raise ControlError(f"the machine '{name}' answered nonsense")
+        if "error" in answer:
+            raise ControlError(f"{name}: {answer['error']}")
+        return answer
+
+    def close(self) -> None:
+        self.conn.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def request(name: str, what: dict[str, Any], timeout: float | None = None) -> dict[str, Any]:
+    """Ask the machine `name` once.  ControlError when it does not run or refuses."""
+    with Client(name, timeout) as client:
+        return client.ask(what)
 
 
 def machines() -> list[dict[str, Any]]:
@@ -172,13 +200,17 @@ class Server:
         describe: Callable[[], dict[str, Any]],
         run: Callable[[str], Any],
         stop: Callable[[], None],
+        perform: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         self.name = check_name(name)
         self.describe = describe
         self.run = run
         self.stop = stop
+        self.perform = perform
         self.ended = threading.Event()
         self.places = threading.BoundedSemaphore(MAX_CLIENTS)
+        self.lock = threading.Lock()
+        self.open: list[socket.socket] = []
         self.thread: threading.Thread | None = None
         where = directory(make=True)
         self.path = where / f"{name}.sock"
@@ -223,16 +255,22 @@ class Server:
             threading.Thread(target=self._serve, args=(conn,), name="rxpath-client", daemon=True).start()
 
     def _serve(self, conn: socket.socket) -> None:
+        with self.lock:
+            self.open.append(conn)
         try:
             with conn:
                 conn.settimeout(CLIENT_LIMIT_S)
-                raw = _read_line(conn, MAX_REQUEST)
-                if not raw:
-                    return
-                conn.sendall(json.dumps(self._answer(raw)).encode() + b"\n")
+                while not self.ended.is_set():
+                    raw = _read_line(conn, MAX_REQUEST)
+                    if not raw.endswith(b"\n"):
+                        return
+                    conn.settimeout(None)  # a request holds a place; who made one may wait before the next
+                    conn.sendall(json.dumps(self._answer(raw)).encode() + b"\n")
         except OSError:  # the client went away
             pass
         finally:
+            with self.lock:
+                self.open.remove(conn)
             self.places.release()
 
     def _answer(self, raw: bytes) -> dict[str, Any]:
@@ -251,6 +289,8 @@ class Server:
             if op == "run":
                 done = self.run(str(what.get("line", "")))
                 return {"status": done.status, "stdout": done.stdout, "stderr": done.stderr}
+            if self.perform is not None and op in OPERATIONS:
+                return self.perform(what)
         except Exception as e:
             return {"error": " ".join(str(e).split()) or type(e).__name__}
         return {"error": f"no such request: {op!r}"}
@@ -266,6 +306,13 @@ class Server:
             pass
         self.ended.set()
         self.sock.close()
+        with self.lock:
+            waiting = list(self.open)
+        for conn in waiting:  # ends those that wait for a next request; an answer on its way still goes out
+            try:
+                conn.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass
         for _ in range(MAX_CLIENTS):
             if not self.places.acquire(timeout=1.0):
                 break
