@@ -17,6 +17,7 @@ from rxpath.kernel.errno import ENOTSUP
 from rxpath.link.tap import Tap
 from rxpath.live.bridge import Bridge
 from rxpath.live.control import Server, check_name
+from rxpath.live.operations import OPERATIONS
 from rxpath.live.programs import LiveReader
 from rxpath.live.sockets import SocketModule
 from rxpath.machine import Machine
@@ -74,7 +75,9 @@ class LiveMachine:
 
     def start(self) -> LiveMachine:
         """Make the TAP, boot, serve.  Raises TapError, and what boot raises."""
-        server = Server(self.name, self._describe, self.run, self.request_stop) if self.name else None
+        server = None
+        if self.name:
+            server = Server(self.name, self._describe, self.run, self.request_stop, self.perform)
         try:
             tap = None if self.tap_name is None else Tap(self.tap_name, address=self.host, up=True)
             self.bridge = bridge = Bridge(self.config, tap)
@@ -136,6 +139,20 @@ class LiveMachine:
         m = b.machine
         assert m is not None
         return b.run_task(lambda: self.runner(m, line))
+
+    def perform(self, what: dict[str, Any]) -> dict[str, Any]:
+        """One operation of access.py on the machine; in a task of its own when it may sleep."""
+        from rxpath.live import access
+
+        b = self._running()
+        m = b.machine
+        assert m is not None
+        done: dict[str, Any]
+        if OPERATIONS[str(what["op"])]:
+            done = b.run_task(lambda: access.perform(m, what))
+        else:
+            done = b.call(lambda: access.perform(m, what))
+        return done
 
     def account(self) -> dict[str, Any]:
         """Frames by fate, checked by the ledger's law; with what the TAP gave and took, and what programs read."""
