@@ -65,7 +65,7 @@ RESULT = {
         {"cpu": 1, "hardirq_ns": 0, "softirq_ns": 0, "ksoftirqd_ns": 0, "program_ns": 1, "idle_ns": 999},
     ],
     "virtual_time_ns": 1_500_000_000,
-    "sockets": [{"proto": "udp", "port": 9, "cpu": 1, "read": 690}],
+    "sockets": [{"proto": "udp", "port": 9, "cpu": 1, "readers": 1, "read": 690}],
     "messages": ["host 10.0.0.2 receives 1,000 of 1,010 frames"],
 }
 

@@ -32,9 +32,7 @@ LATENCIES: Final = (("wire_to_socket", "wire to socket"), ("wire_to_program", "w
 DETAIL_GROUPS: Final = ("interrupts", "softirqs")
 
 
-def lines(
-    result: dict[str, Any], columns: int = 100, *, quiet: bool = False, verbose: bool = False
-) -> list[list[Run]]:
+def lines(result: dict[str, Any], columns: int = 100, *, quiet: bool = False, verbose: bool = False) -> list[list[Run]]:
     """The whole page as lines of styled runs. `quiet`: funnel and losses only; `verbose`: everything."""
     page: list[list[Run]] = []
     if not quiet:
@@ -129,9 +127,7 @@ def losses(ledger: dict[str, Any]) -> list[list[Run]]:
         page += table([[row["stage"], row["reason"], human_count(row["count"])] for row in detail], "<<>")
         page.append([])
     if ledger["in_flight"]:
-        waiting = (
-            f"  {human_count(ledger['in_flight'])} frames waited for a reader or a queue when the run ended"
-        )
+        waiting = f"  {human_count(ledger['in_flight'])} frames waited for a reader or a queue when the run ended"
         page += [_head("In flight", waiting), []]
     missing = ledger.get("not_sent", [])
     if missing:
@@ -147,7 +143,12 @@ def sockets(found: list[dict[str, Any]]) -> list[list[Run]]:
     if not found or len(found) > 8:
         return []
     rows: list[list[Cell]] = [
-        [f"{s['proto']}:{s['port']}", f"CPU {s['cpu']}", f"read {human_count(s['read'])}"] for s in found
+        [
+            f"{s['proto']}:{s['port']}",
+            f"CPU {s['cpu']}" if s["readers"] == 1 else f"{s['readers']} readers, CPU {s['cpu']} on",
+            f"read {human_count(s['read'])}",
+        ]
+        for s in found
     ]
     return [_head("Programs"), *table(rows, "<<<"), []]
 
@@ -205,9 +206,7 @@ def counters(found: dict[str, Any], columns: int, verbose: bool) -> list[list[Ru
         return []
     page = [_head("Counters that moved")]
     for group, rows in groups.items():
-        items = [
-            f"{name} +{human_count(n)}" if n >= 0 else f"{name} {human_count(n)}" for name, n in rows.items()
-        ]
+        items = [f"{name} +{human_count(n)}" if n >= 0 else f"{name} {human_count(n)}" for name, n in rows.items()]
         if items:
             page.append([("  " + source_of(group), DIM)])
             page += [[(line, "")] for line in flow(items, columns)]

@@ -12,6 +12,9 @@ from typing import BinaryIO, Final, Self
 
 from rxpath.link.linktypes import LINKTYPE_ETHERNET
 
+INBOUND: Final = 1  # directions of a record: what pcapng's flag word says
+OUTBOUND: Final = 2
+
 DEFAULT_SNAPLEN: Final = 262144
 
 
@@ -48,8 +51,8 @@ class CaptureWriter:
         interface: int = 0,
         direction: int = 0,
     ) -> None:
-        """One record. `original_length` defaults to the frame's; direction 0 unknown, 1 inbound, 2
-        outbound.
+        """One record. `original_length` defaults to the frame's; direction 0 unknown, INBOUND or
+        OUTBOUND.
         """
         raise NotImplementedError(type(self).__name__)
 

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from typing import Final
 
+IGNORED: Final = (
+    -1
+)  # a copy that its receiver did not want: it has no say in the frame's fate unless it was the only one
 DROPPED: Final = 0
 CONSUMED: Final = 1
 DELIVERED: Final = 2
@@ -25,9 +28,7 @@ class Site:
 
     __slots__ = ("stage", "reason", "counter", "skb_reason")
 
-    def __init__(
-        self, stage: str, reason: str, counter: str = "none", skb_reason: str = "NOT_SPECIFIED"
-    ) -> None:
+    def __init__(self, stage: str, reason: str, counter: str = "none", skb_reason: str = "NOT_SPECIFIED") -> None:
         self.stage = stage
         self.reason = reason
         self.counter = counter
@@ -104,7 +105,7 @@ class Ledger:
 
     def settle(self, fate: Fate, outcome: int, site: Site | None) -> None:
         """One of the references that share `fate` ended."""
-        if outcome > fate.outcome:
+        if outcome > fate.outcome or (fate.site is None and outcome == fate.outcome):
             fate.outcome = outcome
             fate.site = site
         fate.refs -= 1

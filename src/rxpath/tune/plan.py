@@ -18,7 +18,7 @@ from typing import Any, Final
 from rxpath.config import ConfigError, ListenConfig, MachineConfig, NicConfig
 from rxpath.link.adapt import NO_MAC, Addressed, PeerWatch, Shortened
 from rxpath.link.capture import CaptureReader
-from rxpath.link.capture_writer import CaptureWriter, open_writer
+from rxpath.link.capture_writer import INBOUND, OUTBOUND, CaptureWriter, open_writer
 from rxpath.link.captured import as_wire
 from rxpath.link.compose import Chain, load_chain, shape
 from rxpath.link.filter import Filtered
@@ -26,6 +26,7 @@ from rxpath.link.generator import LoadGenerator, Sizes
 from rxpath.link.source import Frame, Source
 from rxpath.link.survey import HostSurvey, survey
 from rxpath.machine import Machine
+from rxpath.observe.tap import DeviceTap
 from rxpath.tune.replay import HostScan, Listener, ReplayRequest
 from rxpath.units import human_time
 from rxpath.wire.addr import ip4_str
@@ -156,9 +157,13 @@ class Recorder:
                 self.started = True
                 self.base = item[0]
                 self.start = self.machine.now
-            self._write_held()
-            self.held = item
+            self.comes(item)
             yield item
+
+    def comes(self, item: Frame) -> None:
+        """The source gave a frame; it is on the wire when the engine gets to its time."""
+        self._write_held()
+        self.held = item
 
     def _write_held(self) -> None:
         if self.held is not None:
@@ -178,6 +183,30 @@ class Recorder:
         """Write what is held and close the file."""
         self._write_held()
         self.writer.close()
+
+
+class TapRecorder(Recorder):
+    """`-w --at tap`: what a tap on the first interface sees, with a tap's effects (observe/tap.py)."""
+
+    __slots__ = ("tap",)
+
+    def __init__(self, writer: CaptureWriter) -> None:
+        super().__init__(writer)
+        self.tap: DeviceTap | None = None
+
+    def watch(self, machine: Machine) -> None:
+        self.machine = machine
+        dev = machine.ports[0].dev
+        assert dev is not None
+        self.tap = DeviceTap(machine.net, dev, self.seen)
+        self.tap.open()
+
+    def comes(self, item: Frame) -> None:
+        pass
+
+    def seen(self, now: int, frame: bytes, outgoing: bool) -> None:
+        if self.started:
+            self.writer.write(self.base + now - self.start, frame, direction=OUTBOUND if outgoing else INBOUND)
 
 
 def _wanted(host: int, found: dict[int, HostSurvey], best: HostSurvey | None, name: str) -> HostSurvey | None:
@@ -221,8 +250,6 @@ def _listeners(configs: list[ListenConfig], cpus: int) -> list[Listener]:
     """Readers as the run knows them. A reader without a CPU goes, in turn, to CPUs 1, 2, ..., 0."""
     result = []
     for number, spec in enumerate(configs):
-        if spec.reuseport:
-            raise OSError(ENOTSUP, "listener with reuseport")
         if spec.proto != "udp":
             raise OSError(ENOTSUP, f"listener on {spec.proto}")
         cpu = spec.cpu if spec.cpu >= 0 else (number + 1) % cpus
@@ -237,6 +264,7 @@ def _listeners(configs: list[ListenConfig], cpus: int) -> list[Listener]:
                 readers=spec.readers,
                 echo=spec.echo,
                 address=address,
+                reuseport=spec.reuseport,
             )
         )
     return result
@@ -264,8 +292,6 @@ def prepare(options: ReplayOptions, run_action: RunAction | None = None) -> Plan
     damaged, OSError for files, and OSError(ENOTSUP) for what is not modelled. `run_action` runs one command
     of `do` on the machine.
     """
-    if options.write and options.write_at != "wire":
-        raise OSError(ENOTSUP, f"writing a capture at {options.write_at}")
     actions = setup_commands(options.machine) + options.machine.do
     if actions and run_action is None:
         raise OSError(ENOTSUP, "commands on the machine")
@@ -280,7 +306,8 @@ def prepare(options: ReplayOptions, run_action: RunAction | None = None) -> Plan
     request.actions = actions
     request.run_action = run_action
     if options.write:
-        plan.recorder = Recorder(open_writer(options.write))
+        kind = TapRecorder if options.write_at == "tap" else Recorder
+        plan.recorder = kind(open_writer(options.write))
         request.on_machine = plan.recorder.watch
     return plan
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from rxpath.config import MachineConfig
+from rxpath.kernel.cpu import Cpu
 from rxpath.machine import Machine, Port
 from rxpath.net.core.netdevice import NetDevice
+from rxpath.net.core.sock import SO_RCVBUF, SO_REUSEPORT, SOL_SOCKET
 from rxpath.observe import counters
 from rxpath.wire.addr import ip4_str
 
@@ -48,7 +51,9 @@ STAGE_OF = {
 
 @dataclass
 class Listener:
-    """A program to run: `readers` tasks that read one socket, each spending `cost_ns` on every datagram."""
+    """A program to run: `readers` tasks, the first on `cpu` and each next one on the CPU after, that spend `cost_ns`
+    on every datagram. They read one socket, or with `reuseport` one each of a SO_REUSEPORT group.
+    """
 
     proto: str = "udp"
     port: int = 0
@@ -58,6 +63,13 @@ class Listener:
     readers: int = 1
     echo: bool = False
     address: int = 0
+    reuseport: bool = False
+
+    def programs(self, cpus: int) -> list[Listener]:
+        """What to start, a socket each: itself, or with `reuseport` one a reader."""
+        if not self.reuseport:
+            return [self]
+        return [replace(self, cpu=(self.cpu + n) % cpus, readers=1) for n in range(self.readers)]
 
 
 @dataclass
@@ -137,9 +149,7 @@ def scan(source: Iterable[tuple[int, bytes]], host: int | None = None, *, limit:
         return HostScan(ip=host or 0)
     best = min(per_host, key=lambda a: (-per_host[a], a))
     mac = min(macs[best], key=lambda a: (-macs[best][a], a))
-    return HostScan(
-        best, mac, sorted(udp.get(best, ())), sorted(tcp.get(best, ())), sources[best], per_host[best]
-    )
+    return HostScan(best, mac, sorted(udp.get(best, ())), sorted(tcp.get(best, ())), sources[best], per_host[best])
 
 
 def quantiles(values: list[int]) -> dict[str, int]:
@@ -191,14 +201,17 @@ class ReaderProgram:
         self.read = 0
         self.sock = m.socket()
         if spec.rcvbuf:
-            self.sock.setsockopt(1, 8, spec.rcvbuf)
+            self.sock.setsockopt(SOL_SOCKET, SO_RCVBUF, spec.rcvbuf)
+        if spec.reuseport:
+            self.sock.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
         self.sock.bind((ip4_str(spec.address) if spec.address else "", spec.port))
-        for _ in range(max(1, spec.readers)):
-            m.spawn(self.main, cpu=spec.cpu, name="%s:%d" % (spec.proto, spec.port))
+        cpus = m.kernel.cpus
+        for n in range(spec.readers):
+            cpu = cpus[(spec.cpu + n) % len(cpus)]
+            m.spawn(partial(self.main, cpu), cpu=cpu.id, name="%s:%d" % (spec.proto, spec.port))
 
-    def main(self) -> None:
+    def main(self, cpu: Cpu) -> None:
         sock = self.sock
-        cpu = self.machine.kernel.cpus[self.spec.cpu]
         cost = self.spec.cost_ns
         echo = self.spec.echo
         while True:
@@ -210,9 +223,7 @@ class ReaderProgram:
                 sock.sendto(data, addr)
 
 
-def counted(
-    source: Iterable[tuple[int, bytes]], tick: Callable[[int], None] | None
-) -> Iterator[tuple[int, bytes]]:
+def counted(source: Iterable[tuple[int, bytes]], tick: Callable[[int], None] | None) -> Iterator[tuple[int, bytes]]:
     """Pass frames on from time zero, telling `tick` how many went by (for progress)."""
     n = 0
     base = None
@@ -241,22 +252,20 @@ def run(request: ReplayRequest, progress: Callable[[int], None] | None = None) -
     return result
 
 
-def _drive(
-    m: Machine, request: ReplayRequest, result: ReplayResult, progress: Callable[[int], None] | None
-) -> None:
+def _drive(m: Machine, request: ReplayRequest, result: ReplayResult, progress: Callable[[int], None] | None) -> None:
     port = m.ports[0]
     dev = port.dev
     assert dev is not None
     hosts = request.hosts
-    if hosts is not None:
-        _teach_peers(m, dev, hosts)
     for action in request.actions:
         assert request.run_action is not None
         request.run_action(m, action)
+    if hosts is not None:  # after the actions: an interface that goes down forgets its neighbours
+        _teach_peers(m, dev, hosts)
     specs = list(request.listeners)
     if not specs and request.auto_listen and hosts is not None:
         specs = [Listener("udp", p) for p in hosts.udp_ports[:256]]
-    programs = [ReaderProgram(m, s) for s in specs if s.proto == "udp"]
+    programs = [ReaderProgram(m, p) for s in specs if s.proto == "udp" for p in s.programs(len(m.kernel.cpus))]
     if request.on_machine is not None:
         request.on_machine(m)
     m.run(m.now + 1_000_000)
@@ -301,7 +310,8 @@ def _drive(
         "wire_to_program": quantiles(m.program_latency),
     }
     result.sockets = [
-        {"proto": p.spec.proto, "port": p.spec.port, "cpu": p.spec.cpu, "read": p.read} for p in programs
+        {"proto": p.spec.proto, "port": p.spec.port, "cpu": p.spec.cpu, "readers": p.spec.readers, "read": p.read}
+        for p in programs
     ]
     result.config = request.machine.to_dict()
     if not request.keep_open:
@@ -324,8 +334,10 @@ def _teach_peers(m: Machine, dev: NetDevice, hosts: HostScan) -> None:
             fib_add_route(ipv4, 0, 0, dev=dev)
         except OSError:  # the machine file has a default route of its own
             pass
+        told = {n.key for n in ipv4.arp_tbl.entries.values() if n.nud_state == NUD_PERMANENT}
         for ip, mac in hosts.peers.items():
-            neigh_add(ipv4.arp_tbl, ip, dev, mac, NUD_PERMANENT)
+            if ip not in told:  # what a machine file or a command says of a neighbour holds
+                neigh_add(ipv4.arp_tbl, ip, dev, mac, NUD_PERMANENT)
 
     m.in_task(teach, "ip")
 
@@ -360,9 +372,7 @@ def ledger_json(m: Machine, in_flight: int) -> dict[str, Any]:
         "wire": led.wire,
         "delivered": led.delivered,
         "consumed": led.total_consumed(),
-        "consumed_by": [
-            {"stage": s, "reason": r, "count": c} for (s, r), c in sorted(led.consumed.items()) if c
-        ],
+        "consumed_by": [{"stage": s, "reason": r, "count": c} for (s, r), c in sorted(led.consumed.items()) if c],
         "dropped": dropped,
         "in_flight": in_flight,
         "stages": stages,

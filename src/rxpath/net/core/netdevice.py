@@ -187,7 +187,7 @@ class PacketType:
     /proc/net/ptype prints.
     """
 
-    __slots__ = ("type", "dev", "name", "has_list_func", "ignore_outgoing", "af_packet_sk")
+    __slots__ = ("type", "dev", "name", "has_list_func", "ignore_outgoing", "observer", "af_packet_sk")
 
     def __init__(self, type_: int, name: str, dev: NetDevice | None = None) -> None:
         self.type = type_
@@ -195,6 +195,7 @@ class PacketType:
         self.name = name
         self.has_list_func = False
         self.ignore_outgoing = False
+        self.observer = False  # only looks: its copies hold no token of the ledger
         self.af_packet_sk: Sock | None = None
 
     def func(self, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice) -> int:

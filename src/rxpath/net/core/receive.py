@@ -28,6 +28,7 @@ from rxpath.net.core.skbuff import (
     SkBuff,
     kfree_skb_reason,
     skb_clone,
+    skb_clone_observer,
 )
 from rxpath.net.core.steering import enqueue_to_backlog, get_rps_cpu
 from rxpath.sim.ledger import Site
@@ -279,7 +280,7 @@ def __netif_receive_skb_core(net: Net, skb: SkBuff, out: list[tuple[SkBuff, Pack
 
 def deliver_skb(skb: SkBuff, pt: PacketType, orig_dev: NetDevice) -> int:
     """An earlier handler gets a reference of its own."""
-    c = skb_clone(skb)
+    c = skb_clone_observer(skb) if pt.observer else skb_clone(skb)
     c.shared = True
     dev = c.dev
     assert dev is not None

@@ -47,6 +47,7 @@ from rxpath.net.core.skbuff import (
     __alloc_skb,
     consume_skb,
     kfree_skb_reason,
+    skb_end,
     skb_put,
 )
 from rxpath.net.core.sock import (
@@ -75,7 +76,7 @@ from rxpath.net.core.sock import (
     sock_rfree,
 )
 from rxpath.net.core.xmit import dev_queue_xmit
-from rxpath.sim.ledger import Site
+from rxpath.sim.ledger import IGNORED, Site
 
 PACKET_ADD_MEMBERSHIP: Final = 1
 PACKET_DROP_MEMBERSHIP: Final = 2
@@ -306,7 +307,8 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
     if f is not None:
         n = sk_run_filter(f.prog, skb)
         if n == 0:
-            consume_skb(skb, SITE_PACKET_FILTER)
+            skb_end(skb, IGNORED, SITE_PACKET_FILTER)
+            consume_skb(skb, None)
             return 0
         if n < snap:
             snap = n
