@@ -27,6 +27,14 @@ from rxpath.net.packet.af_packet import packet_init
 from rxpath.sockets import Socket
 from rxpath.wire.addr import ip4, ip4_net, mac
 
+# What injecting took on the recorder's machine, in ns: making a frame ready (and for each byte of a payload
+# pattern), from the write to looking for replies, between the writes of a burst.  Timers run out meanwhile.
+PREPARE_NS: Final = 8_800
+PATTERN_NS: Final = 176
+WRITE_NS: Final = 6_000
+REPLY_NS: Final = 35_000
+BURST_NS: Final = 4_000
+
 POLL_MASK: Final = 0x2007 | 8 | 16
 SETTLE_MS: Final = 10  # between setting up the device and making the first socket
 
@@ -111,6 +119,26 @@ class Scenario(Runner):
             task.state = TASK_INTERRUPTIBLE
             k.sched.sleep(min(end - k.engine.now, 100_000_000))
             self.drain()
+
+    def rest(self, ns: int) -> None:
+        """Let `ns` of virtual time pass; what is sent meanwhile is not read yet."""
+        k = self.machine.kernel
+        end = k.engine.now + ns
+        while k.engine.now < end:
+            assert self.task is not None
+            self.task.state = TASK_INTERRUPTIBLE
+            k.sched.sleep(end - k.engine.now)
+
+    def preparing(self, spec: Any) -> None:
+        pat = spec.get("pat") if isinstance(spec, dict) else None
+        self.rest(PREPARE_NS + (PATTERN_NS * pat[0] if pat else 0))
+
+    def written(self, burst: bool) -> None:
+        self.rest(BURST_NS if burst else WRITE_NS)
+
+    def reply_read(self) -> None:
+        if self.frame is not None:
+            self.rest(REPLY_NS)
 
     def wait_tick(self) -> None:
         k = self.machine.kernel

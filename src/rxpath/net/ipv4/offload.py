@@ -142,9 +142,7 @@ def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: 
             pcb: GroCb = p.gro
             if not pcb.same_flow:
                 continue
-            _, tos2, _, id2, frag2, ttl2, proto2, _, saddr2, daddr2 = _IP.unpack_from(
-                p.head, p.network_header
-            )
+            _, tos2, _, id2, frag2, ttl2, proto2, _, saddr2, daddr2 = _IP.unpack_from(p.head, p.network_header)
             if proto != proto2 or saddr != saddr2 or daddr != daddr2:
                 pcb.same_flow = False
                 continue
@@ -271,6 +269,10 @@ def skb_gro_receive(p: SkBuff, skb: SkBuff, hlen: int) -> bool:
     else:
         delta = full_truesize
         pcb.last = skb
+        if p.listed is None:
+            p.listed = [1, 1]
+        else:
+            p.listed[1] += 1
     skb.data += hlen
     skb.len = length
     if p.frag_list is None:
@@ -349,11 +351,7 @@ def tcp_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff 
         h2 = found.head
         flags2 = h2[t2 + 13]
         doff2 = (h2[t2 + 12] >> 4) * 4
-        bad = (
-            bool(pcb.flush)
-            or bool(flags & TCP_CWR)
-            or bool((flags ^ flags2) & ~(TCP_CWR | TCP_FIN | TCP_PSH))
-        )
+        bad = bool(pcb.flush) or bool(flags & TCP_CWR) or bool((flags ^ flags2) & ~(TCP_CWR | TCP_FIN | TCP_PSH))
         if not bad:
             bad = (
                 head[t + 8 : t + 12] != h2[t2 + 8 : t2 + 12]
@@ -479,9 +477,7 @@ def _udp_gro_receive_segment(off: UdpOffload, held: list[SkBuff], skb: SkBuff, c
             cb.flush = 1
             return p
         ulen2 = p.head[t2 + 4] << 8 | p.head[t2 + 5]
-        flush = bool(pcb.flush) or bool(
-            pcb.flush_id if not pcb.is_atomic else pcb.flush_id not in (0, pcb.count)
-        )
+        flush = bool(pcb.flush) or bool(pcb.flush_id if not pcb.is_atomic else pcb.flush_id not in (0, pcb.count))
         if ulen > ulen2 or flush:
             return p
         if cb.is_flist:

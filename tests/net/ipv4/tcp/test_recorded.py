@@ -12,14 +12,8 @@ from rxpath.conform.compare import lines
 CASES = Path(__file__).parents[3] / "conform" / "cases"
 GROUPS = ("tcp_hs", "tcp_data", "tcp_win", "tcp_close", "tcp_client")
 
-# the compressed-ACK timer of these ran out between two frames, which take no time here; the last shows a buffer never written to
-KNOWN = {
-    "tcp_data/ooo_compressed_ack_many",
-    "tcp_data/ooo_reverse_order_8",
-    "tcp_win/ooo_queue_overflow",
-    "tcp_win/ooo_small_segments_prune",
-    "tcp_data/trunc_flag_discards",
-}
+# the record shows a buffer that the kernel never wrote to
+KNOWN = {"tcp_data/trunc_flag_discards"}
 
 
 @pytest.mark.parametrize(

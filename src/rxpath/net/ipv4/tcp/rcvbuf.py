@@ -294,8 +294,15 @@ def tcp_initialize_rcv_mss(sk: TcpSock) -> None:
 
 
 def tcp_rcv_rtt_update(sk: TcpSock, sample: int, win_dep: bool) -> None:
-    """`sample` in us; kept times 8."""
+    """`sample` in us; kept times 8.  6.16: the least one counts, larger ones only while all is read."""
     new = sk.rcv_rtt_us
+    if sk.v.rcvbuf_grow == "v6_18":
+        m = sample << 3
+        if not new or m < new:
+            sk.rcv_rtt_us = m
+        elif not win_dep and sk.rcv_nxt == sk.copied_seq:
+            sk.rcv_rtt_us = new - (new >> 3) + sample
+        return
     m = sample or 1
     if new:
         if not win_dep:
@@ -329,7 +336,7 @@ def tcp_rcv_rtt_measure_ts(sk: TcpSock, skb: SkBuff) -> None:
     c = tcb(skb)
     if (c.end_seq - c.seq) & M32 >= sk.rcv_mss:
         delta = (sk.mstamp_us // 1000 - opt.rcv_tsecr) & M32
-        if delta < 0x7FFFFFFF // 1000:
+        if delta < 0x7FFFFFFF // 1000 and (delta or sk.v.rcvbuf_grow != "v6_18"):
             tcp_rcv_rtt_update(sk, max(delta * 1000, 1000), False)
 
 

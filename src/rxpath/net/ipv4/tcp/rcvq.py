@@ -302,12 +302,14 @@ def skb_try_coalesce(to: SkBuff, frm: SkBuff) -> int:
     if to.cloned or to.fate is not None or frm.fate is not None:
         return -1
     n = frm.len
-    if to.frag_list is None and n <= to.head_size - NET_SKB_PAD - to.tail:
+    if to.listed is None and to.frag_list is None and n <= to.head_size - NET_SKB_PAD - to.tail:
         if n:
             to.head = to.head[: to.tail] + frm.tobytes()
             to.tail += n
             to.len += n
         return 0
+    if to.listed is not None or frm.listed is not None:
+        return -1
     if frm.linear_len():
         if to.nr_frags + frm.nr_frags >= MAX_SKB_FRAGS or not frm.head_frag or frm.cloned:
             return -1

@@ -455,6 +455,9 @@ def tcp_eat_recv_skb(sk: TcpSock, skb: SkBuff) -> None:
     if skb.sk is sk:
         skb.sk = None
         sock_rfree(sk, skb.truesize)
+    if skb.listed is not None and sk.v.eat_consumes:  # what hangs behind it is consumed with it
+        skb.listed[0] -= 1
+        skb.listed = None
     consume_skb(skb, None if skb.len else SITE_FIN)
 
 

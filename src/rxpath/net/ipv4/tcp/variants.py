@@ -65,6 +65,7 @@ class TcpVariant:
     rst_exact_in_syn_recv: bool = False
     ofo_measure: bool = False
     challenge_unsent: bool = False
+    eat_consumes: bool = False
 
 
 V_6_1: Final = TcpVariant()
@@ -105,6 +106,7 @@ V_6_18: Final = replace(
     advmss_early=True,
     ofo_measure=True,
     challenge_unsent=True,
+    eat_consumes=True,
     rst_exact_in_syn_recv=True,
 )
 
