@@ -5,7 +5,6 @@ What lives here: the request, the run, the result.  Terminal output is cli/'s.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -76,8 +75,8 @@ class Listener:
 class ReplayRequest:
     """What to replay on what.
 
-    `source`: frames with times, already as on the wire (link/ made it).  `hosts`: what a scan of the
-    capture found (`scan`).  `actions`: commands run after boot, as `ethtool -G eth0 rx 4096`.
+    `source`: frames with times, already as on the wire (link/ made it).  `hosts`: what a survey of the
+    capture found (`HostScan`).  `actions`: commands run after boot, as `ethtool -G eth0 rx 4096`.
     """
 
     machine: MachineConfig
@@ -107,49 +106,6 @@ class HostScan:
     tcp_ports: list[int] = field(default_factory=list)
     peers: dict[int, bytes] = field(default_factory=dict)
     received: int = 0
-
-
-MAX_PEERS = 4096
-
-
-def scan(source: Iterable[tuple[int, bytes]], host: int | None = None, *, limit: int = 2_000_000) -> HostScan:
-    """Look through a capture for the host that receives most (or for `host`)."""
-    per_host: Counter[int] = Counter()
-    macs: dict[int, Counter[bytes]] = {}
-    udp: dict[int, Counter[int]] = {}
-    tcp: dict[int, Counter[int]] = {}
-    sources: dict[int, dict[int, bytes]] = {}
-    n = 0
-    for _, f in source:
-        n += 1
-        if n > limit:
-            break
-        o = 12
-        if f[12:14] in (b"\x81\x00", b"\x88\xa8"):
-            o = 16
-        if f[o : o + 2] != b"\x08\x00" or len(f) < o + 22 or f[0] & 1:
-            continue
-        ip = o + 2
-        dst = int.from_bytes(f[ip + 16 : ip + 20], "big")
-        if host is not None and dst != host:
-            continue
-        per_host[dst] += 1
-        macs.setdefault(dst, Counter())[f[:6]] += 1
-        peers = sources.setdefault(dst, {})
-        src = int.from_bytes(f[ip + 12 : ip + 16], "big")
-        if src not in peers and len(peers) < MAX_PEERS:
-            peers[src] = f[6:12]
-        t = ip + (f[ip] & 15) * 4
-        if len(f) >= t + 4 and not (f[ip + 6] & 0x1F or f[ip + 7]):
-            if f[ip + 9] == 17:
-                udp.setdefault(dst, Counter())[f[t + 2] << 8 | f[t + 3]] += 1
-            elif f[ip + 9] == 6:
-                tcp.setdefault(dst, Counter())[f[t + 2] << 8 | f[t + 3]] += 1
-    if not per_host:
-        return HostScan(ip=host or 0)
-    best = min(per_host, key=lambda a: (-per_host[a], a))
-    mac = min(macs[best], key=lambda a: (-macs[best][a], a))
-    return HostScan(best, mac, sorted(udp.get(best, ())), sorted(tcp.get(best, ())), sources[best], per_host[best])
 
 
 def quantiles(values: list[int]) -> dict[str, int]:
@@ -394,5 +350,4 @@ __all__ = [
     "ledger_json",
     "quantiles",
     "run",
-    "scan",
 ]
