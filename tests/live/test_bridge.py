@@ -111,7 +111,7 @@ def test_a_call_that_timed_out_takes_nothing(net: LiveMachine) -> None:
     with pytest.raises(TimeoutError, match="timed out"):
         s.recv(10)
     assert net.bridge is not None and not net.bridge.pending
-    assert net.bridge.call(lambda: len(s._inner.sk.wq.entries)) == 0
+    assert net.bridge.call(lambda: len(s._file.inner.sk.wq.entries)) == 0
     s.sendto(b"later", ("127.0.0.1", 9))
     assert s.recv(10) == b"later"
 

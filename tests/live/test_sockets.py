@@ -223,7 +223,7 @@ def test_no_resolver_no_other_family(net: LiveMachine) -> None:
     with pytest.raises(stdlib.gaierror):
         net.socket.getaddrinfo("::1", 53, stdlib.AF_INET6)
     with pytest.raises(OSError) as e:
-        net.socket.socket(net.socket.AF_UNIX, net.socket.SOCK_DGRAM)
+        net.socket.socket(net.socket.AF_INET6, net.socket.SOCK_DGRAM)
     assert e.value.errno == errno.EAFNOSUPPORT
     with pytest.raises(AttributeError, match="no such_thing"):
         _ = net.socket.such_thing

@@ -115,7 +115,7 @@ def account_lines(running: LiveMachine) -> list[str]:
         f" {dropped:,} dropped; {a['sent']:,} sent"
     ]
     lines += [f"  dropped {n:,}: {what}" for what, n in a["dropped"].items()]
-    if a["tap"]["not written"]:
+    if a["tap"].get("not written"):
         lines.append(f"  {a['tap']['not written']:,} frames sent found the TAP's queue full or its link down")
     return lines
 

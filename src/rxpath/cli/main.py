@@ -78,7 +78,7 @@ def run(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except Exception as error:
-        return _failed(error)
+        return failed(error)
 
 
 def _run(args: list[str]) -> int:
@@ -138,7 +138,7 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
-def _failed(error: Exception) -> int:
+def failed(error: Exception) -> int:
     """Say what went wrong, in one line, and choose the status."""
     name = type(error).__name__
     code = getattr(error, "exit_code", None)

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from heapq import heappop, heappush
 from typing import Any, Final
 
 from rxpath.config import MachineConfig
@@ -38,16 +38,50 @@ STOP_LIMIT_S: Final = 10.0
 
 
 class Operation:
-    """One call of a host thread: `fn` is tried; BlockingIOError means wait on `wq` and try again."""
+    """One call of a host thread: `fn` is tried; BlockingIOError means wait on `wq` and try again.
 
-    __slots__ = ("entry", "fn", "future", "number", "wq")
+    A future of one lock: the engine fills in `value` or `error` and opens `gate`; a whole concurrent Future costs
+    more than many a call.
+    """
+
+    __slots__ = ("done", "entry", "error", "fn", "gate", "number", "value", "wq")
 
     def __init__(self, fn: Callable[[], Any], wq: WaitQueueHead | None) -> None:
         self.fn = fn
         self.wq = wq
         self.number = 0  # order of arrival: who waits longest is tried first
-        self.future: Future[Any] = Future()
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.gate = threading.Lock()
+        self.gate.acquire()
         self.entry: OperationWait | None = None
+
+    def __lt__(self, other: Operation) -> bool:
+        return self.number < other.number
+
+    def set_result(self, value: Any) -> None:
+        if not self.done:
+            self.value = value
+            self.done = True
+            self.gate.release()
+
+    def set_error(self, error: BaseException) -> None:
+        if not self.done:
+            self.error = error
+            self.done = True
+            self.gate.release()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Until it is done, or `timeout` seconds have passed (False)."""
+        if self.done or self.gate.acquire(timeout=-1 if timeout is None else timeout):
+            return True
+        return self.done
+
+    def result(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
 
 
 class OperationWait(WaitQueueEntry):
@@ -89,9 +123,9 @@ class Bridge:
         self.stopping = False
         self.finished = False
         self.inbox: deque[Operation] = deque()
-        self.ops: deque[Operation] = deque()
+        self.ops: list[Operation] = []  # a heap by order of arrival
         self.pending: dict[int, Operation] = {}
-        self.at_end: list[Callable[[], None]] = []
+        self.at_end: dict[Callable[[], None], None] = {}
         self.host_task: Task | None = None
         # reentrant: a destructor or a signal handler may wake the engine while this thread does so already
         self.lock = threading.RLock()
@@ -103,6 +137,8 @@ class Bridge:
         self.next_number = 0
         self.clock = MonotonicClock()
         self.setup: list[Callable[[Machine], None]] = []
+        # The process is about to end: who still calls (but the main thread) waits for that instead of an error.
+        self.abandon = False
 
     # --- host threads -------------------------------------------------------------------------------------------
     def start(self) -> Bridge:
@@ -135,11 +171,10 @@ class Bridge:
                 result = fn()
             except Exception as e:
                 self.pending.pop(id(op), None)
-                self._set_error(op, e)
+                op.set_error(e)
                 return
             self.pending.pop(id(op), None)
-            if not op.future.done():
-                op.future.set_result(result)
+            op.set_result(result)
 
         def begin() -> None:
             self.pending[id(op)] = op
@@ -157,6 +192,8 @@ class Bridge:
 
     def _submit(self, op: Operation) -> None:
         if self.finished:
+            if self.abandon and threading.current_thread() is not threading.main_thread():
+                return
             raise self._stopped()
         self.inbox.append(op)
         self._wake()
@@ -165,23 +202,26 @@ class Bridge:
 
     def _result(self, op: Operation, timeout: float | None) -> Any:
         try:
-            return op.future.result(timeout)
-        except TimeoutError:
-            if op.future.done():
-                return op.future.result()
+            if op.wait(timeout):
+                return op.result()
         except BaseException:
-            if not op.future.done():  # Ctrl-C: nobody will read what it would bring
+            if not op.done:  # Ctrl-C: nobody will read what it would bring
                 self.post(lambda: self._give_up(op))
             raise
         # The engine decides: either it is done by now, or it is given up and has taken nothing.
         self.post(lambda: self._give_up(op))
         if self.finished:
             self._fail_all()
-        return op.future.result()
+        op.wait(None)
+        return op.result()
 
     def _give_up(self, op: Operation) -> None:
         self._forget(op)
-        self._set_error(op, TimeoutError("timed out"))
+        op.set_error(TimeoutError("timed out"))
+
+    def in_engine(self) -> bool:
+        """Whether the caller is the engine's thread, which may not wait for itself."""
+        return self.thread is threading.current_thread()
 
     def _wake(self) -> None:
         if self.awake:
@@ -247,7 +287,7 @@ class Bridge:
                 os.close(self.wake_r)
                 os.close(self.wake_w)
             self._fail_all()
-            for end in self.at_end:
+            for end in list(self.at_end):
                 end()
             if self.tap is not None:
                 self.tap.close()
@@ -290,25 +330,25 @@ class Bridge:
         return linux_error(ESHUTDOWN, "the machine has stopped")
 
     def _fail_all(self) -> None:
+        if self.abandon:
+            return
         error = self._stopped()
-        for q in (self.inbox, self.ops):
-            while True:
-                try:
-                    op = q.popleft()
-                except IndexError:
-                    break
-                self._set_error(op, error)
+        while self.inbox or self.ops:
+            try:
+                op = self.inbox.popleft() if self.inbox else self.ops.pop()
+            except IndexError:
+                continue
+            self._end(op, error)
         while self.pending:
             try:
                 _, op = self.pending.popitem()
             except KeyError:
                 break
-            self._set_error(op, error)
+            self._end(op, error)
 
-    @staticmethod
-    def _set_error(op: Operation, error: Exception) -> None:
-        if not op.future.done():
-            op.future.set_exception(error)
+    def _end(self, op: Operation, error: Exception) -> None:
+        with self.lock:  # several threads may find that the machine has ended
+            op.set_error(error)
 
     def _wait(self, until: int) -> None:
         """Sleep until `until` (engine ns), a frame, or a host thread.  Called on the hub."""
@@ -363,7 +403,7 @@ class Bridge:
                 op = self.inbox.popleft()
                 op.number = self.next_number
                 self.next_number += 1
-                self.ops.append(op)
+                heappush(self.ops, op)
             if self.host_task is not None:
                 m.kernel.sched.wake_up_process(self.host_task)
         if tap is not None and fds[1] in ready:
@@ -386,9 +426,7 @@ class Bridge:
         sched = m.kernel.sched
         while True:
             while self.ops:
-                if len(self.ops) > 1:
-                    self.ops = deque(sorted(self.ops, key=lambda op: op.number))
-                self._attempt(self.ops.popleft())
+                self._attempt(heappop(self.ops))
             t.state = TASK_INTERRUPTIBLE
             if self.ops:
                 t.state = TASK_RUNNING
@@ -397,37 +435,43 @@ class Bridge:
 
     def _attempt(self, op: Operation) -> None:
         self.pending.pop(id(op), None)
-        if op.future.done():  # given up
+        if op.done:  # given up
             return
+        wq = op.wq
+        entry: OperationWait | None = None
+        if wq is not None:  # in the queue before it is tried, so that no wake-up is missed
+            op.entry = entry = OperationWait(self, op)
+            wq.add(entry)
         try:
             result = op.fn()
         except BlockingIOError as e:
-            if op.wq is None:
-                self._set_error(op, e)
-                return
-            op.entry = OperationWait(self, op)
-            op.wq.add(op.entry)
-            self.pending[id(op)] = op
+            if entry is None:
+                op.set_error(e)
+            elif entry.wq is not None:
+                self.pending[id(op)] = op
             return
         except Exception as e:
-            self._set_error(op, e)
+            self._forget(op)
+            op.set_error(e)
             return
-        if not op.future.done():
-            op.future.set_result(result)
+        if entry is not None:
+            self._forget(op)
+        op.set_result(result)
 
     def retry(self, op: Operation) -> None:
         """A socket that `op` waits for woke up."""
         self.pending.pop(id(op), None)
-        self.ops.append(op)
+        heappush(self.ops, op)
         m = self.machine
         if m is not None and self.host_task is not None:
             m.kernel.sched.wake_up_process(self.host_task)
 
     def fail_waiters(self, wq: WaitQueueHead) -> None:
         """In the engine: whoever waits on `wq` gets EBADF, for its socket is closed."""
-        for op in [op for op in self.pending.values() if op.wq is wq]:
-            self._forget(op)
-            self._set_error(op, OSError(EBADF, "Bad file descriptor"))
+        for e in list(wq.entries):
+            if isinstance(e, OperationWait):
+                self._forget(e.op)
+                e.op.set_error(OSError(EBADF, "Bad file descriptor"))
 
     def _forget(self, op: Operation) -> None:
         e = op.entry

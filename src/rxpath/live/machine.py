@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Final
 
 from rxpath.config import ConfigError, ListenConfig, MachineConfig, NicConfig, parse_listen, parse_nic
@@ -19,7 +19,7 @@ from rxpath.live.bridge import Bridge
 from rxpath.live.control import Server, check_name
 from rxpath.live.operations import OPERATIONS
 from rxpath.live.programs import LiveReader
-from rxpath.live.sockets import SocketModule
+from rxpath.live.module import make_modules
 from rxpath.machine import Machine
 
 # (machine, line) -> something with status, stdout, stderr
@@ -71,7 +71,7 @@ class LiveMachine:
         self.programs: list[LiveReader] = []
         self.bridge: Bridge | None = None
         self.server: Server | None = None
-        self._socket: SocketModule | None = None
+        self._modules: tuple[ModuleType, ModuleType] | None = None
 
     def start(self) -> LiveMachine:
         """Make the TAP, boot, serve.  Raises TapError, and what boot raises."""
@@ -87,7 +87,7 @@ class LiveMachine:
             if server is not None:
                 server.close()
             raise
-        self._socket = SocketModule(bridge)
+        self._modules = make_modules(bridge)
         self.server = server
         if server is not None:
             server.start()
@@ -128,10 +128,16 @@ class LiveMachine:
         return self.bridge
 
     @property
-    def socket(self) -> SocketModule:
+    def socket(self) -> ModuleType:
+        """The machine's stand-in for the standard library's module `socket`."""
+        return self.modules[1]
+
+    @property
+    def modules(self) -> tuple[ModuleType, ModuleType]:
+        """The stand-ins for `_socket` and `socket`."""
         self._running()
-        assert self._socket is not None
-        return self._socket
+        assert self._modules is not None
+        return self._modules
 
     def run(self, line: str) -> Any:
         """Run a command on the machine: an object with `status`, `stdout`, `stderr`."""

@@ -1,130 +1,166 @@
-"""A stand-in for the standard library's module `socket`, whose sockets are those of a live machine.
+"""`LiveSocket`: the standard library's `_socket.socket`, in a live machine.
 
-What belongs here: the class `socket` for ordinary threads of the host program, and the module around it.  Each
-call is an operation for the engine (bridge.py); blocking and time limits happen here, on the caller's thread.
-Not here: what the calls do (rxpath.sockets, the kernel's part).
+What belongs here: the class for ordinary threads of the host program.  Each call is an operation for the engine
+(bridge.py); blocking and time limits happen here, on the caller's thread.
+Not here: the module around it (module.py), descriptors (descriptors.py), what the calls do (rxpath.sockets, the
+kernel's part).
 """
 
 from __future__ import annotations
 
-import io
+import math
+import os
 import socket as stdlib
+import sys
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final
 
-from rxpath.kernel.errno import EISCONN, ENOTSUP, linux_error
+from rxpath.kernel.errno import ENOTSUP
 from rxpath.live.bridge import Bridge
+from rxpath.live.descriptors import Descriptors, OpenFile
 from rxpath.net.core.sock import (
+    AF_INET,
     MSG_DONTWAIT,
     MSG_WAITALL,
     POLLERR,
     POLLHUP,
-    POLLIN,
-    POLLRDHUP,
-    POLLRDNORM,
+    POLLOUT,
     RCV_SHUTDOWN,
-    WaitQueueEntry,
+    SO_ERROR,
+    SOCK_STREAM,
+    SOL_SOCKET,
 )
-from rxpath.sockets import EBADF, Socket
+from rxpath.sockets import EBADF, Socket, stdlib_error
 
-READABLE: Final = POLLIN | POLLRDNORM | POLLERR | POLLHUP | POLLRDHUP
-
-
-class Watch(WaitQueueEntry):
-    """Stays in a socket's wait queue and keeps one end of a socket pair readable while the socket is.
-
-    Only the engine's thread writes and takes back the byte, so both always agree.
-    """
-
-    __slots__ = ("inner", "ours", "raised", "theirs")
-
-    def __init__(self, inner: Socket) -> None:
-        super().__init__(None)
-        self.inner = inner
-        self.theirs, self.ours = stdlib.socketpair()
-        self.theirs.setblocking(False)
-        self.ours.setblocking(False)
-        self.raised = False
-        inner.sk.wq.add(self)
-        self.update()
-
-    def func(self, key: int) -> bool:
-        if not self.raised and (not key or key & READABLE):
-            self.raised = True
-            self.ours.send(b"x")
-        return False
-
-    def update(self) -> None:
-        """After a call on the socket: is there still something to read?"""
-        ready = bool(self.inner.poll() & READABLE)
-        if ready and not self.raised:
-            self.raised = True
-            self.ours.send(b"x")
-        elif self.raised and not ready:
-            self.raised = False
-            self.theirs.recv(1)
-
-    def end(self) -> None:
-        """Whoever still watches sees the end of file."""
-        if self.wq is not None:
-            self.wq.remove(self)
-        self.ours.close()
+PIECE: Final = 1 << 18  # of a large sendall: what the engine is given at once
+_OWN_TIMEOUT: Final = -1.0  # "as settimeout says"
 
 
-def _receive(n: int, flags: int) -> Callable[[Socket], bytes]:
-    return lambda s: s.recv(n, flags)
+class Accepted(int):
+    """What `_accept` gives in place of a descriptor: the socket itself; one is made when somebody asks."""
+
+    file: OpenFile
 
 
-def _send(data: bytes, flags: int) -> Callable[[Socket], int]:
-    return lambda s: s.send(data, flags)
+class ModuleState:
+    """What the calls of one socket module share: the default time limit and how names become numbers."""
+
+    __slots__ = ("host", "timeout")
+
+    def __init__(self, host: Callable[[str], str]) -> None:
+        self.timeout: float | None = None
+        self.host = host
+
+
+def check_timeout(value: Any) -> float | None:
+    """A time limit as settimeout takes it.  TypeError, ValueError, OverflowError."""
+    if value is None:
+        return None
+    if isinstance(value, str | bytes):
+        raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
+    limit = float(value)
+    if math.isnan(limit):
+        raise ValueError("Invalid value NaN (not a number)")
+    if limit < 0:
+        raise ValueError("Timeout value out of range")
+    if limit > threading.TIMEOUT_MAX:
+        raise OverflowError("timeout doesn't fit into C timeval")
+    return limit
+
+
+def _size(n: Any, call: str) -> int:
+    size = n.__index__()
+    if size < 0:
+        raise ValueError(f"negative buffersize in {call}")
+    return int(size)
+
+
+def _bytes(data: Any) -> bytes:
+    """The octets of a bytes-like object.  TypeError for anything else, a str above all."""
+    if isinstance(data, str):
+        raise TypeError("a bytes-like object is required, not 'str'")
+    if type(data) is bytes:
+        return data
+    return bytes(memoryview(data))
 
 
 class LiveSocket:
-    """The standard library's `socket.socket`, in a machine: the same calls, defaults, errors and time limits.
+    """The standard library's `_socket.socket`, in a machine: the same calls, defaults, errors and time limits.
 
-    Any number of threads may use one.  `fileno` is a descriptor that select, poll and asyncio may watch for
-    reading; it carries no data.  Closing a socket ends the calls that wait on it (EBADF).  Constants are
-    Linux's numbers.
+    Any number of threads may use one.  `fileno` is a real descriptor that select, poll, epoll and asyncio may
+    watch; it carries no data.  Closing a socket ends the calls that wait on it (EBADF).  Constants are Linux's
+    numbers.  Unix sockets, and descriptors that are no socket of the machine, are the host's own.
     """
 
+    __slots__ = ("_fd", "_file", "_timeout")
+
     bridge: ClassVar[Bridge]
-    module: ClassVar[SocketModule]
+    files: ClassVar[Descriptors]
+    state: ClassVar[ModuleState]
 
-    def __init__(
-        self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None, _inner: Any = None
-    ) -> None:
-        self._inner: Socket | None = None
-        self._watch: Watch | None = None
-        self._closed = False
-        self._io_refs = 0
+    def __new__(cls, *args: Any, **more: Any) -> Any:
+        family = args[0] if args else more.get("family", -1)
+        fileno = args[3] if len(args) > 3 else more.get("fileno")
+        if fileno is not None and not isinstance(fileno, Accepted):
+            if isinstance(fileno, float) or not hasattr(fileno, "__index__"):
+                raise TypeError(f"'{type(fileno).__name__}' object cannot be interpreted as an integer")
+            if cls.files.get(fileno.__index__()) is None:
+                return stdlib.socket(*args, **more)
+        elif fileno is None and family == stdlib.AF_UNIX:
+            return stdlib.socket(*args, **more)
+        return super().__new__(cls)
+
+    def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:
+        self._file: OpenFile | None = None
+        self._fd = -1
+        self._timeout: float | None = self.state.timeout
+        sys.audit("socket.__new__", self, family, type, proto)
+        if isinstance(fileno, Accepted):
+            self._file = fileno.file
+            return
         if fileno is not None:
-            raise OSError(ENOTSUP, "a socket from a descriptor")
-        self._family = 2 if family == -1 else int(family)
-        self._type = 1 if type == -1 else int(type)
-        self._proto = 0 if proto == -1 else int(proto)
-        self._timeout = 0.0 if self._type & stdlib.SOCK_NONBLOCK else self.module.getdefaulttimeout()
-        self._inner = _inner if _inner is not None else self.bridge.call(self._make)
+            self._file = self.files.get(fileno.__index__())
+            if self._file is None:
+                raise OSError(EBADF, "Bad file descriptor")
+            self._fd = fileno.__index__()
+            return
+        family = AF_INET if family == -1 else int(family)
+        type = SOCK_STREAM if type == -1 else int(type)
+        proto = 0 if proto == -1 else int(proto)
+        if type & stdlib.SOCK_NONBLOCK:
+            self._timeout = 0.0
 
-    def _make(self) -> Socket:
-        m = self.bridge.machine
-        assert m is not None
-        inner = Socket(m.net, self._family, self._type, self._proto)
-        inner.settimeout(0)
-        return inner
+        def make() -> OpenFile:
+            m = self.bridge.machine
+            assert m is not None
+            inner = Socket(m.net, family, type & 0xF, proto)
+            inner.settimeout(0)
+            return OpenFile(inner, family, type & 0xF, proto)
+
+        self._file = self.bridge.call(make)
 
     # --- calling ----------------------------------------------------------------------------------------------
+    def _open(self) -> OpenFile:
+        file = self._file
+        if file is None:
+            raise OSError(EBADF, "Bad file descriptor")
+        return file
+
     def _call(
-        self, fn: Callable[[Socket], Any], *, wait: bool = True, left: float | None = -1.0, end: Any = None
+        self, fn: Callable[[Socket], Any], *, wait: bool = True, left: float | None = _OWN_TIMEOUT, end: Any = None
     ) -> Any:
         """Run `fn` on the machine's socket; block as the time limit says (`left`: seconds instead of it).
 
         `end`: what a datagram reader that may wait gets once receiving is shut down (one that may not wait
         gets EAGAIN, as in Linux's __skb_wait_for_more_packets).
         """
-        inner = self._inner
-        if inner is None or self._closed:
-            raise OSError(EBADF, "Bad file descriptor")
+        file = self._open()
+        inner = file.inner
+        limit = self._timeout if left == _OWN_TIMEOUT else left
+        blocks = wait and self._timeout != 0
 
         def op() -> Any:
             try:
@@ -134,80 +170,93 @@ class LiveSocket:
                     return end
                 raise
             finally:
-                w = self._watch
-                if w is not None and w.wq is not None:
-                    w.update()
+                m = file.mirror
+                if m is not None:
+                    m.update()
 
-        limit = self._timeout if left == -1.0 else left
-        blocks = wait and self._timeout != 0
         if not blocks:
             return self.bridge.call(op)
         return self.bridge.call(op, inner.sk.wq, limit)
 
     @property
     def family(self) -> int:
-        return stdlib.AddressFamily(self._family)
+        return self._file.family if self._file is not None else AF_INET
 
     @property
     def type(self) -> int:
-        return stdlib.SocketKind(self._type & 0xF)
+        return self._file.type if self._file is not None else SOCK_STREAM
 
     @property
     def proto(self) -> int:
-        return self._proto
+        return self._file.proto if self._file is not None else 0
 
     @property
     def timeout(self) -> float | None:
         return self._timeout
 
-    def __enter__(self) -> LiveSocket:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if not self._closed:
-            self.close()
-
     def __repr__(self) -> str:
-        state = " [closed]" if self._closed else ""
-        return f"<rxpath.live socket family={self._family} type={self._type & 0xF} proto={self._proto}{state}>"
-
-    def __getstate__(self) -> NoReturn:
-        raise TypeError(f"cannot pickle {self.__class__.__name__!r} object")
+        return f"<socket object, fd={self._fd}, family={self.family}, type={self.type}, proto={self.proto}>"
 
     # --- time limits --------------------------------------------------------------------------------------------
     def settimeout(self, value: float | None) -> None:
         """Seconds; 0 = do not block, None = block for ever."""
-        if value is not None:
-            value = float(value)
-            if value < 0:
-                raise ValueError("Timeout value out of range")
-        self._timeout = value
+        self._timeout = check_timeout(value)
+        if self._fd >= 0:
+            os.set_blocking(self._fd, self._timeout is None)
 
     def gettimeout(self) -> float | None:
         return self._timeout
 
     def setblocking(self, flag: bool) -> None:
-        self._timeout = None if flag else 0.0
+        self.settimeout(None if flag else 0.0)
 
     def getblocking(self) -> bool:
         return self._timeout != 0
 
     # --- addresses ----------------------------------------------------------------------------------------------
+    def _address(self, address: Any, call: str) -> Any:
+        """With the name of the host as a number.  TypeError, OverflowError, gaierror."""
+        if self.family != AF_INET:
+            return address
+        if not isinstance(address, tuple):
+            raise TypeError(f"{call}(): AF_INET address must be tuple, not {type(address).__name__}")
+        if len(address) != 2:
+            raise TypeError(f"{call}(): AF_INET address must be a pair (host, port)")
+        host, port = address
+        if isinstance(host, bytes | bytearray):
+            host = bytes(host).decode("ascii")
+        if not isinstance(host, str):
+            raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
+        if not hasattr(port, "__index__"):
+            raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
+        port = port.__index__()
+        if not 0 <= port <= 0xFFFF:
+            raise OverflowError(f"{call}(): port must be 0-65535.")
+        return self.state.host(host), port
+
     def bind(self, address: Any) -> None:
-        self._call(lambda s: s.bind(address), wait=False)
+        where = self._address(address, "bind")
+        sys.audit("socket.bind", self, address)
+        self._call(lambda s: s.bind(where), wait=False)
 
     def connect(self, address: Any) -> None:
+        where = self._address(address, "connect")
+        sys.audit("socket.connect", self, address)
         begun: list[bool] = []
 
         def attempt(s: Socket) -> None:
-            try:
-                s.connect(address)
-            except BlockingIOError:
-                begun.append(True)
-                raise
-            except OSError as e:
-                if e.errno != EISCONN or not begun:
+            if not begun:
+                try:
+                    s.connect(where)
+                except BlockingIOError:
+                    begun.append(True)
                     raise
+                return
+            if not s.poll() & (POLLOUT | POLLERR | POLLHUP):
+                raise BlockingIOError
+            error = s.getsockopt(SOL_SOCKET, SO_ERROR)
+            if error:
+                raise stdlib_error(OSError(error, os.strerror(int(error))))
 
         self._call(attempt)
 
@@ -217,6 +266,8 @@ class LiveSocket:
             self.connect(address)
         except TimeoutError as e:
             return e.errno or 11
+        except stdlib.gaierror:
+            raise
         except OSError as e:
             if e.errno is None:
                 raise
@@ -231,54 +282,79 @@ class LiveSocket:
 
     # --- data -----------------------------------------------------------------------------------------------------
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
-        if flags & MSG_WAITALL and self._type & 0xF == stdlib.SOCK_STREAM and self._timeout is None:
-            return self._recv_all(bufsize, flags & ~MSG_WAITALL)
-        data: bytes = self._call(lambda s: s.recv(bufsize, flags), wait=not flags & MSG_DONTWAIT, end=b"")
+        size = _size(bufsize, "recv")
+        if flags & MSG_WAITALL and self.type == SOCK_STREAM and self._timeout is None:
+            return self._recv_all(size, flags & ~MSG_WAITALL)
+        data: bytes = self._call(lambda s: s.recv(size, flags), wait=not flags & MSG_DONTWAIT, end=b"")
         return data
 
     def _recv_all(self, bufsize: int, flags: int) -> bytes:
         parts: list[bytes] = []
         left = bufsize
-        while left:
-            data: bytes = self._call(_receive(left, flags))
-            if not data:
-                break
-            parts.append(data)
-            left -= len(data)
+
+        def more(s: Socket) -> None:
+            nonlocal left
+            while left:
+                data = s.recv(left, flags)
+                if not data:
+                    return
+                parts.append(data)
+                left -= len(data)
+
+        self._call(more)
         return b"".join(parts)
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
+        size = _size(bufsize, "recvfrom")
+        stream = self.type == SOCK_STREAM
         got: tuple[bytes, Any] = self._call(
-            lambda s: s.recvfrom(bufsize, flags), wait=not flags & MSG_DONTWAIT, end=(b"", None)
+            lambda s: s.recvfrom(size, flags), wait=not flags & MSG_DONTWAIT, end=(b"", None)
         )
-        return got
+        return (got[0], None) if stream else got
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        return self.recvfrom_into(buffer, nbytes, flags)[0]
+        view, n = self._into(buffer, nbytes, "recv_into")
+        data = self.recv(n, flags)
+        view[: len(data)] = data
+        return len(data)
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
-        view = memoryview(buffer).cast("B")
+        view, n = self._into(buffer, nbytes, "recvfrom_into")
+        data, address = self.recvfrom(n, flags)
+        view[: len(data)] = data
+        return len(data), address
+
+    @staticmethod
+    def _into(buffer: Any, nbytes: int, call: str) -> tuple[memoryview, int]:
+        view = memoryview(buffer)
+        if view.readonly:
+            raise TypeError(f"{call}() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}")
+        view = view.cast("B")
         if nbytes < 0:
-            raise ValueError("negative buffersize in recvfrom_into")
+            raise ValueError(f"negative buffersize in {call}")
         if nbytes > len(view):
             raise ValueError("nbytes is greater than the length of the buffer")
-        data, address = self.recvfrom(nbytes or len(view), flags)
-        n = min(len(data), len(view))
-        view[:n] = data[:n]
-        return n, address
+        return view, nbytes or len(view)
 
     def recvmsg(
         self, bufsize: int, ancbufsize: int = 0, flags: int = 0
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
-        got: tuple[bytes, list[tuple[int, int, bytes]], int, Any] = self._call(
-            lambda s: s.recvmsg(bufsize, ancbufsize, flags), wait=not flags & MSG_DONTWAIT, end=(b"", [], 0, None)
+        size = bufsize.__index__()
+        room = ancbufsize.__index__()
+        if size < 0:
+            raise ValueError("negative buffer size in recvmsg()")
+        if not 0 <= room <= 0x7FFFFFFF:
+            raise ValueError("invalid ancillary data buffer length")
+        stream = self.type == SOCK_STREAM
+        data, anc, out, address = self._call(
+            lambda s: s.recvmsg(size, room, flags), wait=not flags & MSG_DONTWAIT, end=(b"", [], 0, None)
         )
-        return got
+        return data, anc, out, None if stream else address
 
     def recvmsg_into(
         self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
     ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
-        views = [memoryview(b).cast("B") for b in buffers]
+        views = [self._into(b, 0, "recvmsg_into")[0] for b in buffers]
         data, anc, out, address = self.recvmsg(sum(len(v) for v in views), ancbufsize, flags)
         at = 0
         for v in views:
@@ -288,18 +364,61 @@ class LiveSocket:
         return len(data), anc, out, address
 
     def send(self, data: Any, flags: int = 0) -> int:
-        raw = bytes(data)
+        raw = _bytes(data)
+        if len(raw) > PIECE and self.type == SOCK_STREAM:
+            return self._send_some(raw, flags)
         return int(self._call(lambda s: s.send(raw, flags), wait=not flags & MSG_DONTWAIT))
 
+    def _send_some(self, raw: bytes, flags: int) -> int:
+        """A large send: all of it when the socket blocks (Linux's tcp_sendmsg waits for room), else what fits."""
+        if self._timeout is None and not flags & MSG_DONTWAIT:
+            return self._send_all(raw, flags, None)
+        done = 0
+
+        def some(s: Socket) -> int:
+            nonlocal done
+            try:
+                while done < len(raw):
+                    piece = raw[done : done + PIECE]
+                    n = s.send(piece, flags)
+                    done += n
+                    if n < len(piece):
+                        break
+            except OSError:
+                if not done:
+                    raise
+            return done
+
+        return int(self._call(some, wait=not flags & MSG_DONTWAIT))
+
+    def _send_all(self, raw: bytes, flags: int, limit: float | None) -> int:
+        """Stays in the engine until all is queued, so that the caller's thread is woken once."""
+        done = 0
+
+        def more(s: Socket) -> int:
+            nonlocal done
+            while True:
+                done += s.send(raw if len(raw) <= PIECE and not done else raw[done : done + PIECE], flags)
+                if done >= len(raw):
+                    return done
+
+        try:
+            return int(self._call(more, left=limit))
+        except OSError:
+            if done and limit is None:
+                return done
+            raise
+
     def sendall(self, data: Any, flags: int = 0) -> None:
-        raw = bytes(data)
+        raw = _bytes(data)
+        if self.type != SOCK_STREAM:
+            self.send(raw, flags)
+            return
         end = None if not self._timeout else time.monotonic() + self._timeout
         at = 0
         while True:
-            left = None if end is None else end - time.monotonic()
-            if left is not None and left <= 0:
-                raise TimeoutError("timed out")
-            at += self._call(_send(raw[at:], flags), left=left)
+            left = None if end is None else max(0.0, end - time.monotonic())
+            at += self._send_all(raw[at:] if at else raw, flags, left)
             if at >= len(raw):
                 return
 
@@ -307,301 +426,112 @@ class LiveSocket:
         """sendto(data, address) or sendto(data, flags, address)."""
         if not 1 <= len(args) <= 2:
             raise TypeError(f"sendto() takes 2 or 3 arguments ({len(args) + 1} given)")
-        flags = int(args[0]) if len(args) == 2 else 0
-        raw = bytes(data)
-        return int(self._call(lambda s: s.sendto(raw, flags, args[-1]), wait=not flags & MSG_DONTWAIT))
+        raw = _bytes(data)
+        if len(args) == 2 and not hasattr(args[0], "__index__"):
+            raise TypeError(f"'{type(args[0]).__name__}' object cannot be interpreted as an integer")
+        flags = args[0].__index__() if len(args) == 2 else 0
+        where = self._address(args[-1], "sendto")
+        sys.audit("socket.sendto", self, args[-1])
+        return int(self._call(lambda s: s.sendto(raw, flags, where), wait=not flags & MSG_DONTWAIT))
 
     def sendmsg(self, buffers: Iterable[Any], ancdata: Any = (), flags: int = 0, address: Any = None) -> int:
-        raw = [bytes(b) for b in buffers]
-        control = list(ancdata)
-        return int(self._call(lambda s: s.sendmsg(raw, control, flags, address), wait=not flags & MSG_DONTWAIT))
+        raw = [_bytes(b) for b in buffers]
+        control: list[tuple[int, int, bytes]] = []
+        for item in ancdata:
+            if not isinstance(item, tuple) or len(item) != 3:
+                raise TypeError("[sendmsg() ancillary data items must be tuples of 3]")
+            level, kind, content = item
+            control.append((level.__index__(), kind.__index__(), _bytes(content)))
+        if not hasattr(flags, "__index__"):
+            raise TypeError(f"'{type(flags).__name__}' object cannot be interpreted as an integer")
+        where = None if address is None else self._address(address, "sendmsg")
+        sys.audit("socket.sendmsg", self, address)
+        return int(self._call(lambda s: s.sendmsg(raw, control, flags, where), wait=not flags & MSG_DONTWAIT))
+
+    def sendmsg_afalg(self, *args: Any, **more: Any) -> int:
+        raise OSError(ENOTSUP, "sendmsg_afalg on a socket of a live machine")
 
     # --- options ----------------------------------------------------------------------------------------------------
     def setsockopt(self, level: int, optname: int, value: Any, optlen: int | None = None) -> None:
-        v = bytes(optlen or 0) if value is None else int(value) if isinstance(value, int) else bytes(value)
+        if value is None and optlen is None:
+            raise TypeError("setsockopt() requires 4 arguments when the third is None")
+        v = bytes(optlen or 0) if value is None else int(value) if isinstance(value, int) else _bytes(value)
         self._call(lambda s: s.setsockopt(int(level), int(optname), v), wait=False)
 
     def getsockopt(self, level: int, optname: int, buflen: int = 0) -> int | bytes:
         """An int, or with `buflen` the bytes (cut to it)."""
+        if not 0 <= buflen <= 1024:
+            raise OSError("getsockopt buflen out of range")
         got: int | bytes = self._call(lambda s: s.getsockopt(int(level), int(optname), buflen), wait=False)
         return got
 
-    # --- watching -----------------------------------------------------------------------------------------------------
+    # --- descriptors ------------------------------------------------------------------------------------------------
     def fileno(self) -> int:
-        """A descriptor that is readable while this socket is (and always writable); -1 when closed."""
-        if self._closed:
+        """A descriptor that is readable and writable while this socket is; -1 when closed."""
+        file = self._file
+        if file is None:
             return -1
-        if self._watch is None:
+        if self._fd < 0:
 
-            def begin(s: Socket) -> None:
-                if self._watch is None:
-                    self._watch = w = Watch(s)
-                    self.bridge.at_end.append(w.end)
+            def make() -> int:
+                if self._fd < 0:
+                    self._fd = self.files.make(file)
+                    if self._timeout is not None:
+                        os.set_blocking(self._fd, False)
+                return self._fd
 
-            self._call(begin, wait=False)
-        assert self._watch is not None
-        return self._watch.theirs.fileno()
+            return int(self.bridge.call(make))
+        return self._fd
 
-    def get_inheritable(self) -> bool:
-        return False
-
-    def set_inheritable(self, inheritable: bool) -> None:
-        if inheritable:
-            raise OSError(ENOTSUP, "a socket of a live machine in another process")
-
-    def dup(self) -> NoReturn:
-        raise OSError(ENOTSUP, "dup of a socket of a live machine")
-
-    def makefile(
-        self,
-        mode: str = "r",
-        buffering: int | None = None,
-        *,
-        encoding: str | None = None,
-        errors: str | None = None,
-        newline: str | None = None,
-    ) -> Any:
-        """A file over the socket, as the standard library's makefile."""
-        if not set(mode) <= {"r", "w", "b"}:
-            raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
-        reading = "r" in mode or "w" not in mode
-        writing = "w" in mode
-        raw: Any = stdlib.SocketIO(self, ("r" if reading else "") + ("w" if writing else ""))  # type: ignore
-        self._io_refs += 1
-        if buffering is None or buffering < 0:
-            buffering = io.DEFAULT_BUFFER_SIZE
-        if buffering == 0:
-            if "b" not in mode:
-                raise ValueError("unbuffered streams must be binary")
-            return raw
-        if reading and writing:
-            buffer: Any = io.BufferedRWPair(raw, raw, buffering)
-        elif reading:
-            buffer = io.BufferedReader(raw, buffering)
-        else:
-            buffer = io.BufferedWriter(raw, buffering)
-        return buffer if "b" in mode else io.TextIOWrapper(buffer, encoding, errors, newline)
-
-    def _decref_socketios(self) -> None:
-        if self._io_refs > 0:
-            self._io_refs -= 1
-        if self._closed:
-            self.close()
+    def detach(self) -> int:
+        """Give the descriptor away: socket(fileno=...) or close() of the module take it."""
+        fd = self.fileno()
+        self._file = None
+        self._fd = -1
+        return fd
 
     # --- connections --------------------------------------------------------------------------------------------------
     def listen(self, backlog: int = 128) -> None:
-        self._call(lambda s: s.listen(backlog), wait=False)
+        n = max(0, backlog.__index__())
+        if n > 0x7FFFFFFF:
+            raise OverflowError("Python int too large to convert to C int")
+        self._call(lambda s: s.listen(n), wait=False)
 
-    def accept(self) -> tuple[LiveSocket, Any]:
-        def attempt(s: Socket) -> tuple[Socket, Any]:
+    def _accept(self) -> tuple[int, Any]:
+        file = self._open()
+
+        def attempt(s: Socket) -> tuple[OpenFile, Any]:
             new, name = s.accept()
             new.settimeout(0)
-            return new, name
+            return OpenFile(new, file.family, file.type, file.proto), name
 
-        inner, name = self._call(attempt)
-        return self.__class__(self._family, self._type & 0xF, self._proto, _inner=inner), name
+        got, name = self._call(attempt)
+        fd = Accepted(-1)
+        fd.file = got
+        return fd, name
 
     def shutdown(self, how: int) -> None:
         self._call(lambda s: s.shutdown(int(how)), wait=False)
 
     def close(self) -> None:
-        """Close it; a call that waits on it in another thread ends with EBADF."""
-        self._closed = True
-        if self._io_refs > 0:
+        """Close it; when nothing else stands for the socket, a call that waits on it ends with EBADF."""
+        file, self._file = self._file, None
+        fd, self._fd = self._fd, -1
+        if file is None:
             return
-        inner, self._inner = self._inner, None
-        if inner is None:
-            return
-        try:
-            self.bridge.call(lambda: self._end(inner))
-        except OSError:  # the machine has ended, and its sockets with it
-            pass
-        if self._watch is not None:
-            self._watch.theirs.close()
-
-    def _end(self, inner: Socket) -> None:
-        w = self._watch
-        if w is not None:
-            w.end()
-            if w.end in self.bridge.at_end:
-                self.bridge.at_end.remove(w.end)
-        self.bridge.fail_waiters(inner.sk.wq)
-        inner.close()
-
-    def detach(self) -> NoReturn:
-        raise OSError(ENOTSUP, "detach of a socket of a live machine")
+        if fd >= 0 and self.files.get(fd) is not file:
+            raise OSError(EBADF, "Bad file descriptor")
+        self.files.let_go(file, fd)
 
     def __del__(self) -> None:
-        inner = getattr(self, "_inner", None)
-        if inner is not None:
-            w = self._watch
-            bridge = self.bridge
-
-            def end() -> None:
-                if w is not None:
-                    w.end()
-                    w.theirs.close()
-                inner.close()
-
-            bridge.post(end)
-
-
-# functions of the standard library's module that touch no socket
-_PURE: Final = (
-    "CMSG_LEN",
-    "CMSG_SPACE",
-    "getprotobyname",
-    "getservbyname",
-    "getservbyport",
-    "htonl",
-    "htons",
-    "inet_aton",
-    "inet_ntoa",
-    "inet_ntop",
-    "inet_pton",
-    "ntohl",
-    "ntohs",
-)
-
-
-class SocketModule:
-    """What `import socket` gives, for one machine: give it to code under the name `socket`.
-
-    There is no resolver in the machine: names other than "", "localhost" and "<broadcast>" are a gaierror.
-    """
-
-    has_ipv6 = False
-    error = OSError
-    timeout = TimeoutError
-    gaierror = stdlib.gaierror
-    herror = stdlib.herror
-    AddressFamily = stdlib.AddressFamily
-    SocketKind = stdlib.SocketKind
-    MsgFlag = stdlib.MsgFlag
-    SocketIO = stdlib.SocketIO
-
-    def __init__(self, bridge: Bridge) -> None:
-        self._bridge = bridge
-        self._default: float | None = None
-        for name in dir(stdlib):
-            if name.isupper() and isinstance(getattr(stdlib, name), int):
-                setattr(self, name, getattr(stdlib, name))
-        for name in _PURE:
-            setattr(self, name, getattr(stdlib, name))
-        self.socket: Any = type(
-            "socket", (LiveSocket,), {"bridge": bridge, "module": self, "__module__": "rxpath.live"}
-        )
-        self.SocketType = self.socket
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"the socket module of a live machine has no {name}")
-
-    def setdefaulttimeout(self, timeout: float | None) -> None:
-        if timeout is not None and timeout < 0:
-            raise ValueError("Timeout value out of range")
-        self._default = None if timeout is None else float(timeout)
-
-    def getdefaulttimeout(self) -> float | None:
-        return self._default
-
-    def create_connection(
-        self,
-        address: tuple[str, int],
-        timeout: Any = -1,
-        source_address: tuple[str, int] | None = None,
-        *,
-        all_errors: bool = False,
-    ) -> Any:
-        """A connected TCP socket; `timeout` as for settimeout."""
-        sock = self.socket(stdlib.AF_INET, stdlib.SOCK_STREAM)
-        try:
-            if timeout != -1:
-                sock.settimeout(timeout)
-            if source_address is not None:
-                sock.bind(source_address)
-            sock.connect((self.gethostbyname(address[0]), address[1]))
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    def create_server(
-        self, address: tuple[str, int], *, family: int = 2, backlog: int | None = None, reuse_port: bool = False
-    ) -> Any:
-        """A listening TCP socket, SO_REUSEADDR set."""
-        sock = self.socket(family, stdlib.SOCK_STREAM)
-        try:
-            sock.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_REUSEADDR, 1)
-            if reuse_port:
-                sock.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_REUSEPORT, 1)
-            sock.bind(address)
-            sock.listen(128 if backlog is None else backlog)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    def socketpair(self, *args: Any) -> NoReturn:
-        raise OSError(ENOTSUP, "socketpair in a live machine")
-
-    def fromfd(self, *args: Any) -> NoReturn:
-        raise OSError(ENOTSUP, "a socket from a descriptor")
-
-    def gethostname(self) -> str:
-        return "rxpath"
-
-    def getfqdn(self, name: str = "") -> str:
-        return name or self.gethostname()
-
-    def gethostbyname(self, name: str) -> str:
-        """Dotted numbers for a dotted number, "" or "localhost"; gaierror for any other name."""
-        if name in ("", "0.0.0.0"):
-            return "0.0.0.0"
-        if name == "localhost":
-            return "127.0.0.1"
-        if name == "<broadcast>":
-            return "255.255.255.255"
-        try:
-            return stdlib.inet_ntoa(stdlib.inet_aton(name))
-        except OSError:
-            raise stdlib.gaierror(
-                stdlib.EAI_NONAME, f"the machine has no resolver: {name!r} is no IPv4 address"
-            ) from None
-
-    def getaddrinfo(
-        self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
-    ) -> list[Any]:
-        """For numbers only, IPv4 only."""
-        if family not in (0, stdlib.AF_INET):
-            raise stdlib.gaierror(stdlib.EAI_FAMILY, "the machine speaks IPv4 only")
-        if host is None:
-            host = "0.0.0.0" if flags & stdlib.AI_PASSIVE else "127.0.0.1"
-        text = host.decode() if isinstance(host, bytes) else str(host)
-        numeric = self.gethostbyname(text)
-        return stdlib.getaddrinfo(numeric, port, stdlib.AF_INET, type, proto, flags | stdlib.AI_NUMERICHOST)
-
-    def getnameinfo(self, sockaddr: tuple[str, int], flags: int) -> tuple[str, str]:
-        return stdlib.getnameinfo(sockaddr, flags | stdlib.NI_NUMERICHOST)
-
-    def if_nameindex(self) -> list[tuple[int, str]]:
-        """The machine's interfaces."""
-
-        def look() -> list[tuple[int, str]]:
-            m = self._bridge.machine
-            assert m is not None
-            return [(d.ifindex, d.name) for d in m.net.devices]
-
-        got: list[tuple[int, str]] = self._bridge.call(look)
-        return got
-
-    def if_nametoindex(self, name: str) -> int:
-        for i, n in self.if_nameindex():
-            if n == name:
-                return i
-        raise linux_error(19, name)
-
-    def if_indextoname(self, index: int) -> str:
-        for i, n in self.if_nameindex():
-            if i == index:
-                return n
-        raise linux_error(6, str(index))
+        file = getattr(self, "_file", None)
+        if file is None:
+            return
+        bridge = self.bridge
+        if not bridge.finished:
+            if not sys.is_finalizing() and not bridge.in_engine():
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            fd, self._fd = self._fd, -1
+            if fd < 0 or self.files.get(fd) is file:
+                bridge.post(self.files.closer(file, fd))
+        self._file = None

@@ -1,0 +1,186 @@
+"""Descriptors of the host for sockets of a live machine: what select, poll, epoll and asyncio watch.
+
+A socket of the machine has no descriptor of its own.  When a program asks for one it gets an end of a Unix
+socket pair that is readable and writable exactly while the machine's socket is: readable by a byte that lies in
+it, not writable by a buffer that is full.  Only the engine's thread writes and takes back, so both always agree.
+`OpenFile` is the machine's socket with all descriptors and objects that stand for it (Linux: struct file).
+
+Not here: what a socket looks like to a program (sockets.py).
+"""
+
+from __future__ import annotations
+
+import os
+import socket as stdlib
+from collections.abc import Callable
+from typing import Final
+
+from rxpath.live.bridge import Bridge
+from rxpath.net.core.sock import (
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLOUT,
+    POLLRDHUP,
+    POLLRDNORM,
+    POLLWRNORM,
+    WaitQueueEntry,
+)
+from rxpath.sockets import EBADF, Socket
+
+READABLE: Final = POLLIN | POLLRDNORM | POLLERR | POLLHUP | POLLRDHUP
+WRITABLE: Final = POLLOUT | POLLWRNORM | POLLERR | POLLHUP
+_FILL: Final = bytes(2048)
+_DONTWAIT: Final = stdlib.MSG_DONTWAIT
+
+
+class Mirror(WaitQueueEntry):
+    """Stays in a socket's wait queue and keeps the pair as the socket is."""
+
+    __slots__ = ("inner", "ours", "readable", "theirs", "writable")
+
+    def __init__(self, inner: Socket) -> None:
+        super().__init__(None)
+        self.inner = inner
+        self.theirs, self.ours = stdlib.socketpair(stdlib.AF_UNIX, stdlib.SOCK_STREAM)
+        self.theirs.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_SNDBUF, 0)  # the least there is
+        self.readable = False
+        self.writable = True
+        inner.sk.wq.add(self)
+        self.update()
+
+    def func(self, key: int) -> bool:
+        self.update()
+        return False
+
+    def update(self) -> None:
+        """Make the pair as the socket is now.  Asking for writability also asks to be woken when it comes."""
+        if self.wq is None:
+            return
+        mask = self.inner.poll()
+        readable = bool(mask & READABLE)
+        if readable != self.readable:
+            self.readable = readable
+            if readable:
+                self.ours.send(b"x", _DONTWAIT)
+            else:
+                self.theirs.recv(16, _DONTWAIT)
+        writable = bool(mask & WRITABLE)
+        if writable != self.writable:
+            self.writable = writable
+            try:
+                if writable:
+                    while self.ours.recv(65536, _DONTWAIT):
+                        pass
+                else:
+                    while True:
+                        self.theirs.send(_FILL, _DONTWAIT)
+            except BlockingIOError:
+                pass
+
+    def end(self) -> None:
+        """Whoever still watches sees the end of file."""
+        if self.wq is not None:
+            self.wq.remove(self)
+        self.ours.close()
+
+
+class OpenFile:
+    """A machine's socket, and how many descriptors and objects stand for it (`refs`)."""
+
+    __slots__ = ("family", "fds", "inner", "mirror", "proto", "refs", "type")
+
+    def __init__(self, inner: Socket, family: int, type_: int, proto: int) -> None:
+        self.inner = inner
+        self.family = family
+        self.type = type_
+        self.proto = proto
+        self.refs = 1
+        self.mirror: Mirror | None = None
+        self.fds: list[int] = []
+
+
+class Descriptors:
+    """The descriptors of one machine.  Only the engine's thread changes the table; any thread may look."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.bridge = bridge
+        self.table: dict[int, OpenFile] = {}
+
+    def get(self, fd: int) -> OpenFile | None:
+        return self.table.get(fd)
+
+    def _add(self, file: OpenFile, fd: int) -> int:
+        self.table[fd] = file
+        file.fds.append(fd)
+        return fd
+
+    def make(self, file: OpenFile) -> int:
+        """In the engine: a descriptor for a reference that has none yet."""
+        m = file.mirror
+        if m is None:
+            file.mirror = m = Mirror(file.inner)
+            self.bridge.at_end[m.end] = None
+            return self._add(file, m.theirs.fileno())
+        return self._add(file, os.dup(file.fds[0]))
+
+    def dup(self, fd: int) -> int:
+        """dup(2) of a descriptor of the table, by any thread.  OSError EBADF."""
+
+        def op() -> int:
+            file = self.table.get(fd)
+            if file is None:
+                raise OSError(EBADF, "Bad file descriptor")
+            new = self._add(file, os.dup(fd))
+            file.refs += 1
+            return new
+
+        new: int = self.bridge.call(op)
+        return new
+
+    def close(self, fd: int) -> None:
+        """close(2) of a descriptor of the table, by any thread.  OSError EBADF."""
+        file = self.table.get(fd)
+        if file is None:
+            raise OSError(EBADF, "Bad file descriptor")
+        self.let_go(file, fd)
+
+    def let_go(self, file: OpenFile, fd: int) -> None:
+        """One reference less, by any thread; the last one closes the socket, as close(2) does."""
+        try:
+            sk = file.inner.sk
+            if file.refs == 1 and sk.linger and sk.lingertime:
+                self.bridge.run_task(self.closer(file, fd), "close")  # may wait for the peer
+            else:
+                self.bridge.call(self.closer(file, fd))
+        except OSError:  # the machine has ended, and its sockets with it
+            self._drop(file, fd)
+
+    def closer(self, file: OpenFile, fd: int) -> Callable[[], None]:
+        """What `let_go` does, to be run in the engine."""
+
+        def end() -> None:
+            file.refs -= 1
+            m = file.mirror
+            if file.refs <= 0:
+                if m is not None:
+                    m.end()
+                    self.bridge.at_end.pop(m.end, None)
+                self._drop(file, fd)
+                self.bridge.fail_waiters(file.inner.sk.wq)
+                file.inner.close()
+            else:
+                self._drop(file, fd)
+
+        return end
+
+    def _drop(self, file: OpenFile, fd: int) -> None:
+        if fd < 0 or self.table.pop(fd, None) is None:
+            return
+        file.fds.remove(fd)
+        m = file.mirror
+        if m is not None and m.theirs.fileno() == fd:
+            m.theirs.detach()
+            if file.fds:  # the engine goes on with another name of the same pair
+                m.theirs = stdlib.socket(stdlib.AF_UNIX, stdlib.SOCK_STREAM, 0, file.fds[0])
+        os.close(fd)
