@@ -20,6 +20,7 @@ ENOTDIR: Final = 20
 EISDIR: Final = 21
 EINVAL: Final = 22
 ENOSPC: Final = 28
+EROFS: Final = 30
 EPIPE: Final = 32
 ERANGE: Final = 34
 ENOSYS: Final = 38
