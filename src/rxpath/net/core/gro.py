@@ -134,14 +134,13 @@ def dev_gro_receive(napi: NapiStruct, skb: SkBuff) -> int:
         _note_bucket(napi, bucket)
     if same_flow:
         return ret
-    if cb.flush:
+    if cb.flush or (list8 and napi.gro_count >= MAX_GRO_SKBS):
         skb.gro = None
+        cost = k.costs.gro_normal
+        if cost:
+            k.cur().charge(cost)
         return GRO_NORMAL
-    if list8:
-        if napi.gro_count >= MAX_GRO_SKBS:
-            skb.gro = None
-            return GRO_NORMAL
-    elif len(held) >= MAX_GRO_SKBS:
+    if not list8 and len(held) >= MAX_GRO_SKBS:
         gro_flush_oldest(napi, held)
     cb.age = k.jiffies()
     cb.mss = skb.len - cb.data_offset
