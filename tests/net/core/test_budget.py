@@ -21,7 +21,9 @@ FRAME = udp_frame(mac("02:00:00:00:00:01"), mac("02:00:00:00:00:02"), ip4("10.0.
 def rows() -> list[tuple[int, int, int, int, list[int], int]]:
     out = []
     for line in (GOLDEN / "budget.txt").read_text().splitlines():
-        m = re.match(r"budget=(\d+) usecs=(\d+) dev_weight=(\d+) burst=(\d+): work=(\[[^\]]*\]).* time_squeeze=(\d+)", line)
+        m = re.match(
+            r"budget=(\d+) usecs=(\d+) dev_weight=(\d+) burst=(\d+): work=(\[[^\]]*\]).* time_squeeze=(\d+)", line
+        )
         if m:
             b, u, w, n = (int(m.group(i)) for i in range(1, 5))
             out.append((b, u, w, n, ast.literal_eval(m.group(5)), int(m.group(6))))
@@ -45,15 +47,18 @@ def test_the_record_has_rows() -> None:
 def test_recorded_budgets(budget: int, usecs: int, weight: int, burst: int, works: list[int], squeeze: int) -> None:
     h = Host(R_6_1)
     h.net.netdev_budget = budget
-    h.net.netdev_budget_usecs = usecs
+    try:
+        h.k.sysctl.set("net.core.netdev_budget_usecs", str(usecs))
+    except OSError:  # 6.1.192 refuses less than two ticks, and so did the recorded one: it ran with 8000
+        assert usecs < 8000
+    assert h.net.netdev_budget_usecs == max(usecs, 8000)
     h.k.sysctl.set("net.core.dev_weight", str(weight))
     h.nic.deliver([FRAME] * burst)
     h.run()
     if len(works) < 63:  # the record cuts long lists
         assert harvested(h.nic.napis[0].works) == harvested(works)
-    # no CPU costs: only the budget can squeeze; the record's own time limit fell into some rows of long bursts
-    if usecs >= 8000:
-        assert h.softnet()["time_squeeze"] == squeeze
+    # no CPU costs: only the budget can squeeze
+    assert h.softnet()["time_squeeze"] == squeeze
     assert h.softnet()["processed"] == burst
     h.check()
     h.k.close()
