@@ -88,13 +88,12 @@ class Mirror(WaitQueueEntry):
 class OpenFile:
     """A machine's socket, and how many descriptors and objects stand for it (`refs`)."""
 
-    __slots__ = ("family", "fds", "inner", "mirror", "proto", "refs", "type")
+    __slots__ = ("family", "fds", "inner", "mirror", "refs", "type")
 
-    def __init__(self, inner: Socket, family: int, type_: int, proto: int) -> None:
+    def __init__(self, inner: Socket, family: int, type_: int) -> None:
         self.inner = inner
         self.family = family
         self.type = type_
-        self.proto = proto
         self.refs = 1
         self.mirror: Mirror | None = None
         self.fds: list[int] = []

@@ -17,9 +17,9 @@ from rxpath.kernel.errno import ENOTSUP
 from rxpath.link.tap import Tap
 from rxpath.live.bridge import Bridge
 from rxpath.live.control import Server, check_name
+from rxpath.live.module import make_modules
 from rxpath.live.operations import OPERATIONS
 from rxpath.live.programs import LiveReader
-from rxpath.live.module import make_modules
 from rxpath.machine import Machine
 
 # (machine, line) -> something with status, stdout, stderr

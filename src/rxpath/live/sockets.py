@@ -9,6 +9,7 @@ kernel's part).
 from __future__ import annotations
 
 import math
+import operator
 import os
 import socket as stdlib
 import sys
@@ -36,6 +37,7 @@ from rxpath.net.core.sock import (
 from rxpath.sockets import EBADF, Socket, stdlib_error
 
 PIECE: Final = 1 << 18  # of a large sendall: what the engine is given at once
+_TYPE_FLAGS: Final = stdlib.SOCK_NONBLOCK | stdlib.SOCK_CLOEXEC
 _OWN_TIMEOUT: Final = -1.0  # "as settimeout says"
 
 
@@ -72,22 +74,30 @@ def check_timeout(value: Any) -> float | None:
 
 
 def _size(n: Any, call: str) -> int:
-    size = n.__index__()
+    size = operator.index(n)
     if size < 0:
         raise ValueError(f"negative buffersize in {call}")
-    return int(size)
+    return size
 
 
 def _bytes(data: Any) -> bytes:
     """The octets of a bytes-like object.  TypeError for anything else, a str above all."""
-    if isinstance(data, str):
-        raise TypeError("a bytes-like object is required, not 'str'")
     if type(data) is bytes:
         return data
-    return bytes(memoryview(data))
+    try:
+        return bytes(memoryview(data))
+    except TypeError:
+        raise TypeError(f"a bytes-like object is required, not '{type(data).__name__}'") from None
 
 
-class LiveSocket:
+class SocketType(type):
+    """So that the host's own sockets, which the same module gives out, are instances of its class too."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return super().__instancecheck__(instance) or isinstance(instance, stdlib.SocketType)
+
+
+class LiveSocket(metaclass=SocketType):
     """The standard library's `_socket.socket`, in a machine: the same calls, defaults, errors and time limits.
 
     Any number of threads may use one.  `fileno` is a real descriptor that select, poll, epoll and asyncio may
@@ -95,7 +105,7 @@ class LiveSocket:
     numbers.  Unix sockets, and descriptors that are no socket of the machine, are the host's own.
     """
 
-    __slots__ = ("_fd", "_file", "_timeout")
+    __slots__ = ("_family", "_fd", "_file", "_proto", "_timeout", "_type")
 
     bridge: ClassVar[Bridge]
     files: ClassVar[Descriptors]
@@ -105,9 +115,7 @@ class LiveSocket:
         family = args[0] if args else more.get("family", -1)
         fileno = args[3] if len(args) > 3 else more.get("fileno")
         if fileno is not None and not isinstance(fileno, Accepted):
-            if isinstance(fileno, float) or not hasattr(fileno, "__index__"):
-                raise TypeError(f"'{type(fileno).__name__}' object cannot be interpreted as an integer")
-            if cls.files.get(fileno.__index__()) is None:
+            if cls.files.get(operator.index(fileno)) is None:
                 return stdlib.socket(*args, **more)
         elif fileno is None and family == stdlib.AF_UNIX:
             return stdlib.socket(*args, **more)
@@ -118,27 +126,32 @@ class LiveSocket:
         self._fd = -1
         self._timeout: float | None = self.state.timeout
         sys.audit("socket.__new__", self, family, type, proto)
-        if isinstance(fileno, Accepted):
-            self._file = fileno.file
-            return
+        self._family = AF_INET if family == -1 else int(family)
+        self._type = SOCK_STREAM if type == -1 else int(type) & ~_TYPE_FLAGS
+        self._proto = 0 if proto == -1 else int(proto)
         if fileno is not None:
-            self._file = self.files.get(fileno.__index__())
-            if self._file is None:
+            fd = operator.index(fileno)
+            file = fileno.file if isinstance(fileno, Accepted) else self.files.get(fd)
+            if file is None:
                 raise OSError(EBADF, "Bad file descriptor")
-            self._fd = fileno.__index__()
+            if family == -1:
+                self._family = file.family
+            if type == -1:
+                self._type = file.type
+            if proto == -1:
+                self._proto = file.inner.sk.protocol
+            self._file = file
+            self._fd = fd
             return
-        family = AF_INET if family == -1 else int(family)
-        type = SOCK_STREAM if type == -1 else int(type)
-        proto = 0 if proto == -1 else int(proto)
-        if type & stdlib.SOCK_NONBLOCK:
+        if type != -1 and type & stdlib.SOCK_NONBLOCK:
             self._timeout = 0.0
 
         def make() -> OpenFile:
             m = self.bridge.machine
             assert m is not None
-            inner = Socket(m.net, family, type & 0xF, proto)
+            inner = Socket(m.net, self._family, self._type, self._proto)
             inner.settimeout(0)
-            return OpenFile(inner, family, type & 0xF, proto)
+            return OpenFile(inner, self._family, self._type)
 
         self._file = self.bridge.call(make)
 
@@ -180,15 +193,15 @@ class LiveSocket:
 
     @property
     def family(self) -> int:
-        return self._file.family if self._file is not None else AF_INET
+        return self._family
 
     @property
     def type(self) -> int:
-        return self._file.type if self._file is not None else SOCK_STREAM
+        return self._type
 
     @property
     def proto(self) -> int:
-        return self._file.proto if self._file is not None else 0
+        return self._proto
 
     @property
     def timeout(self) -> float | None:
@@ -216,7 +229,7 @@ class LiveSocket:
     # --- addresses ----------------------------------------------------------------------------------------------
     def _address(self, address: Any, call: str) -> Any:
         """With the name of the host as a number.  TypeError, OverflowError, gaierror."""
-        if self.family != AF_INET:
+        if self._family != AF_INET:
             return address
         if not isinstance(address, tuple):
             raise TypeError(f"{call}(): AF_INET address must be tuple, not {type(address).__name__}")
@@ -227,9 +240,7 @@ class LiveSocket:
             host = bytes(host).decode("ascii")
         if not isinstance(host, str):
             raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
-        if not hasattr(port, "__index__"):
-            raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
-        port = port.__index__()
+        port = operator.index(port)
         if not 0 <= port <= 0xFFFF:
             raise OverflowError(f"{call}(): port must be 0-65535.")
         return self.state.host(host), port
@@ -283,7 +294,7 @@ class LiveSocket:
     # --- data -----------------------------------------------------------------------------------------------------
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         size = _size(bufsize, "recv")
-        if flags & MSG_WAITALL and self.type == SOCK_STREAM and self._timeout is None:
+        if flags & MSG_WAITALL and self._type == SOCK_STREAM and self._timeout is None:
             return self._recv_all(size, flags & ~MSG_WAITALL)
         data: bytes = self._call(lambda s: s.recv(size, flags), wait=not flags & MSG_DONTWAIT, end=b"")
         return data
@@ -306,7 +317,7 @@ class LiveSocket:
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
         size = _size(bufsize, "recvfrom")
-        stream = self.type == SOCK_STREAM
+        stream = self._type == SOCK_STREAM
         got: tuple[bytes, Any] = self._call(
             lambda s: s.recvfrom(size, flags), wait=not flags & MSG_DONTWAIT, end=(b"", None)
         )
@@ -339,13 +350,13 @@ class LiveSocket:
     def recvmsg(
         self, bufsize: int, ancbufsize: int = 0, flags: int = 0
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
-        size = bufsize.__index__()
-        room = ancbufsize.__index__()
+        size = operator.index(bufsize)
+        room = operator.index(ancbufsize)
         if size < 0:
             raise ValueError("negative buffer size in recvmsg()")
         if not 0 <= room <= 0x7FFFFFFF:
             raise ValueError("invalid ancillary data buffer length")
-        stream = self.type == SOCK_STREAM
+        stream = self._type == SOCK_STREAM
         data, anc, out, address = self._call(
             lambda s: s.recvmsg(size, room, flags), wait=not flags & MSG_DONTWAIT, end=(b"", [], 0, None)
         )
@@ -365,7 +376,7 @@ class LiveSocket:
 
     def send(self, data: Any, flags: int = 0) -> int:
         raw = _bytes(data)
-        if len(raw) > PIECE and self.type == SOCK_STREAM:
+        if len(raw) > PIECE and self._type == SOCK_STREAM:
             return self._send_some(raw, flags)
         return int(self._call(lambda s: s.send(raw, flags), wait=not flags & MSG_DONTWAIT))
 
@@ -411,7 +422,7 @@ class LiveSocket:
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         raw = _bytes(data)
-        if self.type != SOCK_STREAM:
+        if self._type != SOCK_STREAM:
             self.send(raw, flags)
             return
         end = None if not self._timeout else time.monotonic() + self._timeout
@@ -427,9 +438,7 @@ class LiveSocket:
         if not 1 <= len(args) <= 2:
             raise TypeError(f"sendto() takes 2 or 3 arguments ({len(args) + 1} given)")
         raw = _bytes(data)
-        if len(args) == 2 and not hasattr(args[0], "__index__"):
-            raise TypeError(f"'{type(args[0]).__name__}' object cannot be interpreted as an integer")
-        flags = args[0].__index__() if len(args) == 2 else 0
+        flags = operator.index(args[0]) if len(args) == 2 else 0
         where = self._address(args[-1], "sendto")
         sys.audit("socket.sendto", self, args[-1])
         return int(self._call(lambda s: s.sendto(raw, flags, where), wait=not flags & MSG_DONTWAIT))
@@ -441,9 +450,8 @@ class LiveSocket:
             if not isinstance(item, tuple) or len(item) != 3:
                 raise TypeError("[sendmsg() ancillary data items must be tuples of 3]")
             level, kind, content = item
-            control.append((level.__index__(), kind.__index__(), _bytes(content)))
-        if not hasattr(flags, "__index__"):
-            raise TypeError(f"'{type(flags).__name__}' object cannot be interpreted as an integer")
+            control.append((operator.index(level), operator.index(kind), _bytes(content)))
+        flags = operator.index(flags)
         where = None if address is None else self._address(address, "sendmsg")
         sys.audit("socket.sendmsg", self, address)
         return int(self._call(lambda s: s.sendmsg(raw, control, flags, where), wait=not flags & MSG_DONTWAIT))
@@ -492,7 +500,7 @@ class LiveSocket:
 
     # --- connections --------------------------------------------------------------------------------------------------
     def listen(self, backlog: int = 128) -> None:
-        n = max(0, backlog.__index__())
+        n = max(0, operator.index(backlog))
         if n > 0x7FFFFFFF:
             raise OverflowError("Python int too large to convert to C int")
         self._call(lambda s: s.listen(n), wait=False)
@@ -503,7 +511,7 @@ class LiveSocket:
         def attempt(s: Socket) -> tuple[OpenFile, Any]:
             new, name = s.accept()
             new.settimeout(0)
-            return OpenFile(new, file.family, file.type, file.proto), name
+            return OpenFile(new, file.family, file.type), name
 
         got, name = self._call(attempt)
         fd = Accepted(-1)
@@ -511,7 +519,10 @@ class LiveSocket:
         return fd, name
 
     def shutdown(self, how: int) -> None:
-        self._call(lambda s: s.shutdown(int(how)), wait=False)
+        side = operator.index(how)
+        if not -(1 << 31) <= side < 1 << 31:
+            raise OverflowError("Python int too large to convert to C int")
+        self._call(lambda s: s.shutdown(side), wait=False)
 
     def close(self) -> None:
         """Close it; when nothing else stands for the socket, a call that waits on it ends with EBADF."""
