@@ -4,6 +4,8 @@ identity.
 
 from __future__ import annotations
 
+from functools import partial
+
 from rxpath.formats import cpumask, interrupts, irq, softirqs
 from rxpath.formats.layouts import LAYOUTS
 from rxpath.kernel.core import Kernel
@@ -156,6 +158,44 @@ def irq_files(k: Kernel, d: IrqDesc) -> None:
         f.mkdir(base + "/" + a.name)
 
 
+def cpu_files(k: Kernel) -> None:
+    """/sys/devices/system: one package on one memory node, a core for each CPU, one thread each."""
+    bits = len(k.cpus)
+    every = (1 << bits) - 1
+    cpu = "/sys/devices/system/cpu"
+    for c in k.cpus:
+        base = "%s/cpu%d/topology" % (cpu, c.id)
+        own = 1 << c.id
+        masks = {"thread_siblings": own, "core_siblings": every}
+        if k.release.ethtool_netlink:  # 5.3 gave them better names and kept the old ones
+            masks["core_cpus"] = own
+            masks["package_cpus"] = every
+        for name, mask in masks.items():
+            k.files.add("%s/%s" % (base, name), partial(_mask_text, mask, bits))
+            k.files.add("%s/%s_list" % (base, name), partial(_list_text, mask))
+        k.files.add(base + "/core_id", partial(str, "%d\n" % c.id))
+        k.files.add(base + "/physical_package_id", partial(str, "0\n"))
+        k.files.symlink("%s/cpu%d/node0" % (cpu, c.id), "/sys/devices/system/node/node0")
+        k.files.symlink("/sys/devices/system/node/node0/cpu%d" % c.id, "%s/cpu%d" % (cpu, c.id))
+    node = "/sys/devices/system/node"
+    for name in ("has_cpu", "has_memory", "has_normal_memory", "online", "possible"):
+        k.files.add("%s/%s" % (node, name), partial(str, "0\n"))
+    k.files.add(node + "/node0/cpumap", partial(_mask_text, every, bits))
+    k.files.add(node + "/node0/cpulist", partial(_list_text, every))
+    k.files.add(node + "/node0/distance", partial(str, "10\n"))
+    k.files.add(cpu + "/offline", lambda: cpumask.render_list(every & ~online_mask(k)) + "\n")
+    k.files.add(cpu + "/isolated", lambda: "\n")
+    k.files.add(cpu + "/kernel_max", lambda: "%d\n" % (8191 if k.release.ethtool_netlink else 255))
+
+
+def _mask_text(mask: int, bits: int) -> str:
+    return cpumask.render_mask(mask, bits) + "\n"
+
+
+def _list_text(mask: int) -> str:
+    return cpumask.render_list(mask) + "\n"
+
+
 def register(k: Kernel) -> None:
     """fs_initcall: the kernel's files."""
     f = k.files
@@ -179,6 +219,7 @@ def register(k: Kernel) -> None:
         lambda: cpumask.render_mask(k.irq.default_affinity, bits) + "\n",
         put_default,
     )
+    cpu_files(k)
     f.add("/sys/devices/system/cpu/online", lambda: cpumask.render_list(online_mask(k)) + "\n")
     f.add("/sys/devices/system/cpu/possible", lambda: cpumask.render_list((1 << bits) - 1) + "\n")
     f.add("/sys/devices/system/cpu/present", lambda: cpumask.render_list((1 << bits) - 1) + "\n")

@@ -7,6 +7,7 @@ which program sees it (namespace.py, cli/mount.py).
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import stat
@@ -270,6 +271,14 @@ def load_fuse() -> Any:
     """The module mfusepy.  MountError in one line: what is missing."""
     if not Path("/dev/fuse").exists():
         raise MountError("no FUSE here: /dev/fuse is missing")
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        raise MountError("no FUSE here: /dev/fuse may not be opened by this user")
+    if "FUSE_LIBRARY_PATH" not in os.environ:  # the search for it by name runs a compiler
+        try:
+            ctypes.CDLL("libfuse3.so.3")
+            os.environ["FUSE_LIBRARY_PATH"] = "libfuse3.so.3"
+        except OSError:
+            pass
     try:
         import mfusepy
     except ImportError:
