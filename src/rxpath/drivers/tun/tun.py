@@ -1,4 +1,4 @@
-"""A TAP device: what a program writes is received, what the stack sends the program reads.
+"""A TAP or TUN device: what a program writes is received, what the stack sends the program reads.
 
 What lives here: how Linux's tun makes an skb of a write (which sets truesize), the plain and the NAPI way up, the
 queue to the reader.  What
@@ -57,9 +57,13 @@ class TunNapi(NapiStruct):
 
 
 class TunDevice(NetDevice):
-    """`nonblock`: the writer's file is non-blocking, so small frames sit in page fragments (build_skb)."""
+    """`nonblock`: the writer's file is non-blocking, so small frames sit in page fragments (build_skb).
+
+    `ip_only`: IFF_TUN, the program reads and writes IP packets.  Inside they carry an Ethernet header all the same.
+    """
 
     __slots__ = (
+        "ip_only",
         "nonblock",
         "use_napi",
         "napi",
@@ -76,6 +80,7 @@ class TunDevice(NetDevice):
 
     def __init__(self, net: Net, name: str, *, nonblock: bool = True, napi: bool = False) -> None:
         super().__init__(net, name)
+        self.ip_only = False
         self.nonblock = nonblock
         self.use_napi = napi
         self.max_mtu = 65521
@@ -150,9 +155,13 @@ def tun_get_user(dev: TunDevice, frame: bytes, tag: int | None = None) -> int:
     if not dev.running():
         raise linux_error(EIO, dev.name)
     n = len(frame)
-    if n < 14:
-        raise linux_error(EINVAL, "frame shorter than an Ethernet header")
     net = dev.net
+    if dev.ip_only:
+        if not n or frame[0] >> 4 != 4:
+            raise linux_error(EINVAL, "not an IPv4 packet")
+        frame = dev.dev_addr + dev.dev_addr + b"\x08\x00" + frame
+    elif n < 14:
+        raise linux_error(EINVAL, "frame shorter than an Ethernet header")
     truesize, frag = tun_skb_truesize(dev, n)
     skb = SkBuff(net, frame, truesize)
     skb.head_frag = frag
@@ -204,6 +213,8 @@ def tun_do_read(dev: TunDevice) -> bytes | None:
         return None
     skb = dev.to_reader.popleft()
     frame = skb.tobytes()
+    if dev.ip_only:
+        frame = frame[14:]
     dev.tx_packets += 1
     dev.tx_bytes += len(frame)
     __dev_kfree_skb_any(skb)
