@@ -103,11 +103,11 @@ def _run(args: list[str]) -> int:
 
     import typer
 
+    from rxpath.cli.plain import without_conversion
+
+    settings = {"help_option_names": ["-h", "--help"]}
     app = typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings
     )
 
     @app.callback(epilog=EPILOG)
@@ -121,7 +121,8 @@ def _run(args: list[str]) -> int:
     modules = [commands[wanted]] if wanted else list(dict.fromkeys(commands.values()))
     for module in modules:
         import_module(f"rxpath.cli.{module}").register(app)
-    status = app(args or ["--help"], prog_name="rxpath", standalone_mode=False)
+    command = without_conversion(typer.main.get_command(app), settings)
+    status = command(args or ["--help"], prog_name="rxpath", standalone_mode=False)
     return status if isinstance(status, int) else OK
 
 

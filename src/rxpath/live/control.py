@@ -17,7 +17,6 @@ import socket
 import stat
 import struct
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,7 +51,12 @@ def directory(*, make: bool = False) -> Path:
     """Where the sockets are.  ControlError when it belongs to somebody else or lets others in."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     uid = os.getuid()
-    path = Path(runtime) / "rxpath" if runtime else Path(tempfile.gettempdir()) / f"rxpath-{uid}"
+    if runtime:
+        path = Path(runtime) / "rxpath"
+    else:
+        import tempfile  # brings compression and random numbers along
+
+        path = Path(tempfile.gettempdir()) / f"rxpath-{uid}"
     if make:
         try:
             path.mkdir(mode=0o700)
