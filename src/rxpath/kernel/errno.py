@@ -24,6 +24,7 @@ EROFS: Final = 30
 EPIPE: Final = 32
 ERANGE: Final = 34
 ENOSYS: Final = 38
+ELOOP: Final = 40
 ENODATA: Final = 61
 EPROTO: Final = 71
 EBADMSG: Final = 74
@@ -54,6 +55,7 @@ EHOSTDOWN: Final = 112
 EHOSTUNREACH: Final = 113
 EALREADY: Final = 114
 EINPROGRESS: Final = 115
+EREMOTEIO: Final = 121
 
 NAMES: Final[dict[int, str]] = {
     1: "EPERM",

@@ -9,10 +9,11 @@ from rxpath.kernel.log import LEVEL_NAMES
 from rxpath.kernel.module import Module
 from rxpath.kernel.params import ParamError
 from rxpath.machine import DRIVERS
+from rxpath.net.netfilter.modules import NETFILTER_MODULES, NetfilterModule, request_module
 from rxpath.tools.process import Process, Usage, error_text
 
 # modules of real systems that are parts of this kernel, so that loading them is no error
-BUILT_IN = frozenset({"ip_tables", "iptable_filter", "iptable_raw", "nf_conntrack", "8021q", "tun", "ipv6"})
+BUILT_IN = frozenset({"8021q", "tun", "ipv6"})
 
 
 def dmesg(p: Process, args: list[str]) -> int:
@@ -61,40 +62,100 @@ def _loaded(p: Process, name: str) -> Module | None:
     return None
 
 
-def modprobe(p: Process, args: list[str]) -> int:
-    """`modprobe NAME [PARAMETER=VALUE...]`, `modprobe -r NAME`.  A module that is loaded stays as it is.
+def _release_dir(p: Process) -> str:
+    return f"/lib/modules/{p.kernel.release.uname}"
 
-    An unknown parameter is logged and ignored; a value that is none refuses the load (EINVAL).
+
+def modprobe(p: Process, args: list[str]) -> int:
+    """`modprobe [-a] [-q] [-n] [-v] NAME [PARAMETER=VALUE...]`, `modprobe -r NAME...`, `modprobe -V`.
+
+    A module that is loaded stays as it is.  An unknown parameter is logged and ignored; a value that is none refuses
+    the load (EINVAL).
     """
-    flags = [a for a in args if a.startswith("-")]
-    words = [a for a in args if not a.startswith("-")]
-    for f in flags:
-        if f not in ("-r", "--remove", "-v", "-q", "-a"):
-            raise Usage(f"modprobe: invalid option -- '{f.lstrip('-')}'\n")
+    long = {
+        "--remove": "r",
+        "--verbose": "v",
+        "--quiet": "q",
+        "--all": "a",
+        "--dry-run": "n",
+        "--show": "n",
+        "--version": "V",
+        "--use-blacklist": "b",
+        "--syslog": "s",
+        "--force": "f",
+    }
+    flags = ""
+    words: list[str] = []
+    for a in args:
+        if a.startswith("--"):
+            if a not in long:
+                raise Usage(f"modprobe: unrecognized option '{a}'\n")
+            flags += long[a]
+        elif a.startswith("-") and len(a) > 1:
+            for c in a[1:]:
+                if c not in "arvqnbVsf":
+                    raise Usage(f"modprobe: invalid option -- '{c}'\n")
+                flags += c
+        else:
+            words.append(a)
+    if "V" in flags:
+        p.out("kmod version 30\n+ZSTD +XZ -ZLIB +LIBCRYPTO -EXPERIMENTAL\n")
+        return 0
     if not words:
         raise Usage("modprobe: ERROR: missing parameters. See -h.\n")
-    name = words[0].replace("-", "_")
-    release = p.kernel.release.uname
-    if "-r" in flags or "--remove" in flags:
-        if _loaded(p, name) is None:
-            if name in DRIVERS or name in BUILT_IN:
-                return 0
-            raise Usage(f"modprobe: FATAL: Module {words[0]} not found in directory /lib/modules/{release}\n")
-        return _unload(p, name)
+    if "r" in flags:
+        status = 0
+        for word in words:
+            status = _remove(p, word, flags) or status
+            if status:
+                break
+        return status
+    if "a" in flags:
+        status = 0
+        for word in words:
+            if not _known(p, word):
+                if "q" not in flags:
+                    p.err(f"modprobe: WARNING: Module {word} not found in directory {_release_dir(p)}\n")
+                status = 1
+            elif "n" not in flags:
+                status = _insert(p, word, []) or status
+        return status
+    if not _known(p, words[0]):
+        text = f"modprobe: FATAL: Module {words[0]} not found in directory {_release_dir(p)}\n"
+        raise Usage("" if "q" in flags else text)
+    return 0 if "n" in flags else _insert(p, words[0], words[1:])
+
+
+def _driver(name: str) -> type[Module] | None:
+    where = DRIVERS.get(name)
+    if where is None:
+        return None
+    try:
+        cls: type[Module] = getattr(import_module(where[0]), where[1])
+    except (ImportError, AttributeError):
+        return None
+    return cls
+
+
+def _known(p: Process, word: str) -> bool:
+    name = word.replace("-", "_")
+    return name in BUILT_IN or name in NETFILTER_MODULES or _driver(name) is not None
+
+
+def _insert(p: Process, word: str, settings: list[str]) -> int:
+    name = word.replace("-", "_")
     if name in BUILT_IN or _loaded(p, name) is not None:
         return 0
-    where = DRIVERS.get(name)
-    cls: type[Module] | None = None
-    if where is not None:
-        try:
-            cls = getattr(import_module(where[0]), where[1])
-        except (ImportError, AttributeError):
-            cls = None
-    if cls is None:
-        raise Usage(f"modprobe: FATAL: Module {words[0]} not found in directory /lib/modules/{release}\n")
+    if name in NETFILTER_MODULES:
+        for setting in settings:
+            p.kernel.log.warn(f"{name}: unknown parameter '{setting.partition('=')[0]}' ignored")
+        request_module(p.machine.modules, p.kernel, p.net, name)
+        return 0
+    cls = _driver(name)
+    assert cls is not None
     given = {}
-    for word in words[1:]:
-        key, _, value = word.partition("=")
+    for setting in settings:
+        key, _, value = setting.partition("=")
         given[key] = value
     declared = cls.__call__().params.declared
     for key in [k for k in given if k not in declared and k not in ("copybreak", "debug")]:
@@ -118,6 +179,36 @@ def modprobe(p: Process, args: list[str]) -> int:
     return 0
 
 
+def _users(p: Process, m: Module) -> list[str]:
+    """Names of the loaded modules that need `m`."""
+    return [x.name for x in p.machine.modules if isinstance(x, NetfilterModule) and m.name in x.needs]
+
+
+def _held(m: Module) -> bool:
+    return isinstance(m, NetfilterModule) and m.in_use()
+
+
+def _remove(p: Process, word: str, flags: str) -> int:
+    name = word.replace("-", "_")
+    m = _loaded(p, name)
+    if m is None:
+        if _known(p, word):
+            return 0
+        if "q" not in flags:
+            p.err(f"modprobe: FATAL: Module {word} not found.\n")
+        return 1
+    if _users(p, m) or _held(m):
+        p.err(f"modprobe: FATAL: Module {name} is in use.\n")
+        return 1
+    needs = m.needs if isinstance(m, NetfilterModule) else ()
+    _unload(p, name)
+    for needed in needs:  # what was there for it alone goes with it
+        x = _loaded(p, needed)
+        if x is not None and not _users(p, x) and not _held(x):
+            _remove(p, needed, flags)
+    return 0
+
+
 def _unload(p: Process, name: str) -> int:
     m = _loaded(p, name)
     assert m is not None
@@ -129,10 +220,23 @@ def _unload(p: Process, name: str) -> int:
 def rmmod(p: Process, args: list[str]) -> int:
     """`rmmod NAME...`"""
     status = 0
-    for word in [a for a in args if not a.startswith("-")]:
+    words = [a for a in args if not a.startswith("-")]
+    for a in args:
+        if a.startswith("-") and a.strip("-")[:1] not in ("f", "s", "v"):
+            raise Usage(f"rmmod: invalid option -- '{a.lstrip('-')[:1]}'\n")
+    if not words:
+        raise Usage("rmmod: ERROR: missing module name.\n")
+    for word in words:
         name = word.replace("-", "_")
-        if _loaded(p, name) is None:
+        m = _loaded(p, name)
+        if m is None:
             p.err(f"rmmod: ERROR: Module {word} is not currently loaded\n")
+            status = 1
+        elif _users(p, m):
+            p.err(f"rmmod: ERROR: Module {name} is in use by: {' '.join(_users(p, m))}\n")
+            status = 1
+        elif _held(m):
+            p.err(f"rmmod: ERROR: Module {name} is in use\n")
             status = 1
         else:
             _unload(p, name)
@@ -140,8 +244,12 @@ def rmmod(p: Process, args: list[str]) -> int:
 
 
 def lsmod(p: Process, args: list[str]) -> int:
-    """`lsmod`: loaded drivers; sizes are not known (0)."""
+    """`lsmod`: loaded modules, newest first; sizes are not known (0)."""
+    if args:
+        raise Usage("Usage: lsmod\n")
     p.out("Module                  Size  Used by\n")
-    for m in p.machine.modules:
-        p.out(f"{m.name:<24s}{0:>4d}  0\n")
+    for m in reversed(p.machine.modules):
+        users = list(reversed(_users(p, m)))
+        count = len(users) + (1 if _held(m) else 0)
+        p.out(f"{m.name:<19s} {0:>8d}  {count}" + (" " + ",".join(users) if users else "") + "\n")
     return 0

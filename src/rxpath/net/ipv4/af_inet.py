@@ -71,6 +71,7 @@ from rxpath.net.ipv4.ip_fragment import frag_in_flight, ipfrag_flush, ipfrag_ini
 from rxpath.net.ipv4.ip_input import IpPacketType, LocalAction
 from rxpath.net.ipv4.ip_output import ip_output_init
 from rxpath.net.ipv4.netns import Ipv4, inet_add_protocol, ipv4_of
+from rxpath.net.ipv4.nf_reject import nf_reject_init
 from rxpath.net.ipv4.offload import ipv4_offload_init
 from rxpath.net.ipv4.ping import PingInetsw
 from rxpath.net.ipv4.proc import ipv4_proc_init
@@ -110,6 +111,7 @@ def inet_init(net: Net) -> None:
     ip_init(ipv4)
     udp_init(ipv4)
     icmp_init(ipv4)
+    nf_reject_init(ipv4)
     ipv4_proc_init(ipv4)
     ipfrag_init(ipv4)
     dev_add_pack(net, IpPacketType(ipv4))

@@ -74,25 +74,41 @@ class NfHookState:
 class NfHookOps:
     """`struct nf_hook_ops`: subclass and implement `func`, which returns a verdict (NF_*, perhaps with high bits)."""
 
-    __slots__ = ("pf", "hooknum", "priority")
+    __slots__ = ("pf", "hooknum", "priority", "drop_site")
 
-    def __init__(self, pf: int, hooknum: int, priority: int) -> None:
+    def __init__(self, pf: int, hooknum: int, priority: int, drop_site: Site = SITE_NF_DROP) -> None:
         self.pf = pf
         self.hooknum = hooknum
         self.priority = priority
+        self.drop_site = drop_site  # how a DROP of this hook is booked
 
     def func(self, skb: SkBuff, state: NfHookState) -> int:
         raise NotImplementedError
 
 
+class RejectSender:
+    """What REJECT asks of IPv4: subclass in net/ipv4, which lies above."""
+
+    __slots__ = ()
+
+    def send_unreach(self, skb: SkBuff, code: int, hook: int) -> None:
+        raise NotImplementedError
+
+    def send_reset(self, skb: SkBuff, hook: int) -> None:
+        raise NotImplementedError
+
+
 class Netfilter:
     """The hooks of one machine: `ipv4[hook]` and `arp[hook]` are lists in order of priority, empty when nobody
-    registered.
+    registered.  `tables`: name -> table of iptables (ip_tables.py), `registry`: matches and targets (x_tables.py).
     """
 
-    __slots__ = ("ipv4", "arp")
+    __slots__ = ("ipv4", "arp", "tables", "registry", "reject")
 
     def __init__(self) -> None:
+        self.tables: dict[str, object] = {}
+        self.registry: object = None
+        self.reject: RejectSender | None = None
         self.ipv4: list[list[NfHookOps]] = [[] for _ in range(NF_INET_NUMHOOKS)]
         self.arp: list[list[NfHookOps]] = [[] for _ in range(3)]
 
@@ -125,7 +141,7 @@ def nf_hook_slow(skb: SkBuff, state: NfHookState, hooks: list[NfHookOps]) -> int
         if v == NF_ACCEPT:
             continue
         if v == NF_DROP:
-            kfree_skb_reason(skb, SITE_NF_DROP)
+            kfree_skb_reason(skb, ops.drop_site)
             err = -(verdict >> NF_VERDICT_QBITS)
             return err if err else -EPERM
         if v == NF_QUEUE:
