@@ -28,12 +28,14 @@ from rxpath.sockets import Socket
 from rxpath.wire.addr import ip4, ip4_net, mac
 
 # What injecting took on the recorder's machine, in ns: making a frame ready (and for each byte of a payload
-# pattern), from the write to looking for replies, between the writes of a burst.  Timers run out meanwhile.
+# pattern), from the write to looking for replies, reading a reply, between the writes of a burst; and between steps.
+# Timers run out meanwhile.
 PREPARE_NS: Final = 8_800
 PATTERN_NS: Final = 176
 WRITE_NS: Final = 6_000
 REPLY_NS: Final = 35_000
 BURST_NS: Final = 4_000
+STEP_NS: Final = 12_000
 
 POLL_MASK: Final = 0x2007 | 8 | 16
 SETTLE_MS: Final = 10  # between setting up the device and making the first socket
@@ -145,6 +147,8 @@ class Scenario(Runner):
         self.pause((k.tick_ns - k.engine.now % k.tick_ns) / 1_000_000)
 
     def set_mark(self, step: int, frame: int) -> None:
+        if frame < 0 <= step:
+            self.rest(STEP_NS)
         self.mark = (step, frame)
 
     # --- sockets -----------------------------------------------------------------------------------------------------

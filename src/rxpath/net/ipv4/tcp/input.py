@@ -104,6 +104,7 @@ from rxpath.net.ipv4.tcp.sites import (
     SITE_OLD_ACK,
     SITE_OLD_SEQUENCE,
     SITE_PAWS,
+    SITE_PAWS_ACK,
     SITE_RESET,
     SITE_RST,
     SITE_SHORT_HDR,
@@ -297,6 +298,13 @@ def tcp_validate_incoming(sk: TcpSock, skb: SkBuff, syn_inerr: bool) -> bool:
     ext = sk.ts.ipv4.tcpext
     rst = c.flags & TCPHDR_RST
     if tcp_fast_parse_options(sk, skb) and sk.rx_opt.saw_tstamp and tcp_paws_discard(sk, skb) and not rst:
+        if c.flags & TCPHDR_SYN and sk.v.paws_old_ack:
+            _syn_challenge(sk, skb, syn_inerr)
+            return False
+        if sk.v.paws_old_ack and c.flags & TCPHDR_ACK and c.seq == c.end_seq and before(c.seq, sk.rcv_nxt):
+            ext["PAWSOldAck"] += 1
+            tcp_drop_reason(sk, skb, SITE_PAWS_ACK)
+            return False
         ext["PAWSEstab"] += 1
         if not tcp_oow_rate_limited(sk, skb, "TCPACKSkippedPAWS"):
             tcp_send_dupack(sk, skb)
@@ -584,6 +592,8 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
             sk.copied_seq = sk.rcv_nxt
         if sk.v.advmss_early and sk.rx_opt.tstamp_ok:
             sk.advmss -= 12
+        if sk.undo_marker and sk.rx_opt.saw_tstamp and sk.synack_stamp == sk.rx_opt.rcv_tsecr and sk.synack_stamp:
+            sk.undo_marker = 0
         tcp_init_transfer(sk)
         tcp_set_state(sk, TCP_ESTABLISHED)
         if not sk.orphan:

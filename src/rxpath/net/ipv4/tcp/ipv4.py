@@ -129,10 +129,12 @@ from rxpath.net.ipv4.tcp.seq import (
 )
 from rxpath.net.ipv4.tcp.sites import (
     SITE_BACKLOG,
+    SITE_COOKIE_LOST,
     SITE_CSUM,
     SITE_DOFF,
     SITE_FILTER,
     SITE_LISTEN,
+    SITE_MD5,
     SITE_MINTTL,
     SITE_NO_SOCKET,
     SITE_NOT_HOST,
@@ -302,11 +304,11 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
             return _csum_error(ts, skb)
         if not tcp_inbound_md5_hash(skb):
             ipv4.tcpext["TCPMD5Unexpected"] += 1
-            tcp_drop_reason(lsk, skb, SITE_NOT_SPECIFIED)
+            tcp_drop_reason(lsk, skb, SITE_MD5)
             return 0
         if lsk.min_ttl and c.ttl < lsk.min_ttl:
             ipv4.tcpext["TCPMinTTLDrop"] += 1
-            kfree_skb_reason(skb, SITE_MINTTL)
+            tcp_drop_reason(lsk, skb, SITE_MINTTL)
             return 0
         if tcp_filter(lsk, skb):
             tcp_drop_reason(lsk, skb, SITE_FILTER)
@@ -325,11 +327,11 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
     sk = s
     if sk.min_ttl and c.ttl < sk.min_ttl:
         ipv4.tcpext["TCPMinTTLDrop"] += 1
-        kfree_skb_reason(skb, SITE_MINTTL)
+        tcp_drop_reason(sk, skb, SITE_MINTTL)
         return 0
     if not tcp_inbound_md5_hash(skb):
         ipv4.tcpext["TCPMD5Unexpected"] += 1
-        tcp_drop_reason(sk, skb, SITE_NOT_SPECIFIED)
+        tcp_drop_reason(sk, skb, SITE_MD5)
         return 0
     if tcp_filter(sk, skb):
         tcp_drop_reason(sk, skb, SITE_FILTER)
@@ -429,7 +431,7 @@ def tcp_v4_do_rcv(sk: TcpSock, skb: SkBuff) -> int:
     if sk.state == TCP_LISTEN:
         nsk = tcp_v4_cookie_check(sk, skb)
         if nsk is None:
-            tcp_drop_reason(sk, skb, SITE_LISTEN)
+            kfree_skb_reason(skb, SITE_COOKIE_LOST if sk.v.cookie_drop_no_socket else SITE_LISTEN)
             return 0
         if nsk is not sk:
             r = tcp_child_process(sk, nsk, skb)
@@ -487,7 +489,7 @@ def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
         tcp_v4_send_check(c.daddr, c.saddr, seg),
         c.daddr,
         c.saddr,
-        c.dsfield,
+        c.dsfield & ~3,  # never with ECN bits
         oif,
         sk.mark if sk is not None else 0,
     )
@@ -647,7 +649,8 @@ def tcp_make_synack(sk: TcpSock, req: RequestSock, rt: Rtable) -> SkBuff:
             req.snt_tsval_first = v
         req.snt_tsval_last = v
         stamp = (v, req.ts_recent)
-    req.snt_synack_us = ts.ipv4.kernel.engine.now // 1000 or 1
+    if not req.snt_synack_us:
+        req.snt_synack_us = ts.ipv4.kernel.engine.now // 1000 or 1
     options = tcp_options_write(mss, req.rcv_wscale if req.wscale_ok else -1, req.sack_ok, stamp, [])
     flags = TCPHDR_SYN | TCPHDR_ACK
     if req.ecn_ok:
@@ -679,7 +682,7 @@ def tcp_v4_send_synack(sk: TcpSock, req: RequestSock, rt: Rtable | None) -> bool
         if rt is None:
             return False
     skb = tcp_make_synack(sk, req, rt)
-    tos = sk.tos
+    tos = req.tos & 0xFC | sk.tos & 3 if sk.ts.tcp_reflect_tos else sk.tos
     ip_build_and_send_pkt(sk, skb, rt, req.loc_addr, req.rmt_addr, req.opt, tos)
     return True
 
@@ -829,6 +832,8 @@ def tcp_v4_syn_recv_sock(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> TcpSock
         return None
     child = tcp_create_openreq_child(lsk, req, skb)
     child.inet_opt = req.opt
+    if ts.tcp_reflect_tos:
+        child.tos = req.tos & 0xFC
     if req.opt is not None:
         child.ext_hdr_len = req.opt.optlen
     rt = inet_csk_route_req(lsk, req)
@@ -1138,7 +1143,7 @@ def tcp_v4_err(skb: SkBuff, info: int) -> int:
     if isinstance(s, RequestSock):
         if seq != s.snt_isn:
             ipv4.tcpext["OutOfWindowIcmps"] += 1
-        elif type_ == 12 or (type_ == 3 and code in (2, 3)):
+        elif type_ in (11, 12) or (type_ == 3 and code in (0, 1)):
             inet_csk_reqsk_queue_drop(s)
             tcp_listendrop(s.listener)
         return 0

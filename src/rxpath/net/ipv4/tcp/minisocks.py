@@ -318,6 +318,9 @@ def tcp_create_openreq_child(listener: TcpSock, req: RequestSock, skb: SkBuff) -
     sk.snd_cwnd = 10
     sk.retrans_stamp = 0
     sk.total_retrans = req.num_retrans
+    if ts.v.synack_undo and req.num_timeout:
+        sk.undo_marker = req.snt_isn
+        sk.synack_stamp = req.snt_synack_us // 1000
     ts.ipv4.tcp[TCP_MIB_PASSIVEOPENS] += 1
     return sk
 
@@ -332,7 +335,6 @@ INHERITED: Final = (
     "reuse",
     "reuseport",
     "bound_dev_if",
-    "priority",
     "keepalive",
     "urginline",
     "linger",
@@ -393,7 +395,11 @@ def tcp_check_req(listener: TcpSock, skb: SkBuff, req: RequestSock) -> tuple[Tcp
                 if req.timer is not None and req.timer.queued:
                     req.timer.mod_timer(ipv4.kernel.jiffies() + reqsk_timeout(req))
         return None, SITE_REQ_OLD
-    if flg & TCPHDR_ACK and c.ack_seq != (req.snt_isn + 1) & M32:
+    if (
+        flg & TCPHDR_ACK
+        and c.ack_seq != (req.snt_isn + 1) & M32
+        and not (flg & TCPHDR_RST and ts.v.rst_before_ack_in_syn_recv)
+    ):
         return listener, SITE_INVALID_ACK
     if paws or tsecr_bad or not tcp_in_window(c.seq, c.end_seq, req.rcv_nxt, (req.rcv_nxt + req.rsk_rcv_wnd) & M32):
         if not flg & TCPHDR_RST and not _oow(req, ts, skb):
@@ -406,8 +412,9 @@ def tcp_check_req(listener: TcpSock, skb: SkBuff, req: RequestSock) -> tuple[Tcp
             return None, SITE_TSECR
         return None, SITE_OVERWINDOW if ts.v.reject_ts_reason else SITE_REQ_OLD
     if flg & TCPHDR_RST and ts.v.rst_exact_in_syn_recv and c.seq != req.rcv_nxt:
-        ext["TCPChallengeACK"] += 1
-        h.reqsk_send_ack(listener, skb, req)
+        if not _oow(req, ts, skb, "TCPACKSkippedChallenge"):
+            ext["TCPChallengeACK"] += 1
+            h.reqsk_send_ack(listener, skb, req)
         return None, SITE_REQ_OLD
     if opt.saw_tstamp and not after(c.seq, req.rcv_nxt):
         req.ts_recent = opt.rcv_tsval
@@ -440,13 +447,13 @@ def _embryonic(listener: TcpSock, skb: SkBuff, req: RequestSock, flg: int) -> tu
     return None, SITE_REQ_OLD
 
 
-def _oow(req: RequestSock, ts: TcpState, skb: SkBuff) -> bool:
+def _oow(req: RequestSock, ts: TcpState, skb: SkBuff, mib: str = "TCPACKSkippedSynRecv") -> bool:
     c = tcb(skb)
     if (c.seq != c.end_seq and not c.flags & TCPHDR_SYN) or not ts.v.oow_limit:
         return False
     now = ts.ipv4.kernel.jiffies()
     if req.last_oow_ack_time and 0 <= now - req.last_oow_ack_time < ts.tcp_invalid_ratelimit:
-        ts.ipv4.tcpext["TCPACKSkippedSynRecv"] += 1
+        ts.ipv4.tcpext[mib] += 1
         return True
     req.last_oow_ack_time = now
     return False

@@ -82,7 +82,10 @@ def tcp_select_initial_window(
     space = min(window_clamp, max(space, 0))
     if space > mss:
         space -= space % mss
-    wnd = min(space, MAX_TCP_WINDOW if ts.tcp_workaround_signed_windows else 65535)
+    if ts.tcp_workaround_signed_windows:
+        wnd = min(space, MAX_TCP_WINDOW)
+    else:
+        wnd = space if ts.v.initial_window_whole else min(space, 65535)
     if init_rcv_wnd:
         wnd = min(wnd, init_rcv_wnd * mss)
     scale = 0

@@ -628,6 +628,7 @@ def tcp_fin(sk: TcpSock) -> None:
     """The peer has nothing more to say."""
     inet_csk_schedule_ack(sk)
     sk.shutdown |= RCV_SHUTDOWN
+    sk.sock_done = True
     h = sk.ts.handlers
     st = sk.state
     if st in (TCP_SYN_RECV, TCP_ESTABLISHED):

@@ -20,6 +20,7 @@ SITE_DOFF: Final = Site("tcp", "data offset below 5", "Tcp InErrs", "PKT_TOO_SMA
 SITE_CSUM: Final = Site("tcp", "bad TCP checksum", "Tcp InCsumErrors, Tcp InErrs", "TCP_CSUM")
 SITE_NO_SOCKET: Final = Site("tcp", "no socket", "Tcp OutRsts", "NO_SOCKET")
 SITE_MINTTL: Final = Site("tcp", "TTL below IP_MINTTL", "TcpExt TCPMinTTLDrop", "TCP_MINTTL")
+SITE_MD5: Final = Site("tcp", "signature that nobody expects", "TcpExt TCPMD5Unexpected", "TCP_MD5UNEXPECTED")
 SITE_FILTER: Final = Site("tcp", "socket filter", "none", "SOCKET_FILTER")
 SITE_BACKLOG: Final = Site("tcp", "backlog of a locked socket is full", "TcpExt TCPBacklogDrop", "SOCKET_BACKLOG")
 SITE_FLAGS: Final = Site("tcp", "flags make no sense in this state", "none", "TCP_FLAGS")
@@ -28,6 +29,7 @@ SITE_SYN_DROP: Final = Site("tcp", "SYN not taken", "TcpExt ListenDrops", "NOT_S
 SITE_OVERFLOW: Final = Site(
     "tcp", "accept queue is full", "TcpExt ListenOverflows, TcpExt ListenDrops", "NOT_SPECIFIED"
 )
+SITE_PAWS_ACK: Final = Site("tcp", "ACK of the past (PAWS)", "TcpExt PAWSOldAck", "TCP_RFC7323_PAWS_ACK")
 SITE_PAWS: Final = Site("tcp", "time stamp of the past (PAWS)", "TcpExt PAWSEstab", "TCP_RFC7323_PAWS")
 SITE_TW_PAWS: Final = Site(
     "tcp", "time stamp of the past (PAWS) in TIME_WAIT", "TcpExt PAWSEstab", "TCP_RFC7323_TW_PAWS"
@@ -68,5 +70,8 @@ SITE_UNREAD: Final = Site("tcp", "socket closed unread", "none", "SOCKET_CLOSE")
 SITE_EMBRYONIC: Final = Site("tcp", "request was reset", "TcpExt EmbryonicRsts", "TCP_RESET")
 SITE_REQ_OLD: Final = Site("tcp", "not wanted by the request", "none", "NOT_SPECIFIED")
 SITE_COOKIE: Final = Site("tcp", "cookie did not verify", "TcpExt SyncookiesFailed", "NO_SOCKET")
+SITE_COOKIE_LOST: Final = Site(
+    "tcp", "cookie's connection could not be made", "TcpExt ListenOverflows, TcpExt ListenDrops", "NO_SOCKET"
+)
 SITE_TW: Final = Site("tcp", "TIME_WAIT did not want it", "none", "NOT_SPECIFIED")
 SITE_OWN_LOST: Final = Site("tcp", "could not be sent", "none", "NOT_SPECIFIED")

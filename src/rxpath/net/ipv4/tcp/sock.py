@@ -462,6 +462,8 @@ class TcpSock(InetSock):
         "high_seq",
         "retrans_stamp",
         "undo_marker",
+        "synack_stamp",
+        "sock_done",
         "undo_retrans",
         "undone",
         "total_retrans",
@@ -652,6 +654,8 @@ class TcpSock(InetSock):
         self.high_seq = 0
         self.retrans_stamp = 0
         self.undo_marker = 0
+        self.synack_stamp = 0
+        self.sock_done = False
         self.undo_retrans = 0
         self.undone = False
         self.total_retrans = 0

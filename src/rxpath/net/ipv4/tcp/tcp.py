@@ -531,14 +531,14 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
                 if sk.err or sk.state == TCP_CLOSE or sk.shutdown & RCV_SHUTDOWN or deadline == 0:
                     break
             else:
+                if sk.sock_done:
+                    break
                 if sk.err:
                     raise linux_error(sock_error(sk))
                 if sk.shutdown & RCV_SHUTDOWN:
                     break
                 if sk.state == TCP_CLOSE:
-                    if not sk.was_connected():
-                        raise linux_error(ENOTCONN)
-                    break
+                    raise linux_error(ENOTCONN)
                 if deadline == 0 and not sk.backlog:
                     raise linux_error(EAGAIN)
             if copied >= target:
@@ -839,6 +839,7 @@ def tcp_disconnect(sk: TcpSock, locked: bool = False) -> None:
     if not sk.bind_addr_lock:
         sk.saddr = sk.rcv_saddr = 0
     sk.shutdown = 0
+    sk.sock_done = False
     sk.srtt_us = 0
     sk.mdev_us = 1_000_000
     sk.rcv_rtt_last_tsecr = 0

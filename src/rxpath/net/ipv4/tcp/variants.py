@@ -66,6 +66,11 @@ class TcpVariant:
     ofo_measure: bool = False
     challenge_unsent: bool = False
     eat_consumes: bool = False
+    initial_window_whole: bool = False
+    rst_before_ack_in_syn_recv: bool = False
+    synack_undo: bool = False
+    paws_old_ack: bool = False
+    cookie_drop_no_socket: bool = False
 
 
 V_6_1: Final = TcpVariant()
@@ -107,6 +112,11 @@ V_6_18: Final = replace(
     ofo_measure=True,
     challenge_unsent=True,
     eat_consumes=True,
+    initial_window_whole=True,
+    rst_before_ack_in_syn_recv=True,
+    synack_undo=True,
+    paws_old_ack=True,
+    cookie_drop_no_socket=True,
     rst_exact_in_syn_recv=True,
 )
 
