@@ -93,8 +93,9 @@ def _kind(v: Any) -> str:
 
 
 def ask(recorder: Recorder, scenario: dict[str, Any], repeats: int = 3) -> tuple[Difference | None, dict[str, Any]]:
-    """(what differs or None, the kernel's answer).  Where they differ the kernel is asked `repeats` times more, and what it
-    does not repeat is left out.
+    """(what differs or None, the kernel's answer).
+
+    Where they differ the kernel is asked `repeats` times more, and what it does not repeat is left out.
     """
     first = recorder.run(scenario)
     mine = ours(scenario)
@@ -108,7 +109,7 @@ def ask(recorder: Recorder, scenario: dict[str, Any], repeats: int = 3) -> tuple
     return Difference(scenario, first, unstable, len(runs), result), first
 
 
-# --- shrinking ---------------------------------------------------------------------------------------------------------
+# --- shrinking -------------------------------------------------------------------------------------------------------
 
 
 def _without(sc: dict[str, Any], path: list[Any], drop: slice | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Formats: tests/conform/README.md.
 
 from __future__ import annotations
 
+import errno
 import json
 import struct
 from typing import Any, Final
@@ -124,7 +125,7 @@ DEV_KEYS: Final = (
 
 
 def errname(e: int) -> str:
-    return NAMES.get(e, str(e))
+    return NAMES.get(e) or errno.errorcode.get(e, str(e))
 
 
 def ip4_bytes(text: str) -> bytes:

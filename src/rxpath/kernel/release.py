@@ -84,6 +84,7 @@ class Release:
     icmp_global_limit: bool = known("sheet 8.7", True)
     icmp_outratelimit: bool = known("sheet 5 of proc-files: OutRateLimitGlobal/Host (6.1.192)", True)
     icmp_global_per_netns: bool = known("sheet 8.7: 6.1.192 and later", True)
+    packet_chains_per_net: bool = known("recorded on 6.18 (6.15): sockets' packet types come after protocols", False)
     otherhost_dropped: bool = known("sheet 7.4", True)
     ip_out_transmits: bool = known("sheet 5 of proc-files (6.12)", False)
     rmem_max: int = known("sheet 15; recorded 4194304 on 6.18", 212992)
@@ -174,6 +175,7 @@ R_6_18 = replace(
     skb_alloc="v6_18",
     softnet_columns=15,
     udp_queue="v6_12",
+    packet_chains_per_net=True,
     ip_out_transmits=True,
     rmem_max=4194304,
     wmem_max=4194304,

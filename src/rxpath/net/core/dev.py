@@ -75,7 +75,7 @@ def softnet_text(net: Net) -> str:
 
 def ptype_text(net: Net) -> str:
     rows = []
-    for lst in ([p for d in net.devices for p in d.ptype_all], net.ptype_all, *net.ptype_base):
+    for lst in ([p for d in net.devices for p in d.ptype_all], net.ptype_all, net.ptype_specific, *net.ptype_base):
         for p in lst:
             rows.append(
                 ptype.PacketType(

@@ -16,7 +16,8 @@ from rxpath.net.core.netdevice import (
     register_netdev,
 )
 from rxpath.net.core.receive import eth_type_trans, netif_rx
-from rxpath.net.core.skbuff import CHECKSUM_UNNECESSARY, PACKET_HOST, SkBuff
+from rxpath.net.core.skbuff import CHECKSUM_PARTIAL, PACKET_HOST, SkBuff
+from rxpath.net.core.sock import SOCK_RAW
 
 
 class Loopback(NetDevice):
@@ -52,7 +53,8 @@ class Loopback(NetDevice):
         skb.pkt_type = PACKET_HOST
         eth_type_trans(skb, self)
         skb.pkt_type = PACKET_HOST
-        skb.ip_summed = CHECKSUM_UNNECESSARY
+        if sk is None or sk.type != SOCK_RAW:  # who makes its own checksums has them looked at
+            skb.ip_summed = CHECKSUM_PARTIAL
         skb.transport_header = -1
         netif_rx(skb)
         return 0

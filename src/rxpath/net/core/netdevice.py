@@ -626,6 +626,7 @@ class Net:
         "next_ifindex",
         "ptype_all",
         "ptype_base",
+        "ptype_specific",
         "offloads",
         "softnet",
         "next_napi_id",
@@ -690,6 +691,7 @@ class Net:
         self.next_ifindex = 1
         self.ptype_all: list[PacketType] = []
         self.ptype_base: list[list[PacketType]] = [[] for _ in range(16)]
+        self.ptype_specific: list[PacketType] = []
         self.offloads: dict[int, PacketOffload] = {}
         self.softnet: list[SoftnetData] = []
         self.next_napi_id = MIN_NAPI_ID
@@ -761,9 +763,14 @@ class Net:
 
 
 def dev_add_pack(net: Net, pt: PacketType) -> None:
-    """Register a protocol handler or a tap (newest first in a ptype_base list; taps in order)."""
+    """Register a protocol handler or a tap (newest first in a ptype_base list; taps in order).
+
+    Since 6.15 sockets' packet types without a device hang on their namespace and come after the protocols.
+    """
     if pt.type == ETH_P_ALL:
         (net.ptype_all if pt.dev is None else pt.dev.ptype_all).append(pt)
+    elif pt.dev is None and pt.af_packet_sk is not None and net.kernel.release.packet_chains_per_net:
+        net.ptype_specific.insert(0, pt)
     elif pt.dev is None:
         net.ptype_base[pt.type & 15].insert(0, pt)
     else:
@@ -771,7 +778,7 @@ def dev_add_pack(net: Net, pt: PacketType) -> None:
 
 
 def dev_remove_pack(net: Net, pt: PacketType) -> None:
-    for lst in (net.ptype_all, *net.ptype_base):
+    for lst in (net.ptype_all, net.ptype_specific, *net.ptype_base):
         if pt in lst:
             lst.remove(pt)
             return

@@ -254,6 +254,12 @@ def __netif_receive_skb_core(net: Net, skb: SkBuff, out: list[tuple[SkBuff, Pack
                 if prev is not None:
                     deliver_skb(skb, prev, orig_dev)
                 prev = pt
+    if net.ptype_specific:
+        for pt in net.ptype_specific:
+            if pt.type == proto:
+                if prev is not None:
+                    deliver_skb(skb, prev, orig_dev)
+                prev = pt
     if orig_dev.ptype_specific:
         for pt in orig_dev.ptype_specific:
             if pt.type == proto:

@@ -79,6 +79,7 @@ from rxpath.net.ipv4.raw import RawInetsw
 from rxpath.net.ipv4.route import ip_rt_init
 from rxpath.net.ipv4.sysctl_net_ipv4 import devinet_sysctl_register, neigh_sysctl_register, sysctl_ipv4_init
 from rxpath.net.ipv4.udp import UdpInetsw, UdpProtocol, udp_init
+from rxpath.net.ipv4.udplite import IPPROTO_PIM, IPPROTO_UDPLITE, PimProtocol, UdpliteProtocol
 from rxpath.net.netfilter.core import netfilter_init
 
 PROT_SOCK: Final = 1024
@@ -104,6 +105,8 @@ def inet_init(net: Net) -> None:
     inet_add_protocol(net, IcmpProtocol("ICMP", no_policy=True), IPPROTO_ICMP)
     inet_add_protocol(net, UdpProtocol("UDP", no_policy=True), IPPROTO_UDP)
     inet_add_protocol(net, IgmpProtocol("IGMP"), IPPROTO_IGMP)
+    inet_add_protocol(net, UdpliteProtocol("UDP-Lite", no_policy=True), IPPROTO_UDPLITE)
+    inet_add_protocol(net, PimProtocol("PIM"), IPPROTO_PIM)
     ipv4.inetsw.append(UdpInetsw(SOCK_DGRAM, IPPROTO_UDP))
     ipv4.inetsw.append(PingInetsw(SOCK_DGRAM, IPPROTO_ICMP))
     ipv4.inetsw.append(RawInetsw(SOCK_RAW, IPPROTO_IP))

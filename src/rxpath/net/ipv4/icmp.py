@@ -18,7 +18,7 @@ from rxpath.net.core.skbuff import (
     kfree_skb_reason,
     skb_put,
 )
-from rxpath.net.core.sock import IPPROTO_ICMP, SOCK_RAW
+from rxpath.net.core.sock import IPPROTO_ICMP, IPPROTO_RAW, SOCK_RAW
 from rxpath.net.ipv4.devinet import inet_select_addr
 from rxpath.net.ipv4.fib import RT_SCOPE_LINK, RTN_BROADCAST, RTN_LOCAL, inet_addr_type_dev_table
 from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, InetSock
@@ -498,6 +498,9 @@ def icmp_socket_deliver(ipv4: Ipv4, skb: SkBuff, info: int) -> None:
         ipv4.icmp[ICMP_MIB_INERRORS] += 1
         return
     protocol = skb.head[q + 9]
+    if protocol == IPPROTO_RAW and ipv4.variant.raw_never_receives:
+        ipv4.icmp[ICMP_MIB_INERRORS] += 1
+        return
     raw_icmp_error(ipv4, skb, protocol, info)
     p = ipv4.protos[protocol]
     if p is not None:

@@ -16,6 +16,7 @@ from rxpath.kernel.errno import (
     ENOPROTOOPT,
     ENOTCONN,
     ENOTSUP,
+    EOPNOTSUPP,
     linux_error,
 )
 from rxpath.net.core.skbuff import (
@@ -470,7 +471,7 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
 
         return sk_getsockopt(sk, optname)
     if level != SOL_IP:
-        raise linux_error(ENOPROTOOPT, f"level {level}")
+        raise linux_error(EOPNOTSUPP, f"level {level}")
     flag = _FLAG_OPTS.get(optname)
     if flag is not None:
         return 1 if sk.cmsg_flags & flag else 0

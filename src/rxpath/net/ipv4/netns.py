@@ -163,6 +163,10 @@ class Ipv4:
         "fwmark_reflect",
         "fwmark_accept",
         "fib_multipath_hash_policy",
+        "fib_multipath_hash_fields",
+        "fib_multipath_use_neigh",
+        "fib_notify_on_flag_change",
+        "nexthop_compat_mode",
         "min_pmtu",
         "mtu_expires",
         "min_advmss",
@@ -283,6 +287,10 @@ class Ipv4:
         self.udp_l3mdev_accept = 0
         self.raw_l3mdev_accept = 1
         self.fwmark_reflect = 0
+        self.fib_multipath_hash_fields = 7
+        self.fib_multipath_use_neigh = 0
+        self.fib_notify_on_flag_change = 0
+        self.nexthop_compat_mode = 1
         self.fwmark_accept = 0
         self.fib_multipath_hash_policy = 0
         self.min_pmtu = 552

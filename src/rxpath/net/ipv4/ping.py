@@ -18,6 +18,7 @@ from rxpath.kernel.errno import (
     EINVAL,
     EMSGSIZE,
     ENETUNREACH,
+    EREMOTEIO,
     linux_error,
 )
 from rxpath.net.core.netdevice import Net
@@ -41,6 +42,7 @@ from rxpath.net.core.sock import (
     sock_rfree,
 )
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
+from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
 from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
 from rxpath.net.ipv4.ip_output import IpcmCookie, ip_make_skb, ip_send_skb
 from rxpath.net.ipv4.ip_sockglue import (
@@ -71,6 +73,10 @@ class PingSock(InetSock):
     def get_port(self, snum: int) -> bool:
         return ping_get_port(self, snum)
 
+    def bind(self, addr: int, port: int) -> None:
+        ping_check_bind_addr(self, addr)
+        super().bind(addr, port)
+
     def unhash(self) -> None:
         if self.hashed:
             self.hashed = False
@@ -97,6 +103,16 @@ class PingSock(InetSock):
         if not self.dead:
             self.unhash()
             sk_release(self)
+
+
+def ping_check_bind_addr(sk: PingSock, addr: int) -> None:
+    """Raises EADDRNOTAVAIL for a group and a broadcast address, and for one that is nobody's here."""
+    t = inet_addr_type(sk.ipv4, addr)
+    if addr and (
+        t in (RTN_MULTICAST, RTN_BROADCAST)
+        or (t != RTN_LOCAL and not (sk.ipv4.ip_nonlocal_bind or sk.freebind or sk.transparent))
+    ):
+        raise linux_error(EADDRNOTAVAIL)
 
 
 def ping_get_port(sk: PingSock, ident: int) -> bool:
@@ -150,12 +166,12 @@ def ping_rcv(ipv4: Ipv4, skb: SkBuff) -> bool:
 
 def ping_err(ipv4: Ipv4, skb: SkBuff, icmp_at: int, info: int) -> None:
     """An error quotes an echo request of a ping socket."""
-    from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT
+    from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT, ipv4_sk_redirect, ipv4_sk_update_pmtu
 
     head = skb.head
     q = skb.data
     saddr, daddr = _ADDRS.unpack_from(head, q + 12)
-    if head[icmp_at] != 8:
+    if head[icmp_at] not in (8, 42) or head[icmp_at + 1]:  # ping_supported
         return
     dev = skb.dev
     sk = ping_lookup(
@@ -168,12 +184,16 @@ def ping_err(ipv4: Ipv4, skb: SkBuff, icmp_at: int, info: int) -> None:
     code = head[th + 1]
     err = 113
     hard = False
-    if type_ == 4 or type_ == 5:
-        return
-    if type_ == 12:
+    if type_ == 4:
+        err = EREMOTEIO  # no real error, but ping wants to see it
+    elif type_ == 5:
+        ipv4_sk_redirect(skb, sk)
+        err = EREMOTEIO
+    elif type_ == 12:
         err, hard = 71, True
     elif type_ == 3:
         if code == 4:
+            ipv4_sk_update_pmtu(sk, skb, info)
             if sk.pmtudisc == IP_PMTUDISC_DONT:
                 return
             err, hard = EMSGSIZE, True

@@ -15,7 +15,6 @@ from rxpath.kernel.errno import (
     EFAULT,
     EINVAL,
     EMSGSIZE,
-    ENETUNREACH,
     ENOBUFS,
     EOPNOTSUPP,
     EPROTO,
@@ -65,7 +64,7 @@ from rxpath.net.ipv4.ip_sockglue import (
     ip_recv_error,
     ipv4_pktinfo_prepare,
 )
-from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTDISCARDS, IPSTATS_MIB_OUTNOROUTES
+from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTDISCARDS
 from rxpath.net.ipv4.netns import Inetsw, Ipv4, ipv4_of
 from rxpath.net.ipv4.route import (
     FLOWI_FLAG_ANYSRC,
@@ -121,10 +120,9 @@ class RawSock(InetSock):
         ip4_datagram_connect(self, addr, port)
 
     def disconnect(self) -> None:
-        num, sport = self.num, self.sport
-        self.bind_port_lock = True
+        num = self.num  # the port is nobody's, so the socket leaves the table and hears nothing any more
         udp_disconnect_common(self)
-        self.num, self.sport = num, sport
+        self.num = num
 
     def sendmsg(self, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
         return raw_sendmsg(self, data, name, control, flags)
@@ -343,8 +341,6 @@ def raw_sendmsg(sk: RawSock, data: bytes, name: Address | None, control: list[Cm
     )
     rt: Rtable | None = ip_route_output_flow(ipv4, fl4)
     if rt is None:
-        if fl4.error == -ENETUNREACH:
-            ipv4.ip[IPSTATS_MIB_OUTNOROUTES] += 1
         raise linux_error(-fl4.error)
     if rt.rt_flags & RTCF_BROADCAST and not sk.broadcast:
         raise linux_error(EACCES)

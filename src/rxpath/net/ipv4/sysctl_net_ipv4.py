@@ -47,7 +47,17 @@ _NEWER: Final = (
     ("icmp_msgs_per_sec", 0, INT_MAX),
     ("icmp_msgs_burst", 0, INT_MAX),
     ("fwmark_reflect", INT_MIN, INT_MAX),
+    ("udp_l3mdev_accept", 0, 1),
+    ("raw_l3mdev_accept", 0, 1),
+    ("fib_multipath_use_neigh", 0, 1),
+    ("fib_multipath_hash_policy", 0, 3),
+    ("fib_multipath_hash_fields", 1, 0x1FFF),
+    ("fib_notify_on_flag_change", 0, 2),
+    ("nexthop_compat_mode", 0, 1),
 )
+
+
+SKB_TRUESIZE_ETH: Final = 2090  # SKB_TRUESIZE(ETH_FRAME_LEN)
 
 
 class _Attr:
@@ -69,6 +79,7 @@ class _Attr:
 def sysctl_ipv4_init(ipv4: Ipv4) -> None:
     """device_initcall."""
     from rxpath.net.ipv4.devinet import inet_forward_change
+    from rxpath.net.ipv4.fib import rt_cache_flush
 
     s = ipv4.kernel.sysctl
     r = ipv4.kernel.release
@@ -149,6 +160,7 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
         ipv4.mtu_expires = v * ipv4.kernel.hz
 
     s.int_value("net.ipv4.route.mtu_expires", lambda: ipv4.mtu_expires // ipv4.kernel.hz, put_expires)
+    s.register("net.ipv4.route.flush", lambda: "", lambda text: rt_cache_flush(ipv4), 0o200)
     for name in ("error_cost", "error_burst", "redirect_number", "redirect_load", "redirect_silence"):
         e = _Attr(ipv4, name)
         s.int_value("net.ipv4.route." + name, e.get, e.put)
@@ -189,6 +201,21 @@ def devinet_sysctl_register(ipv4: Ipv4, name: str, conf: Ipv4DevConf, d: InDevic
         s.int_value(base + n, a.get, a.put)
     if d is not None:
         neigh_sysctl_register(ipv4, name, d.arp_parms)
+
+
+class _UnresQlen:
+    """unres_qlen: unres_qlen_bytes in packets of a full Ethernet frame's truesize."""
+
+    __slots__ = ("parms",)
+
+    def __init__(self, parms: NeighParms) -> None:
+        self.parms = parms
+
+    def get(self) -> int:
+        return self.parms.queue_len_bytes // SKB_TRUESIZE_ETH
+
+    def put(self, v: int) -> None:
+        self.parms.queue_len_bytes = v * SKB_TRUESIZE_ETH
 
 
 class _Jiffies:
@@ -238,6 +265,11 @@ def neigh_sysctl_register(ipv4: Ipv4, name: str, parms: NeighParms) -> None:
     ):
         a = _Attr(parms, attr)
         s.int_value(base + n, a.get, a.put, 0)
+    u = _UnresQlen(parms)
+    s.int_value(base + "unres_qlen", u.get, u.put, 0, INT_MAX // SKB_TRUESIZE_ETH)
+    if ipv4.kernel.release.packet_chains_per_net:
+        i = _Jiffies(parms, "interval_probe_time", 1000, hz)
+        s.int_value(base + "interval_probe_time_ms", i.get, i.put, 1)
     if name == "default":
         for n in ("gc_interval", "gc_thresh1", "gc_thresh2", "gc_thresh3"):
             b = _Attr(ipv4.arp_tbl, n)

@@ -14,6 +14,7 @@ class Ipv4Variant:
 
     `network_broadcast`: the lowest address of a subnet is a broadcast address too (before 5.14).
     `frag_reasons`: reassembly names its drops (6.12; recorded on 6.18).
+    `raw_never_receives`: an ICMP error that quotes protocol 255 is an error itself (recorded on 6.18).
     `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on 6.18).
     """
 
@@ -29,6 +30,7 @@ class Ipv4Variant:
     forw_early: bool = False
     csum_minus_zero: bool = True
     zeronet_is_net: bool = False
+    raw_never_receives: bool = False
 
 
 V_6_1 = Ipv4Variant()
@@ -44,6 +46,7 @@ V_6_18 = replace(
     raw_early_full=True,
     icmp_bcast_first=True,
     forw_early=True,
+    raw_never_receives=True,
 )
 
 VARIANTS: dict[str, Ipv4Variant] = {"3.13": V_3_13, "5.15": V_6_1, "6.1": V_6_1, "6.18": V_6_18}

@@ -26,6 +26,8 @@ from rxpath.kernel.errno import (
 )
 from rxpath.net.core.filter import sk_run_filter
 from rxpath.net.core.netdevice import (
+    ETH_P_8021AD,
+    ETH_P_8021Q,
     ETH_P_ALL,
     IFF_UP,
     Net,
@@ -52,6 +54,7 @@ from rxpath.net.core.skbuff import (
 )
 from rxpath.net.core.sock import (
     AF_PACKET,
+    MSG_DONTWAIT,
     MSG_ERRQUEUE,
     MSG_PEEK,
     MSG_TRUNC,
@@ -115,9 +118,10 @@ class PacketHook(PacketType):
 class PacketCb:
     """What recvmsg needs of a frame: its address fields and its length before it was cut."""
 
-    __slots__ = ("ifindex", "hatype", "pkttype", "addr", "origlen")
+    __slots__ = ("ifindex", "hatype", "pkttype", "addr", "origlen", "proto")
 
-    def __init__(self, ifindex: int, hatype: int, pkttype: int, addr: bytes, origlen: int) -> None:
+    def __init__(self, ifindex: int, hatype: int, pkttype: int, addr: bytes, origlen: int, proto: int) -> None:
+        self.proto = proto
         self.ifindex = ifindex
         self.hatype = hatype
         self.pkttype = pkttype
@@ -292,7 +296,6 @@ def _dev_mc(dev: NetDevice, kind: int, addr: bytes, by: int) -> None:
 
 def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice) -> int:
     """A frame for the socket (a reference of its own): filter, charge, queue."""
-    skb.shared = False
     if skb.pkt_type == PACKET_LOOPBACK:
         consume_skb(skb, SITE_PACKET_FILTER)
         return 0
@@ -317,10 +320,17 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
         sk.drops += 1
         kfree_skb_reason(skb, SITE_PACKET_FULL)
         return 0
+    skb.shared = False  # skb_share_check
     head = skb.head
     mac = skb.mac_header
     skb.cb = PacketCb(
-        orig_dev.ifindex if sk.origdev else dev.ifindex, dev.type, skb.pkt_type, head[mac + 6 : mac + 12], skb.len
+        orig_dev.ifindex if sk.origdev else dev.ifindex,
+        dev.type,
+        skb.pkt_type,
+        head[mac + 6 : mac + 12],
+        skb.len,
+        vlan_get_protocol_dgram(skb) if sk.type == SOCK_DGRAM and sk.net.kernel.release.packet_chains_per_net
+        else skb.protocol,
     )
     skb.trim(snap)
     skb_set_owner_r(skb, sk)
@@ -336,8 +346,24 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
     return 0
 
 
+def vlan_get_protocol_dgram(skb: SkBuff) -> int:
+    """The protocol behind the VLAN tags that are still in the frame; 0 when they are cut off or more than eight."""
+    proto = skb.protocol
+    at = skb.mac_header + 14
+    for _ in range(8):
+        if proto not in (ETH_P_8021Q, ETH_P_8021AD):
+            return proto
+        if at + 4 > skb.tail:
+            return 0
+        proto = skb.head[at + 2] << 8 | skb.head[at + 3]
+        at += 4
+    return 0
+
+
 def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
     """Read one frame; the address is (device, protocol, packet type, hardware type, source address)."""
+    if flags & ~(MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_ERRQUEUE):
+        raise linux_error(EINVAL)
     if flags & MSG_ERRQUEUE:
         raise linux_error(EAGAIN)
     deadline = sock_deadline(sk, flags, sk.rcvtimeo)
@@ -360,7 +386,7 @@ def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
     msg.data = data[:size]
     sock_recv_cmsgs(msg, sk, skb)
     dev = sk.net.by_index.get(cb.ifindex)
-    msg.name = (dev.name if dev is not None else "", skb.protocol, cb.pkttype, cb.hatype, cb.addr)
+    msg.name = (dev.name if dev is not None else "", cb.proto, cb.pkttype, cb.hatype, cb.addr)
     if sk.auxdata:
         status = 1
         if skb.ip_summed == CHECKSUM_PARTIAL:
@@ -371,6 +397,10 @@ def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
         if skb.vlan_present:
             tci, tpid = skb.vlan_tci, skb.vlan_proto
             status |= 16 | 64
+        elif sk.type == SOCK_DGRAM and skb.protocol in (ETH_P_8021Q, ETH_P_8021AD) and dev is not None:
+            at = skb.mac_header + 14
+            tci, tpid = int.from_bytes(skb.head[at : at + 2], "big"), skb.protocol
+            status |= 16 | 64
         msg.control.append(
             (
                 SOL_PACKET,
@@ -379,7 +409,7 @@ def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
             )
         )
     # family and protocol of the address stand where the length was kept: a second look after a peek finds them there
-    cb.origlen = 17 | (skb.protocol & 0xFF) << 24 | (skb.protocol >> 8) << 16
+    cb.origlen = 17 | (cb.proto & 0xFF) << 24 | (cb.proto >> 8) << 16
     msg.n = skb.len if flags & MSG_TRUNC else len(msg.data)
     if not flags & MSG_PEEK:
         sk.receive_queue.popleft()
