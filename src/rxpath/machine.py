@@ -28,7 +28,7 @@ from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.core.xmit import own_in_flight
 from rxpath.sim.clock import Clock
 from rxpath.sim.costs import Costs, load_profile
-from rxpath.sim.engine import NEVER
+from rxpath.sim.engine import NEVER, Event
 from rxpath.wire.addr import ip4, ip4_net
 
 # driver name -> (module of its package, attribute): the class of its Module, and of its device models by
@@ -80,6 +80,7 @@ class Port:
         "transmitted",
         "on_transmit",
         "keep_transmitted",
+        "event",
         "event_fn",
     )
 
@@ -95,6 +96,7 @@ class Port:
         self.transmitted = 0
         self.keep_transmitted: list[tuple[int, bytes]] | None = None
         self.on_transmit: Callable[[int, bytes], None] | None = None
+        self.event: Event | None = None
         self.event_fn = self._arrive
         model.tx_sink = self._sent
 
@@ -117,6 +119,8 @@ class Port:
 
     def feed(self, source: Iterable[tuple[int, bytes]], offset: int) -> None:
         """Frames of `source` arrive at their time plus `offset` (engine ns)."""
+        if self.event is not None:
+            self.machine.kernel.engine.cancel(self.event)
         self.source = iter(source)
         self.offset = offset
         self.exhausted = False
@@ -135,30 +139,38 @@ class Port:
             self.source = None
             return
         self.next_frame = item[1]
-        self.machine.kernel.engine.at(item[0] + self.offset, self.event_fn)
+        self.event = self.machine.kernel.engine.at(item[0] + self.offset, self.event_fn)
 
     def _arrive(self) -> None:
+        """The next frame is there; and those behind it, as long as their time is now."""
         m = self.machine
-        eng = m.kernel.engine
-        receive = self.receive
+        kernel = m.kernel
+        eng = kernel.engine
         source = self.source
         if source is None:  # unplugged
             return
+        now = eng.now
+        ledger = kernel.ledger
+        model = self.model
         frame = self.next_frame
-        while True:
-            receive(frame)
-            item = next(source, None)
-            if item is None:
-                self.exhausted = True
-                self.source = None
-                eng.stop = True
-                return
-            t = item[0] + self.offset
-            frame = item[1]
-            if t > eng.now:
+        # `receive`, without its call
+        tag = ledger.wire
+        ledger.wire = tag + 1
+        if m.keep_times:
+            m.wire_times.append(now)
+        model.receive(frame, tag, type(frame) is not BadFcsFrame)
+        for t, frame in source:
+            t += self.offset
+            if t > now:
                 self.next_frame = frame
-                eng.at(t, self.event_fn)
+                event = self.event
+                assert event is not None
+                eng.again(event, t, self.event_fn)
                 return
+            self.receive(frame)
+        self.exhausted = True
+        self.source = None
+        eng.stop = True
 
     def receive(self, frame: bytes) -> bool:
         """One frame from the wire, now."""

@@ -750,3 +750,78 @@ def test_many_random_frames(soak: bool) -> None:
     assert box.stat("TPR") == total
     written = sum(1 for _a, _n, t in box.bus.writes if t is not None)
     assert written + len(box.bus.dropped) + box.nic.in_flight() == total
+
+
+class Unhurried(I82574):
+    """Every frame goes the general way."""
+
+    __slots__ = ()
+
+    def _quick(self, frame: bytes, tag: object) -> bool:
+        return False
+
+
+SETUPS = st.fixed_dictionaries(
+    {},
+    optional={
+        "MRQC": st.sampled_from([0x00370001, 0x00330001, 0x00020002]),
+        "RDTR": st.sampled_from([0, 32]),
+        "RADV": st.sampled_from([0, 20]),
+        "RXCSUM": st.sampled_from([0, r.RXCSUM_IPOFL, r.RXCSUM_IPOFL | r.RXCSUM_TUOFL | r.RXCSUM_PCSD]),
+        "RSRPD": st.sampled_from([0, 64, 200]),
+        "VET": st.sampled_from([0x8100, 0x0800]),
+        "RFCTL": st.sampled_from([0, r.RFCTL_EXTEN]),
+    },
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1600),  # payload
+            st.sampled_from([MAC, PEER, b"\xff" * 6, b"\1\0\x5e\0\0\1"]),
+            st.sampled_from([None, None, None, 5]),
+            st.integers(-1, 90),  # a byte that is spoiled, -1 none
+            st.sampled_from([17, 17, 17, 6]),
+            st.sampled_from([0, 100_000]),  # time that passes
+        ),
+        max_size=30,
+    ),
+    SETUPS,
+    st.sampled_from(["MSI-X", "MSI", "INTx"]),
+    st.sampled_from([r.RCTL_SECRC, 0, r.RCTL_SECRC | r.RCTL_VFE, r.RCTL_SECRC | r.RCTL_LPE]),
+)
+def test_the_quick_way_does_what_the_general_way_does(
+    frames: list[tuple[int, bytes, int | None, int, int, int]], setup: dict[str, int], mode: str, rctl: int
+) -> None:
+    boxes = [Box(16, mode, rctl=rctl), Box(16, mode, rctl=rctl)]
+    boxes[1].nic.__class__ = Unhurried
+    for box in boxes:
+        box.w(r.RCTL, r.RCTL_EN | r.RCTL_BAM | rctl)
+        for name, value in setup.items():
+            box.w(getattr(r, name), value)
+        for i in range(10):
+            box.w(r.RSSRK + 4 * i, 0x6D5A56DA + i)
+        box.w(r.IMS, r.ICR_RXQ0 | r.ICR_RXT0 | r.ICR_RXDMT0)
+        for i, (size, dst, vlan, spoil, proto, pause) in enumerate(frames):
+            frame = bytearray(udp(bytes(size), dst, vlan, proto=proto))
+            if spoil >= 0 and spoil + 14 < len(frame):
+                frame[spoil + 14] ^= 0x41
+            box.nic.receive(bytes(frame), i)
+            if pause:
+                box.bus.advance(pause)
+            if i % 7 == 6:
+                box.w(r.RDT(0), (box.rd(r.RDH(0)) - 1) % 16)
+                box.rd(r.ICR)
+    a, b = boxes
+    assert a.bus.mem == b.bus.mem and a.bus.writes == b.bus.writes and a.bus.dropped == b.bus.dropped
+    assert a.bus.sent == b.bus.sent and a.bus.lines == b.bus.lines and a.bus.pending() == b.bus.pending()
+    assert a.nic.in_flight() == b.nic.in_flight()
+    for off in (r.RDH(0), r.RDT(0), r.RDH(1), r.IMS, r.ICR):
+        assert a.rd(off) == b.rd(off)
+    assert [(name, a.rd(at)) for name, at in r.STATS] == [(name, b.rd(at)) for name, at in r.STATS]
+
+
+def test_the_quick_way_is_taken() -> None:
+    box = Box()
+    assert box.nic._quick(udp(b"x" * 100), 1) and not box.nic._quick(udp(b"x" * 100, spoil=1), 2)

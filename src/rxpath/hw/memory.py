@@ -22,23 +22,33 @@ RAM_BASE: Final = 0x1000_0000
 
 
 class Buffer:
-    """A piece of physical memory: `addr`, `size`, and the bytes.  `view` is a writable window."""
+    """A piece of physical memory: `addr`, `size`, and the bytes.  `view` is a writable window.
 
-    __slots__ = ("addr", "size", "mem", "view")
+    `mapping` is the last streaming mapping of it, kept for the next one.
+    """
+
+    __slots__ = ("addr", "size", "mem", "view", "mapping")
 
     def __init__(self, addr: int, size: int) -> None:
         self.addr = addr
         self.size = size
         self.mem = bytearray(size)
         self.view = memoryview(self.mem)
+        self.mapping: Mapping | None = None
 
 
 class Mapping:
-    """One live streaming mapping: the buffer's bytes from `offset`, `size` long, for one direction."""
+    """One live streaming mapping: the buffer's bytes from `offset`, `size` long, for one direction.
 
-    __slots__ = ("buffer", "offset", "size", "direction")
+    `lands`: what a device writes at its start stays in `frame` as it came, uncopied, until `unmap` returns
+    it; the buffer has it only when somebody else asks.
+    """
 
-    def __init__(self, buffer: Buffer, offset: int, size: int, direction: int) -> None:
+    __slots__ = ("buffer", "offset", "size", "direction", "lands", "frame")
+
+    def __init__(self, buffer: Buffer, offset: int, size: int, direction: int, lands: bool = False) -> None:
+        self.lands = lands
+        self.frame: bytes | None = None
         self.buffer = buffer
         self.offset = offset
         self.size = size
@@ -106,10 +116,25 @@ class Memory:
         self.streaming[addr] = Mapping(b, offset, size, direction)
         return addr
 
-    def unmap(self, addr: int, size: int) -> None:
+    def map_landing(self, b: Buffer, size: int) -> int:
+        """`map` the first `size` bytes of `b` for a device to write; what it wrote comes back from `unmap`."""
+        addr = b.addr
+        if addr in self.streaming:
+            raise DmaFault(addr, size, "mapped twice")
+        m = b.mapping
+        if m is None or m.size != size:
+            m = b.mapping = Mapping(b, 0, size, DMA_FROM_DEVICE, True)
+        self.streaming[addr] = m
+        return addr
+
+    def unmap(self, addr: int, size: int) -> bytes | None:
+        """End a mapping; returns the frame that landed there, None when what was written is in the buffer."""
         m = self.streaming.pop(addr, None)
         if m is None or m.size != size:
             raise DmaFault(addr, size, "unmap of what is not mapped so")
+        frame = m.frame
+        m.frame = None
+        return frame
 
     def take_tag(self, addr: int) -> Tag | None:
         """Remove and return the tag of the frame that a device wrote at `addr`."""
@@ -135,6 +160,9 @@ class Memory:
             off = addr - (m.buffer.addr + m.offset)
         else:
             off = 0
+        if m.frame is not None:
+            m.buffer.mem[: len(m.frame)] = m.frame
+            m.frame = None
         if off + n > m.size:
             raise DmaFault(addr, n, "beyond the mapping")
         if write and m.direction == DMA_TO_DEVICE:
@@ -151,8 +179,12 @@ class Memory:
         n = len(data)
         m = self.streaming.get(addr)
         if m is not None and n <= m.size and m.direction != DMA_TO_DEVICE:
-            start = m.offset
-            m.buffer.mem[start : start + n] = data
+            if m.lands and type(data) is bytes:
+                m.frame = data
+            else:
+                start = m.offset
+                m.buffer.mem[start : start + n] = data
+                m.frame = None
         else:
             self._find(addr, n, True)[:] = data
         if tag is not None:

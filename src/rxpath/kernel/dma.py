@@ -35,9 +35,9 @@ def dma_map_page_attrs(mem: Memory, b: Buffer, offset: int, size: int, direction
     return mem.map(b, offset, size, direction)
 
 
-def dma_unmap_page_attrs(mem: Memory, addr: int, size: int, direction: int) -> None:
-    """Take a streaming mapping back.  Raises DmaFault when it was not mapped so."""
-    mem.unmap(addr, size)
+def dma_unmap_page_attrs(mem: Memory, addr: int, size: int, direction: int) -> bytes | None:
+    """Take a streaming mapping back; returns what `Memory.unmap` does.  Raises DmaFault when it was not mapped so."""
+    return mem.unmap(addr, size)
 
 
 def dma_sync_single_for_cpu(mem: Memory, addr: int, size: int, direction: int) -> None:

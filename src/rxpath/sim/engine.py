@@ -89,11 +89,30 @@ class Cpu:
             self._charge_slow(n)
 
     def _charge_slow(self, n: int) -> None:
+        eng = self.engine
+        heap = eng.heap
         left = n
         while True:
             if self.attention:
                 self.attention = False
                 self.take_interrupts()
+            if eng.alone and not eng.stop:  # `_pass` where only events can come first
+                now = eng.now
+                t = now + left
+                first = heap[0][0] if heap else NEVER
+                if first <= t and first <= eng.until:
+                    if first > now:
+                        left = t - first
+                        eng.now = first
+                    eng.run_due()
+                    continue
+                if t <= eng.until:
+                    eng.now = t
+                    if self.attention:
+                        eng.horizon = 0
+                    else:
+                        eng.horizon = first if first <= eng.until else eng.until + 1
+                    return
             left = self._pass(left, True)
             if left < 0:
                 return
@@ -194,6 +213,7 @@ class Engine:
         "stop",
         "in_event",
         "waiter",
+        "alone",
     )
 
     def __init__(self, clock: Clock) -> None:
@@ -211,6 +231,7 @@ class Engine:
         self.waiter: Callable[[int], None] | None = (
             None  # real time only: sleep until that moment or an outside event
         )
+        self.alone = False  # one CPU: known while `run` runs
 
     # --- events ---------------------------------------------------------------------------------------------
     def at(self, t: int, fn: Callable[[], None]) -> Event:
@@ -223,6 +244,17 @@ class Engine:
         if t < self.horizon:
             self.horizon = t
         return ev
+
+    def again(self, ev: Event, t: int, fn: Callable[[], None]) -> None:
+        """`at` for an event that has run: the same object with a new place in the order."""
+        if t < self.now:
+            t = self.now
+        ev.time = t
+        ev.fn = fn
+        self.seq += 1
+        heappush(self.heap, (t, self.seq, ev))
+        if t < self.horizon:
+            self.horizon = t
 
     def after(self, ns: int, fn: Callable[[], None]) -> Event:
         return self.at(self.now + ns, fn)
@@ -310,6 +342,7 @@ class Engine:
         self.hub = getcurrent()
         self.until = until
         self.stop = False
+        self.alone = len(self.cpus) == 1
         real = not self.clock.is_virtual
         try:
             while not self.stop:

@@ -304,7 +304,7 @@ def e1000_alloc_rx_buffers(rx_ring: E1000Ring, cleaned_count: int, sleepable: bo
     """
     adapter = rx_ring.adapter
     mem = adapter.pdev.kernel.memory
-    map_single = mem.map
+    map_landing = mem.map_landing
     truesize = adapter.truesize_kernel if sleepable else adapter.truesize_atomic
     buflen = adapter.rx_buffer_len
     bufs = rx_ring.bufs
@@ -326,7 +326,7 @@ def e1000_alloc_rx_buffers(rx_ring: E1000Ring, cleaned_count: int, sleepable: bo
         if not tsz[i]:
             tsz[i] = truesize
         try:
-            addr = map_single(b, 0, buflen, DMA_FROM_DEVICE)
+            addr = map_landing(b, buflen)
         except DmaFault:
             adapter.pdev.err("Rx DMA map failed")
             adapter.rx_dma_failed += 1
@@ -503,7 +503,7 @@ def e1000_clean_rx_irq(rx_ring: E1000Ring, budget: int) -> int:
         work += 1
         cleaned_count += 1
         addr = dma[i]
-        dma_unmap_page_attrs(mem, addr, buflen, DMA_FROM_DEVICE)
+        data = dma_unmap_page_attrs(mem, addr, buflen, DMA_FROM_DEVICE)
         dma[i] = 0
         if staterr & 2 and not staterr & errors and not adapter.flags2 & FLAG2_IS_DISCARDING:
             if fcs:
@@ -513,8 +513,12 @@ def e1000_clean_rx_irq(rx_ring: E1000Ring, budget: int) -> int:
                     length -= 4
             total_bytes += length
             total_packets += 1
-            b = bufs[i]
-            assert b is not None
+            if data is None:
+                b = bufs[i]
+                assert b is not None
+                data = bytes(b.view[:length])
+            else:
+                data = data[:length]
             if length < copybreak:
                 if cpu is not None:
                     cpu.charge(small_ns)
@@ -528,7 +532,7 @@ def e1000_clean_rx_irq(rx_ring: E1000Ring, budget: int) -> int:
             if tag is not None:
                 skb.tag = tag
                 skb.tokens = len(tag) if isinstance(tag, tuple) else 1
-            skb_put(skb, bytes(b.view[:length]))
+            skb_put(skb, data)
             e1000_rx_checksum(adapter, staterr, skb)
             if rxhash:
                 skb.hash = rss

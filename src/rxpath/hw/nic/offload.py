@@ -47,6 +47,15 @@ def fold(total: int) -> int:
     return ~(total % 0xFFFF) & 0xFFFF
 
 
+def fold_long(n: int) -> int:
+    """A smaller integer congruent to `n` modulo 0xffff (2**16 is 1): adding halves is cheaper than one long
+    division.
+    """
+    n = (n >> 5888) + (n & _LOW5888)
+    n = (n >> 2944) + (n & _LOW2944)
+    return (n >> 1472) + (n & _LOW1472)
+
+
 def ones_sum(data: bytes | memoryview) -> int:
     """One's complement sum modulo 0xffff of `data`, an odd byte at the end padded with zero."""
     n = int.from_bytes(data, "big")
@@ -174,10 +183,7 @@ class RxPacket:
             if (end - l4) & 1:
                 seg <<= 8
             if end - l4 > 512:
-                # 2**16 is 1 modulo 0xffff: adding halves is cheaper than one long division
-                seg = (seg >> 5888) + (seg & _LOW5888)
-                seg = (seg >> 2944) + (seg & _LOW2944)
-                seg = (seg >> 1472) + (seg & _LOW1472)
+                seg = fold_long(seg)
             if self.l3 == 4:
                 seg += int.from_bytes(frame[pseudo_from:pseudo_from + 8], "big") + proto + end - l4
             else:
