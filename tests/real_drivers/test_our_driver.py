@@ -84,8 +84,7 @@ def start(now: int) -> int:
 
 
 class Result:
-    """What one driver did: accesses of probe and of the receive path (times from its start), polls, frames.
-    """
+    """What one driver did: accesses of probe and of the receive path (times from its start), polls, frames."""
 
     def __init__(self) -> None:
         self.probe: list[Access] = []
