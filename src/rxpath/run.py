@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--release", metavar="R", default="", help="3.13, 5.15, 6.1, 6.18")
     p.add_argument("--set", metavar="KEY=VALUE", action="append", help="a sysctl; may be repeated")
     p.add_argument("--do", metavar="COMMAND", action="append", help="a command to run on it before; may be repeated")
+    p.add_argument("--faults", metavar="FAULT=SHARE,...", default="", help="a bad cable: drop=5%%,duplicate=1%%,reorder=2%%")
     p.add_argument("--account", action="store_true", help="at the end say what became of every frame")
     p.add_argument("-m", dest="module", action="store_true", help="PROGRAM is a module's name")
     p.add_argument("program", nargs=argparse.REMAINDER, metavar="PROGRAM ARGS")
@@ -56,7 +57,7 @@ def machine_of(o: argparse.Namespace) -> LiveMachine:
     from rxpath.config import ConfigError
     from rxpath.live.machine import parse_interface
 
-    config = opt.machine_from(o.machine, o.nic, o.cpus, o.release, sets=o.set, do=o.do)
+    config = opt.machine_from(o.machine, o.nic, o.cpus, o.release, sets=o.set, do=o.do, faults=o.faults)
     first = config.nics[0]
     if o.address:
         parse_interface(o.address, "--address")

@@ -23,6 +23,7 @@ from rxpath.config import MachineConfig
 from rxpath.kernel.cpu import MODE_PROGRAM
 from rxpath.kernel.errno import ESHUTDOWN, linux_error
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
+from rxpath.link.badcable import BadCable
 from rxpath.link.tap import Tap, TapError
 from rxpath.machine import Machine
 from rxpath.net.core.sock import WaitQueueEntry, WaitQueueHead
@@ -112,7 +113,7 @@ class Bridge:
     No CPU time is charged in real time: work takes as long as it takes.
     """
 
-    def __init__(self, config: MachineConfig, tap: Tap | None) -> None:
+    def __init__(self, config: MachineConfig, tap: Tap | BadCable | None) -> None:
         self.config = config
         self.tap = tap
         self.machine: Machine | None = None
@@ -132,7 +133,9 @@ class Bridge:
         self.wake_r, self.wake_w = os.pipe()
         os.set_blocking(self.wake_r, False)
         os.set_blocking(self.wake_w, False)
-        self.awake = False
+        self.awake = False  # somebody has written to the pipe
+        self.sleeping = False  # the engine sleeps, or is about to and has not looked yet
+        self.more = False  # the last look at the wire did not see its end
         self.last_poll = 0
         self.next_number = 0
         self.clock = MonotonicClock()
@@ -224,7 +227,8 @@ class Bridge:
         return self.thread is threading.current_thread()
 
     def _wake(self) -> None:
-        if self.awake:
+        """After something was put where the engine looks: it must not sleep over it."""
+        if self.awake or not self.sleeping:
             return
         self.awake = True
         with self.lock:
@@ -238,7 +242,6 @@ class Bridge:
     def request_stop(self) -> None:
         """Ask the engine to end and return at once; for signal handlers."""
         self.stopping = True
-        self.awake = False
         self._wake()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -352,16 +355,32 @@ class Bridge:
 
     def _wait(self, until: int) -> None:
         """Sleep until `until` (engine ns), a frame, or a host thread.  Called on the hub."""
-        self._look(None if until == NEVER else max(0, until - self.clock.read()) / 1e9)
+        self.sleeping = True  # from here on a host thread wakes us; before that its operation is in the inbox
+        if self.inbox or self.more or self.stopping:
+            self.sleeping = False
+            self._take(self.tap is not None)
+            return
+        fds = [self.wake_r]
+        if self.tap is not None:
+            fds.append(self.tap.fileno())
+        ready = self._readable(fds, None if until == NEVER else max(0, until - self.clock.read()) / 1e9)
+        self.sleeping = False
+        if self.wake_r in ready:
+            try:
+                os.read(self.wake_r, 4096)
+            except BlockingIOError:
+                pass
+            self.awake = False
+        self._take(len(ready) > 1 or (len(ready) == 1 and ready[0] != self.wake_r))
 
     def _io_poll(self) -> None:
-        """Called where a busy machine reads its clock: look at the wire now and then."""
+        """Called where a busy machine reads its clock: look at the wire and the inbox now and then."""
         m = self.machine
         assert m is not None
         now = m.kernel.engine.now
         if now - self.last_poll >= POLL_EVERY_NS:
             self.last_poll = now
-            self._look(0)
+            self._take(self.tap is not None)
 
     def _readable(self, fds: list[int], timeout: float | None) -> list[int]:
         if max(fds) < SELECT_LIMIT:
@@ -376,25 +395,14 @@ class Bridge:
             time.sleep(min(timeout, 0.0001))
         return [fd for fd, _ in got]
 
-    def _look(self, timeout: float | None) -> None:
-        """Take what host threads and the wire have, after at most `timeout` seconds."""
+    def _take(self, wire: bool) -> None:
+        """Take what host threads have, and the wire when `wire`; never sleeps."""
         m = self.machine
         assert m is not None
         eng = m.kernel.engine
-        tap = self.tap
-        fds = [self.wake_r]
-        if tap is not None:
-            fds.append(tap.fileno())
-        ready = self._readable(fds, timeout)
         t = eng.clock.read()
         if t > eng.now:
             eng.now = t
-        if self.wake_r in ready:
-            try:
-                os.read(self.wake_r, 4096)
-            except BlockingIOError:
-                pass
-        self.awake = False  # before the inbox is emptied: who comes later writes again
         if self.stopping:
             eng.stop = True
             return  # and no frame more: a flood must not keep the machine from its end
@@ -406,17 +414,20 @@ class Bridge:
                 heappush(self.ops, op)
             if self.host_task is not None:
                 m.kernel.sched.wake_up_process(self.host_task)
-        if tap is not None and fds[1] in ready:
+        tap = self.tap
+        if wire and tap is not None:
             read = tap.read
-            ports = m.ports
+            receive = m.ports[0].receive
             for _ in range(READ_BATCH):
                 try:
                     frame = read()
                 except OSError as e:
                     raise TapError(e.errno, f"TAP {tap.name}: {e.strerror}: the device is gone") from None
                 if frame is None:
-                    break
-                ports[0].receive(frame)
+                    self.more = False
+                    return
+                receive(frame)
+            self.more = True
 
     # --- the task `host` ----------------------------------------------------------------------------------------
     def _host(self) -> None:
@@ -496,5 +507,10 @@ class Bridge:
             "sent": led.own_sent,
             "tap": {}
             if tap is None
-            else {"read": tap.rx_frames, "written": tap.tx_frames, "not written": tap.tx_dropped},
+            else {
+                "read": tap.rx_frames,
+                "written": tap.tx_frames,
+                "not written": tap.tx_dropped,
+                **(tap.counts() if isinstance(tap, BadCable) else {}),
+            },
         }

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from rxpath.config import ConfigError, ListenConfig, MachineConfig, NicConfig, parse_listen, parse_nic
 from rxpath.kernel.errno import ENOTSUP
+from rxpath.link.badcable import BadCable
 from rxpath.link.tap import Tap
 from rxpath.live.bridge import Bridge
 from rxpath.live.control import Server, check_name
@@ -79,7 +80,11 @@ class LiveMachine:
         if self.name:
             server = Server(self.name, self._describe, self.run, self.request_stop, self.perform)
         try:
-            tap = None if self.tap_name is None else Tap(self.tap_name, address=self.host, up=True)
+            tap: Tap | BadCable | None = None
+            if self.tap_name is not None:
+                tap = Tap(self.tap_name, address=self.host, up=True)
+                if self.config.nics[0].faults:
+                    tap = BadCable(tap, self.config.nics[0].faults, self.config.seed)
             self.bridge = bridge = Bridge(self.config, tap)
             bridge.setup.append(self._set_up)
             bridge.start()
@@ -220,12 +225,14 @@ def live(
     release: str = "",
     machine: MachineConfig | str | Path | None = None,
     listen: list[str] | None = None,
+    faults: str = "",
 ) -> LiveMachine:
     """A machine in real time on the TAP device `tap`, with `address` ("10.9.0.2/24") on its first NIC.
 
     The TAP is made when it is not there; `host_address` is put on the host's side of it.  `name`: under which
     `rxpath list` and `rxpath -n NAME COMMAND` find it (without one they do not).  `machine`: a MachineConfig or
-    a machine file; `nic`, `cpus`, `release` and `listen` ("udp:7,echo") change it.
+    a machine file; `nic`, `cpus`, `release`, `listen` ("udp:7,echo") and `faults` ("drop=1%") change it.  The
+    faults hit what comes and what goes.
 
     ConfigError for what cannot be; TapError with the kernel's errno without the right to open the TAP.
     """
@@ -243,6 +250,8 @@ def live(
         raise ConfigError(FIRST_ADDRESS_MISSING)
     if nic:
         first.model, first.variant = parse_nic(nic)
+    if faults:
+        first.faults = faults
     if cpus:
         config.cpus = cpus
     if release:
