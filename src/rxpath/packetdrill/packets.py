@@ -53,7 +53,11 @@ class PacketError(ValueError):
 
 @dataclass(slots=True)
 class Flow:
-    """A connection.  Addresses are u32; `local_offset`: live minus script sequence numbers of this side."""
+    """A connection.  Addresses are u32; offsets: live minus script sequence numbers, of this side and of the peer.
+
+    In a SYN a script writes the initial sequence number itself, afterwards numbers relative to it; `absolute` says that
+    it goes on with whole numbers.
+    """
 
     laddr: int
     lport: int
@@ -64,6 +68,7 @@ class Flow:
     ts_live: dict[int, int] = field(default_factory=dict)  # script TSval -> live TSval
     ts_first: tuple[int, int, int] | None = None  # script, live, time in us
     script_ports: tuple[int, int] = (0, 0)  # (local, remote) as the script writes them
+    absolute: bool = False
 
     def to_live_local(self, seq: int) -> int:
         return (seq + (self.local_offset or 0)) & M32
@@ -251,13 +256,18 @@ def build_tcp(p: Packet, flow: Flow) -> bytes:
             options.append(o)
     flags = flag_bits(p)
     ack = flow.to_live_local(p.ack) if flags & 16 else p.ack
+    seq = p.seq
+    if not flags & 2:
+        seq += flow.remote_offset
+    elif not flow.absolute:
+        flow.remote_offset = p.seq
     seg = bytearray(
         tcp_segment(
             flow.raddr,
             flow.laddr,
             flow.rport,
             flow.lport,
-            p.seq & M32,
+            seq & M32,
             ack,
             flags & 255,
             bytes(p.length),
@@ -273,14 +283,20 @@ def build_tcp(p: Packet, flow: Flow) -> bytes:
     return bytes(seg)
 
 
+def numbered(word: str, prefix: str, names: dict[str, int]) -> int | None:
+    """A name, or `type_3`, `code_255`, `3`."""
+    digits = word[len(prefix) :] if word.startswith(prefix) else word
+    return int(digits) & 255 if digits.isdigit() else names.get(word)
+
+
 def icmp_numbers(p: Packet) -> tuple[int, int]:
     """Raises PacketError for a name that ICMP does not have."""
-    t = ICMP_TYPES.get(p.icmp_type)
+    t = numbered(p.icmp_type, "type_", ICMP_TYPES)
     if t is None:
         raise PacketError(f"unknown ICMP type {p.icmp_type}")
     if not p.icmp_code:
         return t, 0
-    c = ICMP_CODES.get(p.icmp_type, {}).get(p.icmp_code)
+    c = numbered(p.icmp_code, "code_", ICMP_CODES.get(p.icmp_type, {}))
     if c is None:
         raise PacketError(f"unknown ICMP code {p.icmp_code} of type {p.icmp_type}")
     return t, c
@@ -383,7 +399,9 @@ def learn(p: Packet, v: Live, flow: Flow, t_us: int) -> None:
     """What a live packet that stands for a script's packet tells: initial sequence number, time stamps."""
     if v.protocol != TCP or p.protocol != "tcp":
         return
-    if v.flags & 2 or flow.local_offset is None:
+    if v.flags & 2:
+        flow.local_offset = (v.seq - (p.seq if flow.absolute else 0)) & M32
+    elif flow.local_offset is None:
         flow.local_offset = (v.seq - p.seq) & M32
     if p.options is None:
         return
@@ -427,6 +445,8 @@ def compare(p: Packet, v: Live, flow: Flow, tick_us: int, tolerance_us: int) -> 
     if protocol == UDP:
         return "" if v.length == p.length else differs("udp_payload", p.length, v.length)
     seq = flow.to_script_local(v.seq)
+    if v.flags & 2 and "S" in p.flags:
+        seq = p.seq  # the initial sequence number is the kernel's choice
     if seq != p.seq:
         return differs("tcp_seq", p.seq, seq)
     want_flags = flag_bits(p)

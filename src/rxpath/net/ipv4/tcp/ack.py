@@ -22,6 +22,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_schedule_loss_probe,
     tcp_send_ack,
     tcp_sync_mss,
+    tcp_update_pacing_rate,
     tcp_wnd_end,
     tcp_write_xmit,
     tcp_xmit_retransmit_queue,
@@ -636,6 +637,7 @@ def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
         inet_csk_clear_xmit_timer(sk)
     n = tcp_newly_delivered(sk, delivered)
     tcp_cong_control(sk, n, sk.lost - lost, st.flag)
+    tcp_update_pacing_rate(sk)
     if st.flag & FLAG_DATA_ACKED and not sk.userlocks & 1 and tcp_packets_in_flight(sk) < sk.snd_cwnd:
         tcp_sndbuf_expand(sk)
     tcp_xmit_recovery(sk, st.rexmit)

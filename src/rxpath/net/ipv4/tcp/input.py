@@ -42,6 +42,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_send_synack,
     tcp_sync_mss,
     tcp_time_stamp,
+    tcp_update_pacing_rate,
 )
 from rxpath.net.ipv4.tcp.rcvbuf import (
     tcp_init_buffer_space,
@@ -595,6 +596,7 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
         if sk.undo_marker and sk.rx_opt.saw_tstamp and sk.synack_stamp == sk.rx_opt.rcv_tsecr and sk.synack_stamp:
             sk.undo_marker = 0
         tcp_init_transfer(sk)
+        tcp_update_pacing_rate(sk)
         tcp_set_state(sk, TCP_ESTABLISHED)
         if not sk.orphan:
             sock_def_wakeup(sk)

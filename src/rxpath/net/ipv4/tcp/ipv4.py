@@ -138,7 +138,6 @@ from rxpath.net.ipv4.tcp.sites import (
     SITE_MINTTL,
     SITE_NO_SOCKET,
     SITE_NOT_HOST,
-    SITE_NOT_SPECIFIED,
     SITE_SHORT,
     SITE_SHORT_HDR,
     SITE_SYN,

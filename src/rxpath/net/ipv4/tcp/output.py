@@ -317,8 +317,29 @@ def __tcp_transmit_skb(sk: TcpSock, seq: int, flags: int, data: bytes, ect: int)
         from rxpath.net.ipv4.tcp.recovery import tcp_enter_cwr
 
         tcp_enter_cwr(sk)
-        return 0
+        return 0 if err == 2 else err  # net_xmit_eval: congestion notified is as good as sent
     return err
+
+
+def tcp_update_pacing_rate(sk: TcpSock) -> None:
+    """Bytes a second that the window and the round trip time stand for; sizes super-packets (nothing is paced)."""
+    ts = sk.ts
+    rate = sk.mss_cache * 80_000
+    rate *= ts.tcp_pacing_ss_ratio if sk.snd_cwnd < sk.snd_ssthresh // 2 else ts.tcp_pacing_ca_ratio
+    rate *= max(sk.snd_cwnd, sk.packets_out)
+    if sk.srtt_us:
+        rate //= sk.srtt_us
+    sk.pacing_rate = min(rate, sk.max_pacing) if sk.max_pacing >= 0 else rate
+
+
+def tcp_tso_segs(sk: TcpSock, mss: int) -> int:
+    """Segments of a super-packet that takes a millisecond at the pacing rate; near peers get larger ones."""
+    size = sk.pacing_rate >> 10
+    if sk.v.tso_by_rtt:
+        r = sk.rtt_min_us >> 9
+        if r < 32:
+            size += 65215 >> r
+    return max(min(size, 65215) // mss, sk.ts.tcp_min_tso_segs)
 
 
 def tcp_transmit_skb(sk: TcpSock, t: TxSkb, push: bool = False) -> int:
@@ -485,7 +506,7 @@ def tcp_gso_group(sk: TcpSock, mss: int) -> int:
     """How many of the waiting segments Linux sends as one super-packet: half of the congestion window, the
     peer's window, 64 KB.
     """
-    quota = min(max(sk.snd_cwnd >> 1, 1), max(sk.snd_cwnd - tcp_packets_in_flight(sk), 1), max(65535 // mss - 1, 1))
+    quota = min(max(sk.snd_cwnd >> 1, 1), max(sk.snd_cwnd - tcp_packets_in_flight(sk), 1), tcp_tso_segs(sk, mss))
     n = 0
     end = tcp_wnd_end(sk)
     for t in sk.write_queue:

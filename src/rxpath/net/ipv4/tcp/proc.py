@@ -205,6 +205,14 @@ INTS: Final[tuple[tuple[str, int, int], ...]] = (
     ("tcp_min_tso_segs", 0, 255),
     ("tcp_tso_win_divisor", 0, 255),
     ("tcp_reflect_tos", 0, 1),
+    ("tcp_pacing_ss_ratio", 0, 1000),
+    ("tcp_pacing_ca_ratio", 0, 1000),
+    ("tcp_fack", 0, 255),
+    ("tcp_fastopen_blackhole_timeout_sec", 0, 2147483647),
+    ("tcp_syn_linear_timeouts", 0, 127),
+    ("tcp_rto_max_ms", 1000, 120000),
+    ("tcp_rto_min_us", 1, 2147483647),
+    ("tcp_pingpong_thresh", 0, 255),
 )
 
 

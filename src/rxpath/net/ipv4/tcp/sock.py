@@ -542,6 +542,7 @@ class TcpSock(InetSock):
         "reqsk_timeout_base",
         "thin_lto",
         "max_pacing",
+        "pacing_rate",
         "snd_wscale_sent",
         "inq_hint",
         "fastopen_qlen",
@@ -734,6 +735,7 @@ class TcpSock(InetSock):
         self.reqsk_timeout_base = k.hz
         self.thin_lto = False
         self.max_pacing = -1
+        self.pacing_rate = (1 << 64) - 1
         self.snd_wscale_sent = 0
         self.inq_hint = 0
         self.fastopen_qlen = 0
@@ -930,6 +932,13 @@ class TcpState:
         "somaxconn",
         "tcp_rto_min_us",
         "tcp_rto_max_ms",
+        "tcp_pacing_ss_ratio",
+        "tcp_pacing_ca_ratio",
+        "tcp_fack",
+        "tcp_fastopen_blackhole_timeout_sec",
+        "tcp_fastopen_key",
+        "tcp_fastopen_key2",
+        "fastopen_cache",
         "metrics",
         "max_wscale_rmem",
     )
@@ -1030,6 +1039,14 @@ class TcpState:
         self.somaxconn = r.somaxconn
         self.tcp_rto_min_us = 200_000
         self.tcp_rto_max_ms = 120_000
+        self.tcp_pacing_ss_ratio = 200
+        self.tcp_pacing_ca_ratio = 120
+        self.tcp_fack = 0
+        self.tcp_fastopen_blackhole_timeout_sec = 0
+        self.tcp_fastopen_key = b""
+        self.tcp_fastopen_key2 = b""
+        # peer -> (MSS, cookie, whether the experimental option): what the client side remembers
+        self.fastopen_cache: dict[int, tuple[int, bytes, bool]] = {}
         self.metrics: dict[int, int] = {}
         self.max_wscale_rmem = 0
 

@@ -46,6 +46,7 @@ from rxpath.net.core.sock import (
     SO_KEEPALIVE,
     SO_RCVLOWAT,
     SOCK_RCVBUF_LOCK,
+    SOL_TCP,
     AutoremoveWait,
     Msg,
     __wake_up,
@@ -613,12 +614,20 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
     m.n = copied
     if last_skb is not None and (sk.rcvtstamp or sk.tsflags):
         sock_recv_cmsgs(m, sk, last_skb)
+    if sk.inq_hint:
+        m.control.append((SOL_TCP, TCP_INQ, tcp_inq_hint(sk).to_bytes(4, "little")))
     if peek and sk.peek_off >= 0:
         sk.peek_off += copied
     elif not peek and sk.peek_off > 0:
         sk.peek_off = max(0, sk.peek_off - copied)
     tcp_cleanup_rbuf(sk, copied)
     return m
+
+
+def tcp_inq_hint(sk: TcpSock) -> int:
+    """TCP_CM_INQ: bytes left to read; 1 when only the end of file is left."""
+    n = (sk.rcv_nxt - sk.copied_seq) & M32
+    return n or int(bool(sk.shutdown & RCV_SHUTDOWN))
 
 
 def _skip(sk: TcpSock, skb: SkBuff, off: int, seq: int, peek: bool) -> None:
@@ -1115,7 +1124,7 @@ def tcp_get_info(sk: TcpSock) -> bytes:
     )
     notsent = (sk.write_seq - sk.snd_nxt) & M32
     tail = _INFO_TAIL.pack(
-        0,
+        min(sk.pacing_rate, (1 << 64) - 1),
         (1 << 64) - 1,
         sk.bytes_acked,
         sk.bytes_received,

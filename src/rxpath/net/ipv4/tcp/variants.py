@@ -24,6 +24,7 @@ class TcpVariant:
     `prequeue`: a sleeping reader does the work itself (until 4.13).  `request_ehash`: request sockets are in the
     main table (4.4).
     `backlog_factor`: receive buffers that the backlog may hold.  `rack`: RACK detects losses (4.9 on).
+    `tso_by_rtt`: near peers get larger super-packets (5.18).
     `estab_reset_in_done`: EstabResets is counted in CLOSE_WAIT too.  `tsecr_check`: a third ACK's echo is checked
     (6.15).
     """
@@ -71,10 +72,11 @@ class TcpVariant:
     synack_undo: bool = False
     paws_old_ack: bool = False
     cookie_drop_no_socket: bool = False
+    tso_by_rtt: bool = True
 
 
 V_6_1: Final = TcpVariant()
-V_5_15: Final = replace(V_6_1, challenge_limit=1000, backlog_factor=1)
+V_5_15: Final = replace(V_6_1, challenge_limit=1000, backlog_factor=1, tso_by_rtt=False)
 V_3_13: Final = replace(
     V_5_15,
     challenge_limit=100,
