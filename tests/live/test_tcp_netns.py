@@ -28,15 +28,16 @@ PROLOGUE = """
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     result = {}
 
-    def port_open(port, limit=25):
+    def port_open(port, process, limit=25):
         end = time.monotonic() + limit
         while True:
             try:
                 socket.create_connection(("10.9.0.2", port), 2).close()
                 return
             except OSError:
-                if time.monotonic() > end:
-                    raise
+                if process.poll() is not None or time.monotonic() > end:
+                    process.kill()
+                    raise RuntimeError(process.communicate()) from None
                 time.sleep(0.1)
 
     class Stack:
@@ -46,7 +47,7 @@ PROLOGUE = """
                 [sys.executable, "-m", "rxpath.run", "--tap", "t0", "--address", "10.9.0.2/24",
                  "--host-address", "10.9.0.1/24", "--account", *options, *words],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            port_open(port)
+            port_open(port, self.p)
         def machine(self, *words):
             done = subprocess.run([sys.executable, "-m", "rxpath", "-n", "t0", *words], capture_output=True, text=True)
             assert done.returncode == 0, done.stderr

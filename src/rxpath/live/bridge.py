@@ -34,6 +34,7 @@ from rxpath.sockets import EBADF
 
 READ_BATCH: Final = 64  # frames taken from the TAP at one look
 POLL_EVERY_NS: Final = 50_000  # how often a busy machine looks at the wire
+PAUSE_QUANTUM_NS: Final = 512  # 512 bit times at 1 Gbit/s
 SELECT_LIMIT: Final = 1024  # descriptors that select(2) cannot watch
 STOP_LIMIT_S: Final = 10.0
 
@@ -135,6 +136,7 @@ class Bridge:
         os.set_blocking(self.wake_w, False)
         self.awake = False  # somebody has written to the pipe
         self.sleeping = False  # the engine sleeps, or is about to and has not looked yet
+        self.paused_until = 0  # engine ns: the card has sent a PAUSE frame, and we are the link partner
         self.more = False  # the last look at the wire did not see its end
         self.last_poll = 0
         self.next_number = 0
@@ -304,6 +306,8 @@ class Bridge:
         virtual = eng.clock
         if self.tap is not None and m.ports:
             m.ports[0].on_transmit = self._transmit
+            if hasattr(m.ports[0].model, "pause_sink"):
+                m.ports[0].model.pause_sink = self._pause
         self.clock.advance_to(eng.now)
         eng.clock = self.clock
         k.real_time = True
@@ -326,6 +330,12 @@ class Bridge:
     def _transmit(self, now: int, frame: bytes) -> None:
         assert self.tap is not None
         self.tap.write(frame)
+
+    def _pause(self, quanta: int) -> None:
+        """The card has negotiated flow control and its FIFO fills (or, 0, has emptied): the TAP's queue waits."""
+        m = self.machine
+        assert m is not None
+        self.paused_until = m.kernel.engine.now + quanta * PAUSE_QUANTUM_NS if quanta else 0
 
     def _stopped(self) -> Exception:
         if isinstance(self.failure, Exception):
@@ -356,14 +366,19 @@ class Bridge:
     def _wait(self, until: int) -> None:
         """Sleep until `until` (engine ns), a frame, or a host thread.  Called on the hub."""
         self.sleeping = True  # from here on a host thread wakes us; before that its operation is in the inbox
-        if self.inbox or self.more or self.stopping:
+        tap = self.tap
+        now = self.clock.read()
+        paused = self.paused_until > now
+        if self.inbox or self.stopping or (self.more and not paused):
             self.sleeping = False
-            self._take(self.tap is not None)
+            self._take(tap is not None)
             return
         fds = [self.wake_r]
-        if self.tap is not None:
-            fds.append(self.tap.fileno())
-        ready = self._readable(fds, None if until == NEVER else max(0, until - self.clock.read()) / 1e9)
+        if paused:
+            until = min(until, self.paused_until)
+        elif tap is not None:
+            fds.append(tap.fileno())
+        ready = self._readable(fds, None if until == NEVER else max(0, until - now) / 1e9)
         self.sleeping = False
         if self.wake_r in ready:
             try:
@@ -415,7 +430,7 @@ class Bridge:
             if self.host_task is not None:
                 m.kernel.sched.wake_up_process(self.host_task)
         tap = self.tap
-        if wire and tap is not None:
+        if wire and tap is not None and self.paused_until <= eng.now:
             read = tap.read
             receive = m.ports[0].receive
             for _ in range(READ_BATCH):
@@ -427,6 +442,8 @@ class Bridge:
                     self.more = False
                     return
                 receive(frame)
+                if self.paused_until > eng.now:
+                    break
             self.more = True
 
     # --- the task `host` ----------------------------------------------------------------------------------------
