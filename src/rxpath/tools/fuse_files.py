@@ -85,6 +85,7 @@ class MachineFiles:
         self.client = client
         self.host = host or {}
         self.ready = ready
+        self.mounted = False
         self.handles: dict[int, Handle] = {}
         self.next_handle = 1
 
@@ -98,6 +99,7 @@ class MachineFiles:
         return answer
 
     def init(self, path: str) -> None:
+        self.mounted = True
         if self.ready is not None:
             self.ready()
 
@@ -317,6 +319,8 @@ def serve(files: MachineFiles, where: str, *, everybody: bool = False) -> None:
             **options,
         )
     except RuntimeError as e:
+        if files.mounted:  # libfuse 3.14 and later: a signal ended it
+            return
         raise MountError(f"{where}: FUSE does not mount it (status {e})") from None
 
 
