@@ -27,6 +27,7 @@ rest of the standard library work on them unchanged. Without --tap the machine h
 
 Example: python -m rxpath.run --tap t0 --address 10.9.0.2/24 --host-address 10.9.0.1/24 -m http.server 80"""
 INTERRUPTED: Final = 130
+SWITCH_S: Final = 0.0005  # the engine gives its turn away at each frame: a program that computes must give it back
 
 
 def parser() -> argparse.ArgumentParser:
@@ -157,6 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         return failed(error)
     more_descriptors()
+    sys.setswitchinterval(SWITCH_S)
     install(*net.modules)
     status = execute(words, o.module)
     sys.stdout.flush()

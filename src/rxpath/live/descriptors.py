@@ -1,8 +1,10 @@
 """Descriptors of the host for sockets of a live machine: what select, poll, epoll and asyncio watch.
 
 A socket of the machine has no descriptor of its own.  When a program asks for one it gets an end of a Unix
-socket pair that is readable and writable exactly while the machine's socket is: readable by a byte that lies in
-it, not writable by a buffer that is full.  Only the engine's thread writes and takes back, so both always agree.
+socket pair that is readable and writable exactly while the machine's socket is: readable by an octet that lies in
+it; writable by a send buffer that is made larger or smaller than what lies unread in it.  Only the engine's thread
+changes them, so both always agree.  The end is shut for writing: whoever writes to the descriptor itself, as
+sendfile(2) would, gets EPIPE instead of losing data.
 `OpenFile` is the machine's socket with all descriptors and objects that stand for it (Linux: struct file).
 
 Not here: what a socket looks like to a program (sockets.py).
@@ -30,7 +32,8 @@ from rxpath.sockets import EBADF, Socket
 
 READABLE: Final = POLLIN | POLLRDNORM | POLLERR | POLLHUP | POLLRDHUP
 WRITABLE: Final = POLLOUT | POLLWRNORM | POLLERR | POLLHUP
-_FILL: Final = bytes(2048)
+_LOAD: Final = bytes(2048)
+_WIDE: Final = 1 << 16  # a send buffer that the load leaves writable; with the least there is it is not
 _DONTWAIT: Final = stdlib.MSG_DONTWAIT
 
 
@@ -43,7 +46,9 @@ class Mirror(WaitQueueEntry):
         super().__init__(None)
         self.inner = inner
         self.theirs, self.ours = stdlib.socketpair(stdlib.AF_UNIX, stdlib.SOCK_STREAM)
-        self.theirs.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_SNDBUF, 0)  # the least there is
+        self.theirs.send(_LOAD)
+        self.theirs.shutdown(stdlib.SHUT_WR)
+        self.theirs.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_SNDBUF, _WIDE)
         self.readable = False
         self.writable = True
         inner.sk.wq.add(self)
@@ -64,19 +69,14 @@ class Mirror(WaitQueueEntry):
             if readable:
                 self.ours.send(b"x", _DONTWAIT)
             else:
-                self.theirs.recv(16, _DONTWAIT)
+                try:
+                    self.theirs.recv(16, _DONTWAIT)
+                except BlockingIOError:  # the program itself has read from the descriptor
+                    pass
         writable = bool(mask & WRITABLE)
         if writable != self.writable:
             self.writable = writable
-            try:
-                if writable:
-                    while self.ours.recv(65536, _DONTWAIT):
-                        pass
-                else:
-                    while True:
-                        self.theirs.send(_FILL, _DONTWAIT)
-            except BlockingIOError:
-                pass
+            self.theirs.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_SNDBUF, _WIDE if writable else 0)
 
     def end(self) -> None:
         """Whoever still watches sees the end of file."""
