@@ -274,8 +274,11 @@ class Machine:
         from rxpath.net.ipv4.af_inet import register_initcalls
         from rxpath.net.ipv4.tcp.ipv4 import register_initcalls as register_tcp
 
+        from rxpath.net.packet.af_packet import packet_init
+
         register_initcalls(self.kernel, self.net)
         register_tcp(self.kernel, self.net)
+        self.kernel.initcalls.add("device", "packet_init", lambda: packet_init(self.net))
 
     def _load_module(self, m: Module) -> None:
         m.init(self.kernel, self.net)
@@ -315,32 +318,7 @@ class Machine:
     # --- programs and hands ---------------------------------------------------------------------------------
     def in_task(self, fn: Callable[[], Any], name: str = "task", cpu: int = 0) -> Any:
         """Run `fn` to its end as a task on `cpu`, and return what it returns (or raise what it raises)."""
-        t = self.kernel.sched.create(name, self.kernel.cpus[cpu], fn)
-        done: list[bool] = []
-        orig = t.fn
-
-        def run() -> Any:
-            try:
-                return orig()
-            except Exception as e:
-                t.error = e
-                return None
-            finally:
-                done.append(True)
-                self.kernel.engine.stop = True
-
-        t.fn = run
-        self.kernel.sched.wake_up_process(t)
-        while not done:
-            self.kernel.engine.stop = False
-            before = self.kernel.engine.now
-            self.kernel.engine.run()
-            if not done and self.kernel.engine.now == before and not self.kernel.engine.heap:
-                raise RuntimeError(f"{name} waits for something that never comes")
-        self.kernel.engine.stop = False
-        if t.error is not None:
-            raise t.error
-        return t.result
+        return self.kernel.in_task(fn, name, cpu)
 
     def spawn(self, program: Callable[[], Any], *, cpu: int = 0, name: str = "program") -> Task:
         """Start `program()` as a user program on `cpu`; it blocks in Python on this machine's sockets."""
@@ -463,7 +441,7 @@ class Machine:
             p.unplug()
         eng = self.kernel.engine
         limit = eng.now + DRAIN_LIMIT_NS
-        while eng.now < limit and self.kernel.sched.busy_programs():
+        while eng.now < limit and (self.kernel.sched.busy_programs() or self.kernel.hotplug.busy):
             self.kernel.engine.run(eng.now + DRAIN_FIRST_NS)
             if self.kernel.task_errors:
                 return

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 from rxpath.hw.irqchip import InterruptController
 from rxpath.hw.memory import Memory
 from rxpath.hw.pcibus import PciHost
 from rxpath.kernel.cpu import MODE_KSOFTIRQD, VEC_CALL_FUNCTION, Cpu
 from rxpath.kernel.files import FileTree
+from rxpath.kernel.hotplug import Hotplug
 from rxpath.kernel.initcall import Initcalls
 from rxpath.kernel.irq import IrqDesc, Irqs
 from rxpath.kernel.log import KernelLog
@@ -95,6 +97,7 @@ class Kernel:
         "cmdline",
         "modules",
         "smpboot_threads",
+        "hotplug",
     )
 
     def __init__(
@@ -144,6 +147,7 @@ class Kernel:
         self.irq_listener: list[Callable[[IrqDesc], None]] = []
         self.modules: dict[str, object] = {}
         self.smpboot_threads: list[Task] = []
+        self.hotplug = Hotplug(self)
 
     # --- switches and randomness ----------------------------------------------------------------------------
     def config_enabled(self, name: str, default: bool = True) -> bool:
@@ -191,12 +195,13 @@ class Kernel:
     def smpboot_register_percpu_thread(self, cpu: Cpu) -> None:
         """ksoftirqd/N, bound to its CPU, asleep."""
         t = self.sched.create("ksoftirqd/%d" % cpu.id, cpu, lambda: smpboot_thread_fn(cpu), MODE_KSOFTIRQD)
+        t.bound = True
         cpu.ksoftirqd = t
         self.smpboot_threads.append(t)
 
     def smp_call_function_single_async(self, cpu: Cpu, csd: CallSingle) -> None:
         """Queue a call and interrupt the other CPU."""
-        if csd.queued:
+        if csd.queued or not cpu.online:
             return
         csd.queued = True
         cpu.csd_queue.append(csd)
@@ -211,6 +216,40 @@ class Kernel:
             assert isinstance(csd, CallSingle)
             csd.queued = False
             csd.func(cpu)
+
+    # --- tasks ----------------------------------------------------------------------------------------------
+    def in_task(self, fn: Callable[[], Any], name: str = "task", cpu: int = 0) -> Any:
+        """Run `fn` to its end as a task on `cpu`, and return what it returns (or raise what it raises).
+
+        From outside: the engine runs meanwhile.
+        """
+        t = self.sched.create(name, self.cpus[cpu], fn)
+        done: list[bool] = []
+        orig = t.fn
+        eng = self.engine
+
+        def run() -> Any:
+            try:
+                return orig()
+            except Exception as e:
+                t.error = e
+                return None
+            finally:
+                done.append(True)
+                eng.stop = True
+
+        t.fn = run
+        self.sched.wake_up_process(t)
+        while not done:
+            eng.stop = False
+            before = eng.now
+            eng.run()
+            if not done and eng.now == before and not eng.heap:
+                raise RuntimeError(f"{name} waits for something that never comes")
+        eng.stop = False
+        if t.error is not None:
+            raise t.error
+        return t.result
 
     # --- boot and end ---------------------------------------------------------------------------------------
     def start(self) -> None:

@@ -39,6 +39,9 @@ class Cpu(EngineCpu):
     __slots__ = (
         "kernel",
         "online",
+        "active",
+        "balance_push",
+        "switching",
         "hardirq_count",
         "softirq_count",
         "preempt_off",
@@ -70,6 +73,9 @@ class Cpu(EngineCpu):
         super().__init__(engine, cpu_id)
         self.kernel = kernel
         self.online = True
+        self.active = True
+        self.balance_push = False  # going down: tasks that are not this CPU's own leave it
+        self.switching: Task | None = None  # being switched out; its stack is still in use
         self.hardirq_count = 0
         self.softirq_count = 0  # BH-disabled depth, the serving softirq loop included
         self.preempt_off = 0
@@ -118,7 +124,7 @@ class Cpu(EngineCpu):
 
     def tick(self) -> None:
         """The periodic tick, where it still is needed."""
-        if self.softirq_pending and VEC_LOCAL_TIMER not in self.irq_pending:
+        if self.online and self.softirq_pending and VEC_LOCAL_TIMER not in self.irq_pending:
             self.pend(VEC_LOCAL_TIMER)
 
     def take_interrupts(self) -> None:
@@ -128,6 +134,8 @@ class Cpu(EngineCpu):
                 self.kernel.irq.common_interrupt(self, self.irq_pending.pop(0))
             elif self.need_resched and self.preemptible():
                 self.kernel.sched.schedule(self)
+                if self.engine.current is not self:  # the task that called goes on elsewhere
+                    return
             else:
                 return
 

@@ -296,6 +296,64 @@ class Irqs:
     def common_interrupt(self, cpu: Cpu, vector: int) -> None:
         common_interrupt(self, cpu, vector)
 
+    # --- a CPU goes down ------------------------------------------------------------------------------------
+    def lapic_can_unplug_cpu(self, cpu: Cpu) -> None:
+        """Raises OSError(ENOSPC) when the other CPUs have no room for this one's vectors."""
+        room = 0
+        for c in self.kernel.cpus:
+            if c.online and c is not cpu:
+                room += LAST_DEVICE_VECTOR - FIRST_DEVICE_VECTOR + 1 - len(self.by_vector[c.id])
+        need = len(self.by_vector[cpu.id])
+        if room < need:
+            self.kernel.log.printk(
+                4, "CPU %d has %d vectors, %d available. Cannot disable CPU" % (cpu.id, need, room)
+            )
+            raise linux_error(ENOSPC, "interrupt vectors")
+
+    def fixup_irqs(self, cpu: Cpu) -> None:
+        """`cpu` is no longer online: its interrupts go elsewhere; what waits in its controller is sent again."""
+        for irq in list(self.descs):
+            self.migrate_one_irq(self.descs[irq], cpu)
+        for irq in cpu.irq_pending:
+            if irq >= 0:
+                desc = self.descs.get(irq)
+                if desc is not None:
+                    target = self.kernel.cpus[desc.cpu]
+                    if irq not in target.irq_pending:
+                        target.pend(irq)
+        cpu.irq_pending = [v for v in cpu.irq_pending if v < 0]
+
+    def migrate_one_irq(self, desc: IrqDesc, cpu: Cpu) -> None:
+        """Only what is aimed at that CPU moves.  A mask that holds no online CPU any more becomes that of all online
+        CPUs (3.13: of all), and stays so when the CPU comes back.
+        """
+        online = 0
+        for c in self.kernel.cpus:
+            if c.online:
+                online |= 1 << c.id
+        pending = desc.pending_affinity
+        if pending >= 0 and not pending & online:
+            desc.pending_affinity = pending = -1
+        if desc.cpu != cpu.id:
+            return
+        mask = pending if pending >= 0 else desc.affinity
+        desc.pending_affinity = -1
+        if not mask & online:
+            if self.kernel.release.cpu_hotplug == "v3_13":
+                self.kernel.log.printk(5, "Broke affinity for irq %d" % desc.irq)
+                mask = (1 << len(self.kernel.cpus)) - 1
+            else:
+                mask = online
+        desc.affinity = mask
+        new = self._pick_cpu(mask)
+        if desc.level:
+            desc.cpu = new
+            return
+        try:
+            self._place(desc, new)
+        except OSError:
+            self.kernel.log.printk(4, "IRQ%d: set affinity failed(-28)." % desc.irq)
+
 
 # --- taking one ---------------------------------------------------------------------------------------------
 

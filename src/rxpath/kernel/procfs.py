@@ -9,7 +9,9 @@ from functools import partial
 from rxpath.formats import cpumask, interrupts, irq, softirqs
 from rxpath.formats.layouts import LAYOUTS
 from rxpath.kernel.core import Kernel
+from rxpath.kernel.cpu import Cpu
 from rxpath.kernel.errno import EINVAL, EIO, linux_error
+from rxpath.kernel.hotplug import kstrtobool
 from rxpath.kernel.irq import IrqDesc
 
 ARCH_ROWS = (
@@ -90,7 +92,8 @@ def stat_text(k: Kernel) -> str:
     per: list[list[int]] = []
     for c in k.cpus:
         a = list(c.acct)
-        a[c.mode] += max(0, now - c.mode_since)
+        if c.online:
+            a[c.mode] += max(0, now - c.mode_since)
         per.append(a)
         for i, x in enumerate(a):
             total[i] += x
@@ -126,6 +129,7 @@ def irq_files(k: Kernel, d: IrqDesc) -> None:
     n = d.irq
     if not d.actions:
         k.files.remove(base)
+        k.files.remove("/sys/kernel/irq/%d" % n)
         return
     k.files.remove(base)
     f = k.files
@@ -156,6 +160,23 @@ def irq_files(k: Kernel, d: IrqDesc) -> None:
     )
     for a in d.actions:
         f.mkdir(base + "/" + a.name)
+    sysfs_irq_files(k, d)
+
+
+def sysfs_irq_files(k: Kernel, d: IrqDesc) -> None:
+    """/sys/kernel/irq/N (4.9), beside /proc/irq/N."""
+    base = "/sys/kernel/irq/%d" % d.irq
+    f = k.files
+    f.remove(base)
+    if not d.actions or not k.release.interrupts_hwirq:
+        return
+    f.add(base + "/actions", lambda: ",".join(a.name for a in d.actions) + "\n")
+    f.add(base + "/chip_name", lambda: d.chip + "\n")
+    f.add(base + "/hwirq", lambda: "%d\n" % d.hwirq)
+    f.add(base + "/name", lambda: d.flow + "\n")
+    f.add(base + "/per_cpu_count", lambda: ",".join("%d" % n for n in d.kstat) + "\n")
+    f.add(base + "/type", lambda: ("level" if d.level else "edge") + "\n")
+    f.add(base + "/wakeup", lambda: "disabled\n")
 
 
 def cpu_files(k: Kernel) -> None:
@@ -221,9 +242,26 @@ def register(k: Kernel) -> None:
     )
     cpu_files(k)
     f.add("/sys/devices/system/cpu/online", lambda: cpumask.render_list(online_mask(k)) + "\n")
+    f.add("/sys/devices/system/cpu/offline", lambda: cpumask.render_list((1 << bits) - 1 & ~online_mask(k)) + "\n")
+    for c in k.cpus[1:]:  # x86: cpu0 has no such file, it cannot go
+        f.add(
+            "/sys/devices/system/cpu/cpu%d/online" % c.id, partial(_online_text, c), partial(_put_online, k, c)
+        )
     f.add("/sys/devices/system/cpu/possible", lambda: cpumask.render_list((1 << bits) - 1) + "\n")
     f.add("/sys/devices/system/cpu/present", lambda: cpumask.render_list((1 << bits) - 1) + "\n")
     k.irq_listener.append(lambda d: irq_files(k, d))
+
+
+def _online_text(c: Cpu) -> str:
+    return "%d\n" % c.online
+
+
+def _put_online(k: Kernel, c: Cpu, text: str) -> None:
+    up = kstrtobool(text, k.release.strtobool)
+    if k.engine.current is None:  # nobody's task writes: one is made for it
+        k.in_task(partial(k.hotplug.online_store, c, up), "sh")
+    else:
+        k.hotplug.online_store(c, up)
 
 
 def online_mask(k: Kernel) -> int:

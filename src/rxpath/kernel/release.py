@@ -32,6 +32,8 @@ class Release:
     napi_schedule_wakes_ksoftirqd: bool = known(
         "sheet 2.1: ____napi_schedule uses raise_softirq_irqoff", True
     )
+    cpu_hotplug: str = known("read in 6.1.192 (v6_1); unchecked: v3_13 (notifiers), v5_15", "v6_1")
+    strtobool: str = known("read in 6.1.192 (v6_1); unchecked: v3_13, v4_6", "v6_1")
     irq_poll_label: str = known("sheet 1.5", "IRQ_POLL")
     # --- NAPI
     net_rx_action: str = known("sheet 3.5: v3_13 | v5_15 | v6_12", "v5_15")
@@ -108,6 +110,8 @@ R_5_15 = replace(
     name="5.15",
     uname="5.15.135",
     napi_schedule_wakes_ksoftirqd=False,
+    cpu_hotplug="v5_15",
+    strtobool="v4_6",
     budget_usecs_min_checked=False,
     drop_reasons=False,
     skb_alloc="v5_15",
@@ -123,6 +127,8 @@ R_3_13 = replace(
     name="3.13",
     uname="3.13.0",
     irq_spread=False,
+    cpu_hotplug="v3_13",
+    strtobool="v3_13",
     softirq_defer_to_ksoftirqd=False,
     irq_poll_label="BLOCK_IOPOLL",
     net_rx_action="v3_13",

@@ -6,8 +6,8 @@ task that shares its CPU runs for `SLICE_NS`; a woken task starts at no less tha
 minus
 `WAKEUP_BONUS_NS`, and takes the CPU at once when it is behind the current task by more than
 `WAKEUP_GRANULARITY_NS`.
-Tasks never migrate.  No nice levels.  (kernel/sched/fair.c: least vruntime, sched_min_granularity, wake-up
-preemption.)
+Tasks stay on their CPU unless it goes down (hotplug.py); nothing balances.  No nice levels.  (kernel/sched/fair.c:
+least vruntime, sched_min_granularity, wake-up preemption.)
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TASK_RUNNING: Final = 0
 TASK_INTERRUPTIBLE: Final = 1
 TASK_DEAD: Final = 2
+TASK_PARKED: Final = 3
 
 SLICE_NS: Final = 3_000_000
 WAKEUP_BONUS_NS: Final = 3_000_000
@@ -55,6 +56,11 @@ class Task:
         "joiners",
         "result",
         "timed_out",
+        "bound",
+        "stopper",
+        "allowed",
+        "should_park",
+        "parked",
     )
 
     def __init__(self, pid: int, name: str, cpu: Cpu, fn: Callable[[], Any], mode: int) -> None:
@@ -74,9 +80,40 @@ class Task:
         self.joiners: list[Task] = []
         self.result: Any = None
         self.timed_out = False
+        self.bound = False  # a per-CPU kernel thread: it never leaves its CPU
+        self.stopper = False  # of the stop class: before everybody else
+        self.allowed = 1 << cpu.id if mode == MODE_PROGRAM else -1
+        self.should_park = False
+        self.parked: Completion | None = None
 
     def __repr__(self) -> str:
         return f"Task({self.pid} {self.name} cpu{self.cpu.id})"
+
+
+class Completion:
+    """`struct completion`: tasks wait until somebody has called `complete`."""
+
+    __slots__ = ("sched", "done", "waiters")
+
+    def __init__(self, sched: Scheduler) -> None:
+        self.sched = sched
+        self.done = False
+        self.waiters: list[Task] = []
+
+    def complete(self) -> None:
+        self.done = True
+        waiters = self.waiters
+        self.waiters = []
+        for t in waiters:
+            self.sched.wake_up_process(t)
+
+    def wait(self) -> None:
+        """wait_for_completion, by the task that runs."""
+        while not self.done:
+            me = self.sched.current()
+            self.waiters.append(me)
+            me.state = TASK_INTERRUPTIBLE
+            self.sched.sleep()
 
 
 class Scheduler:
@@ -112,7 +149,6 @@ class Scheduler:
         cpu.resume = t.green
 
     def _main(self, t: Task) -> None:
-        cpu = t.cpu
         try:
             t.result = t.fn()
         except GreenletExit:
@@ -127,6 +163,7 @@ class Scheduler:
             self.wake_up_process(j)
         if t.killed or self.kernel.closing:
             return
+        cpu = t.cpu
         self._update_curr(cpu)
         nxt = self._pick(cpu)
         self._switch_in(cpu, nxt)
@@ -136,6 +173,10 @@ class Scheduler:
 
     def _idle_loop(self, cpu: Cpu) -> None:
         while True:
+            if not cpu.online:
+                self.kernel.hotplug.cpuhp_report_idle_dead(cpu)
+                while not cpu.online:
+                    cpu.idle_wait()
             cpu.attention = False
             cpu.take_interrupts()
             if cpu.rq:
@@ -170,6 +211,9 @@ class Scheduler:
         for t in rq:
             if t.vruntime < best.vruntime:
                 best = t
+            if t.stopper:
+                best = t
+                break
         rq.remove(best)
         best.on_rq = False
         if best.vruntime > cpu.min_vruntime:
@@ -212,9 +256,13 @@ class Scheduler:
         assert prev is not None
         self._update_curr(cpu)
         cpu.need_resched = False
+        pushed = False
         if prev.state == TASK_RUNNING and prev is not cpu.idle:
-            cpu.rq.append(prev)
-            prev.on_rq = True
+            if cpu.balance_push and not prev.bound:
+                pushed = True
+            else:
+                cpu.rq.append(prev)
+                prev.on_rq = True
         nxt = self._pick(cpu)
         if nxt is prev:
             prev.exec_start = cpu.engine.now
@@ -222,10 +270,14 @@ class Scheduler:
             return
         cost = self.kernel.costs.context_switch
         self._switch_in(cpu, nxt)
-        if cost:
+        if pushed:
+            self._activate(prev, self.select_fallback_rq(prev))
+        elif cost:
+            cpu.switching = prev
             cpu.preempt_off += 1
             cpu.charge(cost)
             cpu.preempt_off -= 1
+            cpu.switching = None
         assert nxt.green is not None
         nxt.green.switch()
         # prev runs again
@@ -243,9 +295,19 @@ class Scheduler:
         cpu = t.cpu
         if cpu.curr is t:  # it is on its way to sleep and has not left the CPU yet
             return True
+        if cpu.balance_push and not t.bound and cpu.switching is not t:
+            cpu = self.select_fallback_rq(t)
         tp = self.kernel.trace.sched_wakeup
         if tp.on:
             tp.fire(t, cpu.id)
+        self._activate(t, cpu)
+        return True
+
+    def _activate(self, t: Task, cpu: Cpu) -> None:
+        """Queue a runnable task on a CPU; it takes the CPU at once when it deserves to."""
+        if t.cpu is not cpu:
+            t.vruntime += cpu.min_vruntime - t.cpu.min_vruntime
+            t.cpu = cpu
         self._update_curr_remote(cpu)
         floor = cpu.min_vruntime - WAKEUP_BONUS_NS
         if t.vruntime < floor:
@@ -258,11 +320,58 @@ class Scheduler:
                 if self.kernel.engine.current is not cpu:
                     cpu.res_count += 1
                 cpu.resched_curr()
-        elif t.vruntime + WAKEUP_GRANULARITY_NS < c.vruntime:
+        elif t.vruntime + WAKEUP_GRANULARITY_NS < c.vruntime or t.stopper:
             cpu.resched_curr()
         elif cpu.slice_event is None:
             self._arm_slice(cpu)
-        return True
+
+    # --- CPUs that go down --------------------------------------------------------------------------------------
+    def select_fallback_rq(self, t: Task) -> Cpu:
+        """Where a task goes whose CPU is going: the first active CPU that it is allowed on; if there is none its
+        affinity is broken, and for programs the log says so.
+        """
+        for widened in (False, True):
+            for c in self.kernel.cpus:
+                if c.online and not c.balance_push and t.allowed >> c.id & 1:
+                    return c
+            if not widened:
+                t.allowed = -1
+                if t.mode == MODE_PROGRAM:
+                    self.kernel.log.printk(
+                        4, "process %d (%s) no longer affine to cpu%d" % (t.pid, t.name[:15], t.cpu.id)
+                    )
+        raise AssertionError("no active CPU")
+
+    def push_tasks(self, cpu: Cpu) -> None:
+        """Runnable tasks that are not this CPU's own go elsewhere."""
+        for t in [t for t in cpu.rq if not t.bound]:
+            cpu.rq.remove(t)
+            self._activate(t, self.select_fallback_rq(t))
+
+    def kthread_park(self, t: Task) -> None:
+        """Ask a per-CPU thread to park and wait until it has."""
+        done = Completion(self)
+        t.parked = done
+        t.should_park = True
+        self.wake_up_process(t)
+        done.wait()
+
+    def kthread_parkme(self, t: Task) -> None:
+        """The thread itself: rest until `kthread_unpark`."""
+        while t.should_park:
+            t.state = TASK_PARKED
+            done = t.parked
+            t.parked = None
+            if done is not None:
+                done.complete()
+            self.sleep()
+            t.state = TASK_RUNNING
+
+    def kthread_unpark(self, t: Task) -> None:
+        t.should_park = False
+        if t.state == TASK_PARKED:
+            t.state = TASK_INTERRUPTIBLE
+            self.wake_up_process(t)
 
     def _update_curr_remote(self, cpu: Cpu) -> None:
         if self.kernel.engine.current is cpu:
@@ -365,7 +474,9 @@ __all__ = [
     "SLICE_NS",
     "TASK_DEAD",
     "TASK_INTERRUPTIBLE",
+    "TASK_PARKED",
     "TASK_RUNNING",
+    "Completion",
     "Scheduler",
     "Task",
 ]

@@ -77,7 +77,7 @@ def ksoftirqd_running(cpu: Cpu) -> bool:
     if cpu.softirq_pending & _SOFTIRQ_NOW_MASK:
         return False
     t = cpu.ksoftirqd
-    return t is not None and t.state == TASK_RUNNING
+    return t is not None and t.state == TASK_RUNNING and not t.should_park
 
 
 def __raise_softirq_irqoff(cpu: Cpu, nr: int) -> None:
@@ -168,11 +168,23 @@ def smpboot_thread_fn(cpu: Cpu) -> None:
     assert me is not None
     while True:
         me.state = TASK_INTERRUPTIBLE
-        if not ksoftirqd_should_run(cpu):
+        if me.should_park:
+            me.state = TASK_RUNNING
+            k.sched.kthread_parkme(me)
+        elif not ksoftirqd_should_run(cpu):
             k.sched.sleep()
         else:
             me.state = TASK_RUNNING
             run_ksoftirqd(cpu)
+
+
+def takeover_tasklets(k: Kernel) -> None:
+    """A dead CPU's tasklets would be appended to the lists of this one (there are none); both vectors are raised."""
+    cpu = k.cur()
+    cpu.local_irq_disable()
+    raise_softirq_irqoff(cpu, TASKLET_SOFTIRQ)
+    raise_softirq_irqoff(cpu, HI_SOFTIRQ)
+    cpu.local_irq_enable()
 
 
 def spawn_ksoftirqd(k: Kernel) -> None:

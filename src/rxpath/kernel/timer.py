@@ -23,7 +23,7 @@ NEVER: Final = 1 << 62
 class TimerList:
     """`struct timer_list`: runs `fn()` in the TIMER softirq once jiffies reach `expires`."""
 
-    __slots__ = ("kernel", "fn", "expires", "event", "cpu_id", "queued")
+    __slots__ = ("kernel", "fn", "expires", "event", "cpu_id", "queued", "life")
 
     def __init__(self, kernel: Kernel, fn: Callable[[], None]) -> None:
         self.kernel = kernel
@@ -32,6 +32,7 @@ class TimerList:
         self.event: Event | None = None
         self.cpu_id = -1
         self.queued = False
+        self.life = 0  # how often that CPU had died when the timer was armed
 
     def pending(self) -> bool:
         return self.queued
@@ -44,6 +45,7 @@ class TimerList:
         self.queued = True
         cur = k.engine.current
         self.cpu_id = cur.id if cur is not None else 0
+        self.life = len(k.timers.heirs[self.cpu_id])
         t = k.jiffies_to_ns(expires)
         # the tick that finds it is the first one at or after `expires`, never the current one
         now = k.engine.now
@@ -65,10 +67,8 @@ class TimerList:
     def _due(self) -> None:
         self.event = None
         k = self.kernel
+        self.cpu_id = heir(k.timers.heirs, self.cpu_id, self.life)
         cpu = k.cpus[self.cpu_id]
-        if not cpu.online:
-            cpu = k.cpus[0]
-            self.cpu_id = 0
         q = k.timers.expired[cpu.id]
         q.append(self)
         if len(q) == 1:
@@ -78,7 +78,7 @@ class TimerList:
 class HrTimer:
     """`struct hrtimer`, pinned: runs `fn()` in the hard timer interrupt of CPU `cpu_id`."""
 
-    __slots__ = ("kernel", "fn", "event", "cpu_id", "queued")
+    __slots__ = ("kernel", "fn", "event", "cpu_id", "queued", "life")
 
     def __init__(self, kernel: Kernel, fn: Callable[[], None]) -> None:
         self.kernel = kernel
@@ -86,6 +86,7 @@ class HrTimer:
         self.event: Event | None = None
         self.cpu_id = 0
         self.queued = False
+        self.life = 0
 
     def start(self, ns: int) -> None:
         """Fire `ns` from now on the current CPU."""
@@ -93,6 +94,7 @@ class HrTimer:
         k = self.kernel
         cur = k.engine.current
         self.cpu_id = cur.id if cur is not None else 0
+        self.life = len(k.timers.hr_heirs[self.cpu_id])
         self.queued = True
         self.event = k.engine.after(ns, self._due)
 
@@ -109,14 +111,19 @@ class HrTimer:
     def _due(self) -> None:
         k = self.kernel
         self.event = None
+        self.cpu_id = heir(k.timers.hr_heirs, self.cpu_id, self.life)
         cpu = k.cpus[self.cpu_id]
-        if not cpu.online:
-            cpu = k.cpus[0]
-            self.cpu_id = 0
         q = k.timers.hr_expired[cpu.id]
         q.append(self)
         if len(q) == 1:
             cpu.pend(VEC_LOCAL_TIMER)
+
+
+def heir(heirs: list[list[tuple[int, int]]], cpu_id: int, life: int) -> int:
+    """The CPU to which the timers of that life of a CPU have come."""
+    while life < len(heirs[cpu_id]):
+        cpu_id, life = heirs[cpu_id][life]
+    return cpu_id
 
 
 class _TimerSoftirq(SoftirqAction):
@@ -130,15 +137,43 @@ class _TimerSoftirq(SoftirqAction):
 
 
 class Timers:
-    """Expired timers by CPU, between the interrupt that found them and the softirq that runs them."""
+    """Expired timers by CPU, between the interrupt that found them and the softirq that runs them.
 
-    __slots__ = ("kernel", "expired", "hr_expired")
+    `heirs`: for each CPU and each time it died, the (CPU, life of that CPU) that took its armed timers over; a timer
+    is led there when it is due.
+    """
+
+    __slots__ = ("kernel", "expired", "hr_expired", "heirs", "hr_heirs")
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         n = len(kernel.cpus)
         self.expired: list[list[TimerList]] = [[] for _ in range(n)]
         self.hr_expired: list[list[HrTimer]] = [[] for _ in range(n)]
+        self.heirs: list[list[tuple[int, int]]] = [[] for _ in range(n)]
+        self.hr_heirs: list[list[tuple[int, int]]] = [[] for _ in range(n)]
+
+    def timers_dead_cpu(self, dead: Cpu, new: Cpu) -> None:
+        """The wheel of a dead CPU is merged into that of the CPU that runs this."""
+        self.heirs[dead.id].append((new.id, len(self.heirs[new.id])))
+        q = self.expired[dead.id]
+        for t in q:
+            t.cpu_id = new.id
+        if q:
+            self.expired[new.id].extend(q)
+            q.clear()
+            new.pend(VEC_LOCAL_TIMER)
+
+    def migrate_hrtimers(self, dead: Cpu, new: Cpu) -> None:
+        """High-resolution timers go to another CPU, which looks at once at what is due."""
+        self.hr_heirs[dead.id].append((new.id, len(self.hr_heirs[new.id])))
+        q = self.hr_expired[dead.id]
+        for t in q:
+            t.cpu_id = new.id
+        if q:
+            self.hr_expired[new.id].extend(q)
+            q.clear()
+            new.pend(VEC_LOCAL_TIMER)
 
     def init(self) -> None:
         self.kernel.softirq.open_softirq(TIMER_SOFTIRQ, _TimerSoftirq(self))
@@ -221,7 +256,12 @@ class Workqueue:
         w = self.workers[cpu.id]
         if w is None:
             w = k.sched.create("kworker/%d:0" % cpu.id, cpu, lambda: self._worker(cpu.id), MODE_KTHREAD)
+            w.bound = not cpu.balance_push
             self.workers[cpu.id] = w
+        if w.bound and w.cpu is not cpu and w.state == TASK_INTERRUPTIBLE:
+            at = w.cpu  # it left with its CPU and has rested elsewhere since
+            if at.curr is not w and at.switching is not w:
+                w.cpu = cpu
         k.sched.wake_up_process(w)
         return True
 
@@ -232,6 +272,18 @@ class Workqueue:
                 if work in q:
                     q.remove(work)
 
+    def workqueue_offline_cpu(self, cpu: Cpu) -> None:
+        """Workers of a CPU that goes down are bound to it no longer: they finish its queue wherever they run."""
+        w = self.workers[cpu.id]
+        if w is not None:
+            w.bound = False
+
+    def workqueue_online_cpu(self, cpu: Cpu) -> None:
+        """They are bound again: they come back when they are next given something to do."""
+        w = self.workers[cpu.id]
+        if w is not None:
+            w.bound = True
+
     def _worker(self, cpu_id: int) -> None:
         k = self.kernel
         q = self.queues[cpu_id]
@@ -240,7 +292,7 @@ class Workqueue:
                 w = q.pop(0)
                 w.queued = False
                 w.fn()
-                k.cpus[cpu_id].charge(0)
+                k.cur().charge(0)
             me = self.workers[cpu_id]
             assert me is not None
             me.state = TASK_INTERRUPTIBLE

@@ -69,6 +69,8 @@ class Tracepoints:
         "sock_exceed_buf_limit",
         "udp_fail_queue_rcv_skb",
         "inet_sock_set_state",
+        "cpuhp_enter",
+        "cpuhp_exit",
         "sched_switch",
         "sched_wakeup",
         "net_dev_xmit",
@@ -94,6 +96,8 @@ class Tracepoints:
         self.softirq_raise = tp("irq:softirq_raise", "vec")
         self.softirq_entry = tp("irq:softirq_entry", "vec")
         self.softirq_exit = tp("irq:softirq_exit", "vec")
+        self.cpuhp_enter = tp("cpuhp:cpuhp_enter", "cpu", "target", "step", "fun")
+        self.cpuhp_exit = tp("cpuhp:cpuhp_exit", "cpu", "state", "idx", "ret")
         self.napi_poll = tp("napi:napi_poll", "napi", "dev_name", "work", "budget")
         self.netif_rx = tp("net:netif_rx", "skb", "dev")
         self.netif_receive_skb = tp("net:netif_receive_skb", "skb", "dev")

@@ -92,10 +92,16 @@ class Cpu:
         eng = self.engine
         heap = eng.heap
         left = n
+        if eng.current is not self and eng.current is not None:  # whoever asks was moved to another CPU meanwhile
+            eng.current._charge_slow(n)
+            return
         while True:
             if self.attention:
                 self.attention = False
                 self.take_interrupts()
+                if eng.current is not self and eng.current is not None:
+                    eng.current._charge_slow(left)  # the rest is spent there
+                    return
             if eng.alone and not eng.stop:  # `_pass` where only events can come first
                 now = eng.now
                 t = now + left

@@ -174,7 +174,7 @@ class ReaderProgram:
             data, addr = sock.recvfrom(65535)
             self.read += 1
             if cost:
-                cpu.charge(cost)
+                cpu.kernel.cur().charge(cost)
             if echo:
                 sock.sendto(data, addr)
 

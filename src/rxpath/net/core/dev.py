@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from rxpath.formats import net_dev, ptype, softnet_stat
 from rxpath.formats.layouts import LAYOUTS
 from rxpath.kernel.core import Kernel
+from rxpath.kernel.cpu import Cpu
 from rxpath.kernel.errno import EINVAL, linux_error
-from rxpath.kernel.softirq import NET_RX_SOFTIRQ, NET_TX_SOFTIRQ
+from rxpath.kernel.softirq import NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, raise_softirq_irqoff
 from rxpath.kernel.sysctl import INT_MAX
 from rxpath.net.core.gro import gro_in_flight
 from rxpath.net.core.loopback import loopback_net_init
-from rxpath.net.core.napi import NetRxAction
+from rxpath.net.core.napi import NetRxAction, ____napi_schedule
 from rxpath.net.core.net_sysfs import netdev_kobject_init
 from rxpath.net.core.netdevice import ETH_P_ALL, Net, SoftnetData, dev_get_stats
-from rxpath.net.core.steering import BacklogNapi, backlog_in_flight, rps_trigger_softirq
+from rxpath.net.core.receive import netif_rx
+from rxpath.net.core.steering import BacklogNapi, backlog_in_flight, net_rps_send_ipi, rps_trigger_softirq
 from rxpath.net.core.xmit import NetTxAction
 
 SOCK_MIN_RCVBUF = 2304
@@ -39,8 +43,71 @@ def net_dev_init(net: Net) -> None:
         net.softnet.append(sd)
     loopback_net_init(net)
     netdev_kobject_init(net)
+    k.hotplug.setup_state("net/dev:dead", None, dev_cpu_callback(net))
     k.softirq.open_softirq(NET_TX_SOFTIRQ, NetTxAction(net))
     k.softirq.open_softirq(NET_RX_SOFTIRQ, NetRxAction(net))
+
+
+def dev_cpu_callback(net: Net) -> tuple[str, Callable[[Cpu], None]]:
+    """The release's function for the state of a dead CPU."""
+    if net.kernel.release.cpu_hotplug == "v3_13":
+        return "dev_cpu_callback", partial(dev_cpu_dead_3_13, net)
+    return "dev_cpu_dead", partial(dev_cpu_dead, net)
+
+
+def dev_cpu_dead(net: Net, dead: Cpu) -> None:
+    """This CPU takes over what the network core of a dead one left: completed buffers, queues that wait for NET_TX,
+    scheduled NAPIs, steering's interrupts that were not sent, and its backlog, which goes through netif_rx again.
+
+    A scheduled backlog is not polled here (its poll belongs to its CPU): its state is cleared.
+    """
+    cpu = net.kernel.cur()
+    sd, old = net.softnet[cpu.id], net.softnet[dead.id]
+    cpu.local_irq_disable()
+    sd.completion_queue.extend(old.completion_queue)
+    old.completion_queue.clear()
+    sd.output_queue.extend(old.output_queue)
+    old.output_queue.clear()
+    while old.poll_list:
+        napi = old.poll_list.pop(0)
+        napi.on_list = False
+        if napi is old.backlog:
+            napi.state = 0
+        else:
+            ____napi_schedule(sd, napi, cpu)
+    raise_softirq_irqoff(cpu, NET_TX_SOFTIRQ)
+    cpu.local_irq_enable()
+    net_rps_send_ipi(old)
+    _requeue_backlog(old)
+
+
+def dev_cpu_dead_3_13(net: Net, dead: Cpu) -> None:
+    """3.13: the poll list is appended as it is, backlog included, and interrupts that were not sent are left."""
+    cpu = net.kernel.cur()
+    sd, old = net.softnet[cpu.id], net.softnet[dead.id]
+    cpu.local_irq_disable()
+    sd.completion_queue.extend(old.completion_queue)
+    old.completion_queue.clear()
+    sd.output_queue.extend(old.output_queue)
+    old.output_queue.clear()
+    if old.poll_list:
+        for napi in old.poll_list:
+            napi.list_owner = cpu.id
+        sd.poll_list.extend(old.poll_list)
+        old.poll_list = []
+        raise_softirq_irqoff(cpu, NET_RX_SOFTIRQ)
+    raise_softirq_irqoff(cpu, NET_TX_SOFTIRQ)
+    cpu.local_irq_enable()
+    cpu.local_bh_disable()  # netif_rx of that time leaves what it raised for later
+    _requeue_backlog(old)
+    cpu.local_bh_enable()
+
+
+def _requeue_backlog(old: SoftnetData) -> None:
+    for queue in (old.process_queue, old.input_pkt_queue):
+        while queue:
+            netif_rx(queue.popleft())
+            old.input_queue_head += 1
 
 
 def net_dev_text(net: Net) -> str:

@@ -88,9 +88,9 @@ def _count_users(net: Net) -> None:
 def store_rps_map(net: Net, dev: NetDevice, index: int, mask: int) -> None:
     """rps_cpus: ascending CPUs of the mask that are online; none = off."""
     q = dev.rx_queues[index]
-    q.rps_mask = mask
     cpus = [c.id for c in net.kernel.cpus if mask >> c.id & 1 and c.online]
     q.rps_map = cpus if cpus else None
+    q.rps_mask = sum(1 << c for c in cpus)
     _count_users(net)
 
 

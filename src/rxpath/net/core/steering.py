@@ -344,7 +344,7 @@ def process_backlog_3_13(napi: BacklogNapi, quota: int) -> int:
             sd.input_pkt_queue.clear()
         if qlen < quota - work:
             if napi.on_list:
-                sd.poll_list.remove(napi)
+                net.softnet[napi.list_owner].poll_list.remove(napi)
                 napi.on_list = False
             napi.state &= ~NAPI_STATE_SCHED
             quota = work + qlen
