@@ -95,6 +95,29 @@ def test_trace_on_and_off(m: Any) -> None:
     assert s.do("run 1ms") == ""
 
 
+def test_tracepoints(m: Any) -> None:
+    s = Seat(m)
+    assert "napi:napi_poll napi dev_name work budget" in s.do("trace list")
+    s.do("trace napi:napi_poll skb:*")
+    s.do("inject udp")
+    text = s.do("run 1ms")
+    assert "napi_poll: napi=" in text and "work=1 budget=64" in text
+    assert "kfree_skb: skb=" in text and "reason=NO_SOCKET" in text
+    s.do("trace off")
+    s.do("inject udp")
+    assert s.do("run 1ms") == "" and not m.kernel.trace.napi_poll.on
+
+
+def test_every_kind_of_frame(m: Any) -> None:
+    s = Seat(m)
+    for kind in ("arp", "icmp", "tcp"):
+        s.do(f"inject {kind}")
+        s.do("run 1ms")
+    assert s.do("nstat -az IcmpInEchos TcpInSegs | grep -c 1").strip() == "2"
+    assert s.do("cat /proc/net/arp").count("02:00:00:00:00:01") == 1
+    assert m.ledger.wire == 3 and m.ports[0].transmitted == 3  # a reply, an echo, a reset
+
+
 def test_step_goes_to_the_next_event(m: Any) -> None:
     s = Seat(m)
     t = m.now
@@ -114,7 +137,9 @@ def test_step_goes_to_the_next_event(m: Any) -> None:
         ("run x", "run: 'x' is no time (like 50us or 5ms)"),
         ("load rate=x", "load: 'x' is no"),
         ("lod", "sh: lod: command not found (did you mean 'load'?)"),
-        ("trace maybe", "trace: on or off"),
+        ("trace maybe", "trace: no tracepoint 'maybe'"),
+        ("trace", "trace: on, off, list, or tracepoints"),
+        ("stop-at udp_rvc", "stop-at: no kernel function 'udp_rvc' here (did you mean 'udp_rcv'?)"),
         ("listen tcp:1", "listen: a reader of tcp is not modelled here"),
     ],
 )
@@ -129,6 +154,13 @@ def test_completion(shared: Any) -> None:
     assert completions(c, "ethtool -S et", "et") == ["eth0 "]
     assert "/proc/net/softnet_stat" in completions(c, "cat /proc/net/soft", "/proc/net/soft")
     assert completions(c, "cat /sys/class/net/eth", "/sys/class/net/eth") == ["/sys/class/net/eth0/"]
+    assert completions(c, "stop-at __udp4_lib_rc", "__udp4_lib_rc") == ["__udp4_lib_rcv "]
+    assert completions(c, "inject ", "") == ["arp ", "icmp ", "tcp ", "udp "]
+    assert completions(c, "load rate=1k co", "co") == ["count="]
+    assert completions(c, "ip link show dev ", "") == ["eth0 ", "lo "]
+    assert completions(c, "time; ethtool -i e", "e") == ["eth0 "]
+    assert completions(c, "trace o", "o") == ["off ", "on "]
+    assert completions(c, f"replay {__file__[:-3]}", __file__[:-3]) == [__file__ + " "]
     assert completions(c, "sysctl net.core.netdev_bud", "net.core.netdev_bud")[0] == "net.core.netdev_budget "
 
 

@@ -101,9 +101,7 @@ def _sit(m: Any, lines: list[str] | None) -> int:
     saved = signal.signal(signal.SIGINT, on_interrupt)
     history = _readline(console) if asking else None
     if asking:
-        write(
-            f"Linux {m.kernel.release.uname}, {len(m.kernel.cpus)} CPU. help lists the commands, exit leaves.\n"
-        )
+        write(f"Linux {m.kernel.release.uname}, {len(m.kernel.cpus)} CPU. help lists the commands, exit leaves.\n")
     status = 0
     try:
         while not console.done:
@@ -159,7 +157,8 @@ def _readline(console: Console) -> Path | None:
         return found[state] if state < len(found) else None
 
     readline.set_completer(complete)
-    readline.parse_and_bind("tab: complete")
+    libedit = "libedit" in (readline.__doc__ or "")
+    readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
     return path
 
 
@@ -175,12 +174,16 @@ def _save(path: Path) -> None:
 
 def completions(console: Console, line: str, text: str) -> list[str]:
     """What `text`, the last word of `line`, may become."""
-    from rxpath.tools import ethtool
     from rxpath.tools.console import OWN
     from rxpath.tools.run import COMMANDS
 
     m = console.machine
-    before = line[: len(line) - len(text)].split()
+    line = line[: len(line) - len(text)]
+    for end in ("&&", "||", ";"):
+        line = line.rpartition(end)[2]
+    before = line.split()
+    if before and before[0] == "replay" and (text or len(before) == 1) and "=" not in text:
+        return _host_files(text) if len(before) == 1 else ["dev="]
     if text.startswith("/"):
         head = text.rpartition("/")[0] or "/"
         if not m.files.is_dir(head):
@@ -188,23 +191,58 @@ def completions(console: Console, line: str, text: str) -> list[str]:
         base = "" if head == "/" else head
         names = [f"{base}/{n}" for n in sorted(m.files.listdir(head))]
         return [n + ("/" if m.files.is_dir(n) else "") for n in names if n.startswith(text)]
-    if not before:
-        choices = [*COMMANDS, *OWN]
-    elif before[0] == "ethtool" and text.startswith("-"):
-        choices = [o for o in ethtool.COMMANDS if o]
-    elif before[0] == "sysctl":
-        choices = list(m.kernel.sysctl.entries)
-    elif before[0] == "ip" and len(before) == 1:
-        choices = ["addr", "link", "neigh", "route"]
-    elif before[0] == "ip":
-        choices = ["show", "set", "add", "del", "dev", "up", "down", "mtu", *m.net.by_name]
-    elif before[0] == "modprobe":
+    choices = _words(console, before, text) if before else [*COMMANDS, *OWN]
+    return sorted(c if c.endswith("=") else c + " " for c in choices if c.startswith(text))
+
+
+def _words(console: Console, before: list[str], text: str) -> list[str]:
+    """What may follow `before`."""
+    from rxpath.tools import ethtool
+    from rxpath.tools.console import INJECTED, OWN, SETTINGS
+    from rxpath.tools.run import COMMANDS
+
+    m = console.machine
+    command = before[0]
+    interfaces = list(m.net.by_name)
+    if before[-1] == "dev":  # `=` ends a word here, so this is dev= too
+        return interfaces
+    if command == "ethtool":
+        return [o for o in ethtool.COMMANDS if o] if text.startswith("-") else interfaces
+    if command == "sysctl":
+        return list(m.kernel.sysctl.entries)
+    if command == "ip":
+        if len(before) == 1:
+            return ["addr", "link", "neigh", "route"]
+        return ["show", "set", "add", "del", "dev", "up", "down", "mtu", *interfaces]
+    if command == "modprobe":
         from rxpath.machine import DRIVERS
 
-        choices = list(DRIVERS)
-    else:
-        choices = list(m.net.by_name)
-    return sorted(c + " " for c in choices if c.startswith(text))
+        return list(DRIVERS)
+    if command == "rmmod":
+        return [x.name for x in m.modules]
+    if command == "stop-at":
+        return [*console.functions(), "off"]
+    if command == "trace":
+        return ["on", "off", "list", *m.kernel.trace.by_name]
+    if command == "inject" and len(before) == 1:
+        return list(INJECTED)
+    if command in SETTINGS:
+        return [f"{k}=" for k in SETTINGS[command] if f"{k}=" not in " ".join(before)]
+    if command == "listen":
+        return ["udp:"]
+    return [] if command in OWN else [*interfaces, *(COMMANDS if command == "sudo" else ())]
+
+
+def _host_files(text: str) -> list[str]:
+    """This host's files, for what reads captures."""
+    head, _, last = text.rpartition("/")
+    try:
+        names = sorted(os.listdir(head or ("/" if text.startswith("/") else ".")))
+    except OSError:
+        return []
+    base = text[: len(text) - len(last)]
+    found = [base + n for n in names if n.startswith(last) and (last or not n.startswith("."))]
+    return [n + ("/" if os.path.isdir(n) else " ") for n in found]
 
 
 def register(app: typer.Typer) -> None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import ipaddress
 import sys
 from collections.abc import Callable, Iterator
-from types import FrameType
+from fnmatch import fnmatchcase
+from types import FrameType, FunctionType
 from typing import Any, Final
 
 from rxpath.config import ConfigError, nearest, parse_listen
+from rxpath.kernel.trace import Tracepoint
 from rxpath.link.capture import CaptureError, CaptureReader
 from rxpath.link.captured import as_wire
 from rxpath.link.generator import LoadGenerator, Sizes
@@ -25,7 +27,7 @@ from rxpath.tools.run import COMMANDS, LOOKING, Completed, SyntaxFault, parse, r
 from rxpath.tune.replay import Listener, ReaderProgram
 from rxpath.units import UnitError, human_time, parse_count, parse_rate, parse_size, parse_time
 from rxpath.wire.addr import ip4_str
-from rxpath.wire.build import udp_frame
+from rxpath.wire.build import arp_frame, icmp_echo_frame, tcp_frame, udp_frame
 
 SLICE_NS: Final = 1_000_000
 SETTLE_NS: Final = 5_000_000_000
@@ -36,6 +38,7 @@ Linux's commands: ethtool ip ifconfig sysctl ss nstat iptables cat echo tee ls d
 the wire (time stands still until run, step, load or replay):
   inject HEX                   a frame arrives now (Ethernet header on, no FCS)
   inject udp [dport=9] [sport=N] [src=IP] [dst=IP] [size=64] [count=1] [dev=eth0]
+  inject tcp | icmp | arp [the same]   a SYN, an echo request, a request for the machine's address
   load [rate=100k] [size=64] [count=1000] [flows=1] [burst=1] [port=9] [dev=eth0]
   replay FILE [dev=eth0]       a capture, to its end
   listen udp:PORT[,cpu=N,cost=5us,rcvbuf=4M]   a program that reads
@@ -46,6 +49,7 @@ time:
 looking inside:
   stop-at FUNCTION | off       run stops when the kernel calls FUNCTION (there: where, step, continue)
   trace on | off               print the functions that run while time passes
+  trace EVENT... | list        print the tracepoints EVENT (napi:napi_poll, skb:*) as they fire; off ends it
   drops                        where frames ended
   machine                      the machine file of this machine
 help, exit"""
@@ -68,6 +72,35 @@ OWN: Final = (
 )
 
 
+INJECTED: Final = ("udp", "tcp", "icmp", "arp")
+
+# what a command takes as NAME=VALUE, with what it is when nothing is said
+SETTINGS: Final[dict[str, dict[str, str]]] = {
+    "inject": {
+        "dport": "9",
+        "sport": "40000",
+        "src": "",
+        "dst": "",
+        "size": "64",
+        "count": "1",
+        "dev": "",
+    },
+    "load": {
+        "rate": "100k",
+        "size": "64",
+        "count": "1000",
+        "flows": "1",
+        "burst": "1",
+        "port": "9",
+        "dev": "",
+    },
+    "replay": {"dev": ""},
+}
+PEER_MAC: Final = b"\x02\0\0\0\0\x01"
+TCPHDR_SYN: Final = 2
+ARPOP_REQUEST: Final = 1
+
+
 class ConsoleError(ValueError):
     """One line: what a word of the console cannot be."""
 
@@ -75,9 +108,7 @@ class ConsoleError(ValueError):
 class Console:
     """Lines in, text out.  `ask(prompt)` gives the next line at a stop, None at the end of input."""
 
-    def __init__(
-        self, machine: Machine, write: Callable[[str], None], ask: Callable[[str], str | None]
-    ) -> None:
+    def __init__(self, machine: Machine, write: Callable[[str], None], ask: Callable[[str], str | None]) -> None:
         self.machine = machine
         self.write = write
         self.ask = ask
@@ -89,6 +120,7 @@ class Console:
         self.stopped = False  # inside a stop: nothing may move
         self.filter = TraceFilter()
         self.programs: list[ReaderProgram] = []
+        self.events: list[Tracepoint] = []
         self.own: dict[str, Callable[[list[str]], None]] = {
             "inject": self._inject,
             "load": self._load,
@@ -183,35 +215,14 @@ class Console:
 
     def _inject(self, words: list[str]) -> None:
         if not words:
-            raise ConsoleError("give a frame in hex, or udp")
-        if words[0] == "udp":
-            s = self._settings(
-                words[1:],
-                {
-                    "dport": "9",
-                    "sport": "40000",
-                    "src": "",
-                    "dst": "",
-                    "size": "64",
-                    "count": "1",
-                    "dev": "",
-                    "mac": "",
-                },
-            )
+            raise ConsoleError("give a frame in hex, or udp, tcp, icmp, arp")
+        if words[0] in INJECTED:
+            s = self._settings(words[1:], SETTINGS["inject"])
             port = self._port(s["dev"])
             ours, peer, mac = self._ends(port)
             dst = _ip(s["dst"]) if s["dst"] else ours
             src = _ip(s["src"]) if s["src"] else peer
-            size = _whole(s["size"], "size", 65507)
-            frame = udp_frame(
-                b"\x02\0\0\0\0\x01",
-                mac,
-                src,
-                dst,
-                _whole(s["sport"], "sport", 65535),
-                _whole(s["dport"], "dport", 65535),
-                bytes(size),
-            )
+            frame = _frame(words[0], s, mac, src, dst)
             count = parse_count(s["count"])
         else:
             port = self._port()
@@ -230,16 +241,7 @@ class Console:
         )
 
     def _load(self, words: list[str]) -> None:
-        known = {
-            "rate": "100k",
-            "size": "64",
-            "count": "1000",
-            "flows": "1",
-            "burst": "1",
-            "port": "9",
-            "dev": "",
-        }
-        s = self._settings(words, known)
+        s = self._settings(words, SETTINGS["load"])
         port = self._port(s["dev"])
         ours, peer, mac = self._ends(port)
         try:
@@ -262,7 +264,7 @@ class Console:
     def _replay(self, words: list[str]) -> None:
         if not words:
             raise ConsoleError("give a capture")
-        s = self._settings(words[1:], {"dev": ""})
+        s = self._settings(words[1:], SETTINGS["replay"])
         port = self._port(s["dev"])
         reader = CaptureReader(words[0])
         try:
@@ -273,9 +275,7 @@ class Console:
             if seen is not None and dev is not None:
                 have = [a.local for a in dev.ip_ptr.ifa_list] if dev.ip_ptr is not None else []
                 if seen.mac is not None and seen.mac != dev.dev_addr:
-                    self._say(
-                        f"the capture's host has another MAC: ip link set {dev.name} address {seen.mac.hex(':')}"
-                    )
+                    self._say(f"the capture's host has another MAC: ip link set {dev.name} address {seen.mac.hex(':')}")
                 if seen.ip not in have:
                     self._say(
                         f"the capture's host has another address: ip addr add {ip4_str(seen.ip)}/24 dev {dev.name}"
@@ -309,9 +309,7 @@ class Console:
             raise ConsoleError("give udp:PORT[,cpu=N,cost=5us,rcvbuf=4M]")
         c = parse_listen(words[0])
         if c.proto != "udp" or c.reuseport:
-            raise ConsoleError(
-                f"a reader of {c.proto}{' with reuseport' if c.reuseport else ''} is not modelled here"
-            )
+            raise ConsoleError(f"a reader of {c.proto}{' with reuseport' if c.reuseport else ''} is not modelled here")
         cpus = len(self.machine.kernel.cpus)
         self.programs.append(
             ReaderProgram(
@@ -390,18 +388,56 @@ class Console:
     def _stop_at(self, words: list[str]) -> None:
         if len(words) != 1:
             raise ConsoleError("give a kernel function's name, or off")
+        if words[0] != "off" and words[0] not in (names := self.functions()):
+            raise ConsoleError(f"no kernel function '{words[0]}' here{nearest(words[0], names)}")
         self.stop_at = "" if words[0] == "off" else words[0]
 
+    def functions(self) -> list[str]:
+        """The kernel functions at which run can stop, sorted; those of drivers that are loaded."""
+        found: dict[str, int] = {}
+        for module in list(sys.modules.values()):
+            if not getattr(module, "__name__", "").startswith(("rxpath.kernel.", "rxpath.net.", "rxpath.drivers.")):
+                continue
+            for value in list(vars(module).values()):
+                if isinstance(value, FunctionType) and (name := self.filter.name(value.__code__)):
+                    found[name] = 1
+        return sorted(found)
+
     def _trace(self, words: list[str]) -> None:
-        if words not in (["on"], ["off"]):
-            raise ConsoleError("on or off")
-        self.trace = words == ["on"]
+        by_name = self.machine.kernel.trace.by_name
+        if words == ["list"]:
+            for name, t in by_name.items():
+                self._say(f"{name} {' '.join(t.fields)}")
+            return
+        if words == ["on"]:
+            self.trace = True
+            return
+        if words == ["off"]:
+            self.trace = False
+            for t in self.events:
+                t.detach(self._fired)
+            self.events.clear()
+            return
+        if not words:
+            raise ConsoleError("on, off, list, or tracepoints like napi:napi_poll")
+        wanted: list[Tracepoint] = []
+        for w in words:
+            got = [t for name, t in by_name.items() if fnmatchcase(name, w)]
+            if not got:
+                raise ConsoleError(f"no tracepoint '{w}'{nearest(w, by_name)}; on and off are for functions")
+            wanted += got
+        for t in wanted:
+            if t not in self.events:
+                t.attach(self._fired)
+                self.events.append(t)
+
+    def _fired(self, t: Tracepoint, cpu: int, now: int, values: tuple[Any, ...]) -> None:
+        said = " ".join(f"{f}={_traced(v)}" for f, v in zip(t.fields, values, strict=False))
+        self._say(f"[{cpu:03d}] {now // 10**9}.{now % 10**9 // 1000:06d}: {t.name.partition(':')[2]}: {said}")
 
     def _drops(self, words: list[str]) -> None:
         led = self.machine.ledger
-        self._say(
-            f"{led.wire:,} on the wire, {led.delivered:,} delivered, {self.machine.in_flight():,} in flight"
-        )
+        self._say(f"{led.wire:,} on the wire, {led.delivered:,} delivered, {self.machine.in_flight():,} in flight")
         for (stage, reason), n in sorted(led.consumed.items()):
             if n:
                 self._say(f"  {n:,} consumed: {stage}: {reason}")
@@ -461,17 +497,11 @@ class Console:
         elif words[0] in ("stop-at", "trace", "time", "drops", "help", "exit", "quit"):
             done = self.execute(line)
             self.write(done.stderr)
-        elif (
-            words[0] in LOOKING or (words[0] == "sysctl" and "=" not in line) or words[0] in ("ethtool", "ip")
-        ):
-            if words[0] == "ethtool" and (
-                len(words) < 3 or words[1] not in ("-S", "-g", "-i", "-k", "-c", "-l")
-            ):
+        elif words[0] in LOOKING or (words[0] == "sysctl" and "=" not in line) or words[0] in ("ethtool", "ip"):
+            if words[0] == "ethtool" and (len(words) < 3 or words[1] not in ("-S", "-g", "-i", "-k", "-c", "-l")):
                 self._say("at a stop only ethtool -S -g -i -k -c -l are possible")
                 return
-            if words[0] == "ip" and any(
-                w in ("set", "add", "del", "replace", "flush", "change") for w in words
-            ):
+            if words[0] == "ip" and any(w in ("set", "add", "del", "replace", "flush", "change") for w in words):
                 self._say("at a stop nothing can be changed")
                 return
             try:
@@ -480,15 +510,11 @@ class Console:
                 self._say(str(e))
                 return
             done = (
-                run_command(self.machine, line, host=True)
-                if ">" not in line
-                else Completed(1, "", "not at a stop\n")
+                run_command(self.machine, line, host=True) if ">" not in line else Completed(1, "", "not at a stop\n")
             )
             self.write(done.stdout + done.stderr)
         else:
-            self._say(
-                "at a stop: where, step, continue, cat, ss, nstat, dmesg, ip (show), ethtool -S, time, drops"
-            )
+            self._say("at a stop: where, step, continue, cat, ss, nstat, dmesg, ip (show), ethtool -S, time, drops")
 
     def _cpu(self) -> int:
         cur = self.machine.kernel.engine.current
@@ -540,6 +566,32 @@ def _skb_of(frame: FrameType) -> str:
         return ""
     dev = getattr(skb, "dev", None)
     return f" (skb of {skb.tail - skb.data} bytes{', ' + dev.name if dev is not None else ''})"
+
+
+def _traced(value: Any) -> str:
+    """A value of a tracepoint: numbers and texts as they are, of an object what names it."""
+    if isinstance(value, int | str | None):
+        return str(value)
+    if hasattr(value, "tail"):
+        return f"{value.tail - value.data} bytes"
+    name = getattr(value, "name", None)
+    if isinstance(name, str):
+        return name
+    num = getattr(value, "num", None)
+    return f"port {num}" if isinstance(num, int) else type(value).__name__
+
+
+def _frame(kind: str, s: dict[str, str], mac: bytes, src: int, dst: int) -> bytes:
+    """The frame of an `inject`: `s` its settings."""
+    sport, dport = _whole(s["sport"], "sport", 65535), _whole(s["dport"], "dport", 65535)
+    size = _whole(s["size"], "size", 65507)
+    if kind == "arp":
+        return arp_frame(ARPOP_REQUEST, PEER_MAC, src, b"", dst)
+    if kind == "icmp":
+        return icmp_echo_frame(PEER_MAC, mac, src, dst, 1, 1, bytes(size))
+    if kind == "tcp":
+        return tcp_frame(PEER_MAC, mac, src, dst, sport, dport, 1, 0, TCPHDR_SYN)
+    return udp_frame(PEER_MAC, mac, src, dst, sport, dport, bytes(size))
 
 
 def _from_zero(source: Any) -> Iterator[tuple[int, bytes]]:
