@@ -202,6 +202,7 @@ class Machine:
             costs=costs,
             config=dict(c.config),
         )
+        self.engine = self.kernel.engine
         self.net = Net(self.kernel)
         self.ports: list[Port] = []
         self.keep_times = True  # when each frame was on the wire, for latencies
@@ -351,14 +352,14 @@ class Machine:
     def _on_socket(self, skb: SkBuff) -> None:
         tag = skb.tag
         if tag is not None:
-            t = self.wire_times[tag if isinstance(tag, int) else tag[0]]
-            self.socket_latency.append(self.kernel.engine.now - t)
+            t = self.wire_times[tag[0] if type(tag) is tuple else tag]  # type: ignore[index]
+            self.socket_latency.append(self.engine.now - t)
 
     def _on_delivered(self, skb: SkBuff) -> None:
         tag = skb.tag
         if tag is not None:
-            t = self.wire_times[tag if isinstance(tag, int) else tag[0]]
-            self.program_latency.append(self.kernel.engine.now - t)
+            t = self.wire_times[tag[0] if type(tag) is tuple else tag]  # type: ignore[index]
+            self.program_latency.append(self.engine.now - t)
 
     # --- running --------------------------------------------------------------------------------------------
     def _run_engine(self, until: int) -> None:

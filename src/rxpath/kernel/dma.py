@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rxpath.hw.bus import DmaFault
 from rxpath.hw.memory import DMA_BIDIRECTIONAL, DMA_FROM_DEVICE, DMA_TO_DEVICE, Buffer, Memory
 
 __all__ = [
@@ -37,7 +38,12 @@ def dma_map_page_attrs(mem: Memory, b: Buffer, offset: int, size: int, direction
 
 def dma_unmap_page_attrs(mem: Memory, addr: int, size: int, direction: int) -> bytes | None:
     """Take a streaming mapping back; returns what `Memory.unmap` does.  Raises DmaFault when it was not mapped so."""
-    return mem.unmap(addr, size)
+    m = mem.streaming.pop(addr, None)  # `Memory.unmap`
+    if m is None or m.size != size:
+        raise DmaFault(addr, size, "unmap of what is not mapped so")
+    frame = m.frame
+    m.frame = None
+    return frame
 
 
 def dma_sync_single_for_cpu(mem: Memory, addr: int, size: int, direction: int) -> None:

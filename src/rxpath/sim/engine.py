@@ -110,7 +110,14 @@ class Cpu:
                     if first > now:
                         left = t - first
                         eng.now = first
-                    eng.run_due()
+                    eng.in_event = True  # `Engine.run_due`
+                    while heap and heap[0][0] <= eng.now:
+                        ev = heappop(heap)[2]
+                        fn = ev.fn
+                        if fn is not None:
+                            ev.fn = None
+                            fn()
+                    eng.in_event = False
                     continue
                 if t <= eng.until:
                     eng.now = t

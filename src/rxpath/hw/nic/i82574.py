@@ -58,16 +58,26 @@ ETH_P_IP: Final = 0x0800
 UDP_GOOD: Final = DD_EOP | r.RXD_STAT_IPCS | r.RXD_STAT_UDPCS
 
 
-class RxQueue:
-    """A receive ring; head, tail and entries count 16-byte units."""
+# buffer addresses of so many descriptors in a row
+_PREFETCH: Final = tuple(struct.Struct("<" + "Q8x" * n) for n in range(17))
 
-    __slots__ = ("base", "entries", "head", "low", "tail", "view")
+
+class RxQueue:
+    """A receive ring; head, tail and entries count 16-byte units.
+
+    `ready`: buffer addresses of the next `fetched` descriptors, of which `used` were written to.
+    """
+
+    __slots__ = ("base", "entries", "fetched", "head", "low", "ready", "tail", "used", "view")
 
     def __init__(self) -> None:
         self.base: int = 0
         self.entries: int = 0
         self.head: int = 0
         self.tail: int = 0
+        self.ready: tuple[int, ...] = ()
+        self.fetched: int = 0
+        self.used: int = 0
         self.low: int = 0               # RDMT0 when no more than these are left
         self.view: memoryview | None = None
 
@@ -114,8 +124,8 @@ class I82574(NicModel):
         "autoneg_ns", "autoneg_timer", "bsize", "ctrl", "ctrl_ext", "eiac", "fifo", "fifo_bytes",
         "fifo_size", "iam", "icr", "ims", "interval", "io_addr", "irq_next", "irq_timer", "ivar", "l4_on",
         "link_lu", "loop", "max_size", "mrqc", "mta", "mta_any", "nvm", "pause_sink", "paused", "pba",
-        "phy", "pkt", "ps_sizes", "quick", "quick_cause", "quick_mrq", "quick_sizes", "radv_ns", "rar",
-        "rctl", "rdtr_ns", "regs", "rfctl", "rsrpd", "rss",
+        "phy", "pkt", "ps_sizes", "quick", "quick_cause", "quick_max", "quick_min", "quick_mrq", "quick_sizes",
+        "quick_words", "radv_ns", "rar", "rctl", "rdtr_ns", "regs", "rfctl", "rsrpd", "rss",
         "rss_multi", "rx", "rx_abs_due", "rx_causes", "rx_due", "rx_mode", "rx_on", "rx_timer",
         "rx_timer_at", "rxcsum", "sent_xoff", "signalled", "stats", "strip_crc",
         "systim_base", "systim_t0", "tctl", "toeplitz", "tx", "tx_abs_due", "tx_causes", "tx_due",
@@ -191,9 +201,12 @@ class I82574(NicModel):
         self.rdtr_ns: int = 0
         self.radv_ns: int = 0
         self.quick: bool = False
+        self.quick_min: int = 0
+        self.quick_max: int = 0
         self.quick_mrq: int = 0
         self.quick_cause: int = 0
         self.quick_sizes: dict[int, int] = {}
+        self.quick_words: dict[int, int] = {}           # hashes by source and destination address
         self.rar: dict[bytes, int] = {}
         self.mta: list[int] = [0] * r.MTA_ENTRIES
         self.mta_any: bool = False
@@ -254,6 +267,7 @@ class I82574(NicModel):
         self.quick_sizes = {}
         for q in self.rx:
             q.base = q.entries = q.head = q.tail = 0
+            q.fetched = q.used = 0
             q.view = None
         for t in self.tx:
             t.base = t.entries = t.head = t.tail = 0
@@ -348,6 +362,8 @@ class I82574(NicModel):
         csum = r.RXCSUM_PCSD | r.RXCSUM_IPOFL | r.RXCSUM_TUOFL
         self.quick = (self.rx_on and self._master() and self.rx_mode == self.MODE_EXT and self.strip_crc
                       and self.rxcsum & csum == csum and not self.rss_multi and self.vet != ETH_P_IP)
+        self.quick_min = max(60, self.rsrpd - 3)        # shorter ones are runts, or small enough for SRPD
+        self.quick_max = min(self.bsize, self.max_size - 4)
         self.quick_mrq = r.RSS_TYPE_IPV4 if self.rss & r.MRQC_RSS_FIELD_IPV4 else 0
         self.quick_cause = r.ICR_RXQ0 if self.config.msix_on else r.ICR_RXT0
         for q in self.rx:
@@ -630,6 +646,7 @@ class I82574(NicModel):
                 self._decode_rx()
             elif off == r.RSRPD:
                 self.rsrpd = kept
+                self._decode_rx()
             elif off == r.VET:
                 self.vet = kept
                 self._decode_rx()
@@ -641,6 +658,7 @@ class I82574(NicModel):
             elif r.VFTA <= off < r.VFTA + 4 * r.VFTA_ENTRIES:
                 self.vfta[(off - r.VFTA) >> 2] = kept
             elif r.RSSRK <= off < r.RSSRK + 4 * r.RSSRK_ENTRIES:
+                self.quick_words.clear()
                 self.toeplitz.set_key(b"".join(
                     self.regs.get(r.RSSRK + 4 * i, 0).to_bytes(4, "little") for i in range(r.RSSRK_ENTRIES)))
 
@@ -839,34 +857,42 @@ class I82574(NicModel):
         False: another kind of frame, or more to do than to write and announce it; nothing was done.
         """
         n = len(frame)
+        if not self.quick_min <= n <= self.quick_max or frame[:6] not in self.rar:
+            return False
         q = self.rx[0]
+        if q.used >= q.fetched and not self._prefetch(q):
+            return False
         view = q.view
         if view is None:
-            view = self._ring_view(q)
-        head = q.head
-        left = q.tail - head
-        if left < 0:
-            left += q.entries
-        if (view is None or not left or left - 1 == q.low or n > self.bsize or n < 60 or n + 4 > self.max_size
-                or n + 4 <= self.rsrpd or frame[:6] not in self.rar):
             return False
         kind, ihl, total, frag, proto, ulen, check = _UDP4.unpack_from(frame, 12)
         if (kind != ETH_P_IP or ihl != 0x45 or proto != 17 or frag & 0x3FFF or not check or ulen < 8
-                or ulen + 20 > total or total + 14 > n or int.from_bytes(frame[14:34], "big") % 0xFFFF):
+                or ulen + 20 > total or total + 14 > n):
             return False
-        # the addresses stand before the UDP header: pseudo header and datagram are one piece
-        seg = int.from_bytes(frame[26:34 + ulen], "big")
+        # one number for both checksums: a header that sums to nothing adds nothing to the datagram's sum
+        packet = int.from_bytes(frame[14:34 + ulen], "big")
+        header = packet >> (ulen << 3)
+        addresses = header & 0xFFFFFFFFFFFFFFFF
         if ulen & 1:
-            seg <<= 8
+            packet <<= 8
         if ulen > 512:
-            seg = fold_long(seg)
-        if (seg + 17 + ulen) % 0xFFFF:
+            packet = fold_long(packet)
+        if header % 0xFFFF or (packet + addresses + 17 + ulen) % 0xFFFF:
             return False
-        word = self.toeplitz.hash(frame[26:34]) if self.quick_mrq else 0
+        word: int | None = 0
+        if self.quick_mrq:
+            word = self.quick_words.get(addresses)
+            if word is None:
+                if len(self.quick_words) >= Toeplitz.CACHE_SIZE:
+                    self.quick_words.clear()
+                word = self.quick_words[addresses] = self.toeplitz.hash(frame[26:34])
+        used = q.used
+        q.used = used + 1
         try:
-            self.bus.dma_write(_ADDR.unpack_from(view, head << 4)[0], frame, tag)
+            self.bus.dma_write(q.ready[used], frame, tag)
         except DmaFault:
             self._fault(tag)
+        head = q.head
         _WB_EXT.pack_into(view, head << 4, self.quick_mrq, word, UDP_GOOD, n, 0)
         head += 1
         q.head = head if head < q.entries else 0
@@ -875,6 +901,24 @@ class I82574(NicModel):
         self.rx_causes |= self.quick_cause
         self._rx_announce()
         return True
+
+    def _prefetch(self, q: RxQueue) -> bool:
+        """Read the addresses of the next descriptors, as the chip does, and not of the one that makes RDMT0 due.
+        False: none.
+        """
+        view = q.view
+        if view is None:
+            view = self._ring_view(q)
+            if view is None:
+                return False
+        left = (q.tail - q.head) % q.entries
+        if left > q.low:
+            left -= q.low + 1
+        n = min(left, q.entries - q.head, 16)
+        q.ready = _PREFETCH[n].unpack_from(view, q.head << 4)
+        q.fetched = n
+        q.used = 0
+        return n > 0
 
     def _accept(self, frame: bytes, tag: Tag | None, fcs_ok: bool) -> bool:
         stats = self.stats
@@ -1006,6 +1050,7 @@ class I82574(NicModel):
     def _write_rx_ring(self, off: int, value: int) -> None:
         q = self.rx[off >> 8 & 1]
         reg = off & 0xFF
+        q.fetched = q.used = 0
         if reg == 0x18:
             q.tail = value
             q.view = None                               # look at the ring's mapping afresh
@@ -1121,6 +1166,7 @@ class I82574(NicModel):
                     mrq |= 1 << 8
         if q.head == q.tail:
             return False
+        q.fetched = q.used = 0
         csum = 0
         if not rxcsum & r.RXCSUM_PCSD:
             csum = self._packet_checksum(data)

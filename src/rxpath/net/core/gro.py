@@ -37,16 +37,9 @@ class GroCb:
         "csum_cnt",
         "free",
         "is_atomic",
-        "last_len",
         "mss",
         "is_flist",
-        "encap_mark",
-        "network_offset",
-        "transport_offset",
-        "is_fou",
         "ip_fixedid",
-        "proto",
-        "users",
         "last",
     )
 
@@ -61,16 +54,9 @@ class GroCb:
         self.csum_cnt = 0
         self.free = 0
         self.is_atomic = True
-        self.last_len = 0
         self.mss = 0
         self.is_flist = False
-        self.encap_mark = False
-        self.network_offset = 0
-        self.transport_offset = 0
-        self.is_fou = False
         self.ip_fixedid = False
-        self.proto = 0
-        self.users = 0
         self.last: SkBuff | None = None
 
 
@@ -123,8 +109,6 @@ def dev_gro_receive(napi: NapiStruct, skb: SkBuff) -> int:
         gro_list_prepare(held, skb, list8)
     skb.network_header = skb.data
     pp = po.gro_receive(napi, held, skb)
-    if cb.encap_mark:  # taken by an offload
-        return GRO_CONSUMED
     same_flow = cb.same_flow
     ret = GRO_MERGED_FREE if cb.free else GRO_MERGED
     if pp is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from rxpath.kernel.cpu import Cpu
 from rxpath.net.core.netdevice import (
     ETH_P_802_2,
     ETH_P_802_3,
@@ -182,13 +183,12 @@ def __netif_receive_skb_core(net: Net, skb: SkBuff, out: list[tuple[SkBuff, Pack
         skb.tstamp = k.ktime_get_real()
     if trace.netif_receive_skb.on:
         trace.netif_receive_skb.fire(skb, skb.dev)
-    cpu = k.cur()
+    cpu: Cpu = k.engine.current
     sd = net.softnet[cpu.id]
     cost = k.costs.core
     if cost:
         cpu.charge(cost)
     skb.network_header = skb.data
-    skb.mac_len = skb.data - skb.mac_header
     dev = skb.dev
     assert dev is not None
     orig_dev = dev
@@ -319,7 +319,6 @@ def skb_vlan_untag(skb: SkBuff) -> bool:
     else:
         skb.protocol = ETH_P_802_2
     skb.network_header = skb.data
-    skb.mac_len = skb.data - skb.mac_header
     return True
 
 

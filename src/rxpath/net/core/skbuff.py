@@ -11,7 +11,8 @@ further skbs; `len` counts it, `data_len` is its part.  Who changes bytes makes 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rxpath.hw.bus import Tag
 from rxpath.kernel.mm import (
@@ -50,6 +51,11 @@ SKB_GSO_FRAGLIST: Final = 1 << 18
 
 MAX_SKB_FRAGS: Final = 17
 
+# version and header length, TOS, total length, id, fragment, TTL, protocol, checksum, source, destination
+IpHdr: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int]
+IP_HDR: Final = Struct(">BBHHHBBHII")
+NO_IP_HDR: Final[IpHdr] = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
 
 class SkBuff:
     """`struct sk_buff`.  Offsets count from the start of `head`; times are engine nanoseconds."""
@@ -84,7 +90,9 @@ class SkBuff:
         "mac_header",
         "network_header",
         "transport_header",
-        "mac_len",
+        "iph",
+        "iph_head",
+        "iph_off",
         "dst",
         "sk",
         "mark",
@@ -100,17 +108,12 @@ class SkBuff:
         "tag",
         "fate",
         "arrived_ns",
-        "pfmemalloc",
-        "alloc_cpu",
-        "encapsulation",
         "dropcount",
         "nohdr",
-        "nfct",
         "gro",
         "cb",
         "own",
         "destructor_w",
-        "ooo_okay",
         "head_size",
         "nr_frags",
         "head_frag",
@@ -149,7 +152,10 @@ class SkBuff:
         self.mac_header = 0
         self.network_header = 0
         self.transport_header = -1
-        self.mac_len = 0
+        # what `ip_hdr` parsed: fields of the IPv4 header at `iph_off` of `iph_head`; void once `head` is another
+        self.iph: IpHdr = NO_IP_HDR
+        self.iph_head: bytes | None = None
+        self.iph_off = 0
         self.dst: Dst | None = None
         self.sk: Sock | None = None
         self.mark = 0
@@ -165,17 +171,12 @@ class SkBuff:
         self.tag: Tag | None = None
         self.fate: Fate | None = None
         self.arrived_ns = 0
-        self.pfmemalloc = False
-        self.alloc_cpu = 0
-        self.encapsulation = False
         self.dropcount = 0
         self.nohdr = False
-        self.nfct: object = None
         self.gro: Any = None  # NAPI_GRO_CB while in GRO
         self.cb: Any = None  # the owning layer's control block
         self.own = False  # made by this machine (the other ledger)
         self.destructor_w: Sock | None = None  # sock_wfree: who is charged for it on the way out
-        self.ooo_okay = False
         self.head_size = truesize - SKB_OVERHEAD
         self.nr_frags = 0
         self.head_frag = False  # the head is a page fragment: GRO may take it over
@@ -258,6 +259,17 @@ class SkBuff:
         self.len = n
 
 
+def ip_hdr(skb: SkBuff) -> IpHdr:
+    """The IPv4 header at `network_header` (inline in Linux), parsed once as long as the bytes are the same."""
+    head = skb.head
+    nh = skb.network_header
+    if skb.iph_head is not head or skb.iph_off != nh:
+        skb.iph = IP_HDR.unpack_from(head, nh)
+        skb.iph_head = head
+        skb.iph_off = nh
+    return skb.iph
+
+
 def skb_put(skb: SkBuff, data: bytes) -> None:
     """Append `data` behind the tail (Linux hands out the room; here the bytes come along)."""
     skb.head = data if skb.tail == 0 else skb.head[: skb.tail] + data
@@ -295,7 +307,6 @@ def skb_clone(skb: SkBuff) -> SkBuff:
     c.mac_header = skb.mac_header
     c.network_header = skb.network_header
     c.transport_header = skb.transport_header
-    c.mac_len = skb.mac_len
     c.dst = skb.dst
     c.mark = skb.mark
     c.priority = skb.priority
@@ -305,8 +316,6 @@ def skb_clone(skb: SkBuff) -> SkBuff:
     c.gso_segs = skb.gso_segs
     c.gso_type = skb.gso_type
     c.arrived_ns = skb.arrived_ns
-    c.pfmemalloc = skb.pfmemalloc
-    c.encapsulation = skb.encapsulation
     c.head_size = skb.head_size
     c.nr_frags = skb.nr_frags
     c.head_frag = skb.head_frag
@@ -315,7 +324,6 @@ def skb_clone(skb: SkBuff) -> SkBuff:
         ref[0] += 1
         c.listed = ref
     c.cb = skb.cb
-    c.nfct = skb.nfct
     c.own = skb.own
     c.cloned = True
     skb.cloned = True
@@ -432,7 +440,11 @@ def consume_skb(skb: SkBuff, site: Site | None) -> None:
     if tp.on:
         tp.fire(skb, "consume_skb")
     if skb.tokens:
-        skb_end(skb, DELIVERED if site is None else CONSUMED, site)
+        if site is None and skb.fate is None:  # `skb_end` of what a program read
+            skb.net.kernel.ledger.delivered += skb.tokens
+            skb.tokens = 0
+        else:
+            skb_end(skb, DELIVERED if site is None else CONSUMED, site)
     skb_release_head_state(skb)
     skb_release_data(skb)
     kfree_skbmem(skb)

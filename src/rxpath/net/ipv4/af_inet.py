@@ -308,7 +308,7 @@ def sys_disconnect(sk: InetSock) -> None:
 
 
 def __sys_recvfrom(sk: InetSock, size: int, flags: int) -> Msg:
-    out = enter(sk.net)
+    out = sk.net.kernel.engine.current is None and enter(sk.net)
     try:
         return sock_recvmsg(sk, size, flags)
     finally:

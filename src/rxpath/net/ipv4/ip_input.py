@@ -12,12 +12,14 @@ from rxpath.kernel.errno import EXDEV
 from rxpath.net.core.netdevice import ETH_P_IP, NetDevice, PacketType
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
+    IP_HDR,
     PACKET_BROADCAST,
     PACKET_HOST,
     PACKET_MULTICAST,
     PACKET_OTHERHOST,
     SkBuff,
     consume_skb,
+    ip_hdr,
     kfree_skb_reason,
     skb_clone,
 )
@@ -75,7 +77,6 @@ SITE_NOPROTO: Final = Site("ip", "no such protocol", "Ip InUnknownProtos", "IP_N
 SITE_RAW_TOOK: Final = Site("ip", "a raw socket took it")
 SITE_NO_PROTO_RAW: Final = Site("ip", "raw socket only", "none")
 
-_HDR: Final = Struct(">BBHHHBBHII")
 _ADDRS: Final = Struct(">II")
 _TOTLEN: Final = Struct(">H")
 
@@ -101,26 +102,33 @@ def ip_rcv_core(ipv4: Ipv4, skb: SkBuff) -> bool:
         return False
     head = skb.head
     nh = skb.data
-    if skb.tail - nh < 20:
-        skb.linearize()
-        head = skb.head
-    b0 = head[nh]
-    if b0 != 0x45 and (b0 >> 4 != 4 or b0 & 15 < 5):
-        ip[IPSTATS_MIB_INHDRERRORS] += 1
-        kfree_skb_reason(skb, SITE_INHDR)
-        return False
-    ipext[IPSTATS_MIB_NOECTPKTS + (head[nh + 1] & 3)] += skb.gso_segs or 1
-    hl = (b0 & 15) << 2
-    if hl > length:
-        ip[IPSTATS_MIB_INHDRERRORS] += 1
-        kfree_skb_reason(skb, SITE_INHDR)
-        return False
-    if int.from_bytes(head[nh : nh + hl], "big") % 0xFFFF:
-        ipext[IPSTATS_MIB_CSUMERRORS] += 1
-        ip[IPSTATS_MIB_INHDRERRORS] += 1
-        kfree_skb_reason(skb, SITE_CSUM)
-        return False
-    tot = head[nh + 2] << 8 | head[nh + 3]
+    if skb.iph_head is head and skb.iph_off == nh:  # GRO saw these very bytes: 20 of them, and their sum is right
+        hl = 20
+        ipext[IPSTATS_MIB_NOECTPKTS + (skb.iph[1] & 3)] += skb.gso_segs or 1
+    else:
+        if skb.tail - nh < 20:
+            skb.linearize()
+            head = skb.head
+        b0 = head[nh]
+        if b0 != 0x45 and (b0 >> 4 != 4 or b0 & 15 < 5):
+            ip[IPSTATS_MIB_INHDRERRORS] += 1
+            kfree_skb_reason(skb, SITE_INHDR)
+            return False
+        ipext[IPSTATS_MIB_NOECTPKTS + (head[nh + 1] & 3)] += skb.gso_segs or 1
+        hl = (b0 & 15) << 2
+        if hl > length:
+            ip[IPSTATS_MIB_INHDRERRORS] += 1
+            kfree_skb_reason(skb, SITE_INHDR)
+            return False
+        if int.from_bytes(head[nh : nh + hl], "big") % 0xFFFF:
+            ipext[IPSTATS_MIB_CSUMERRORS] += 1
+            ip[IPSTATS_MIB_INHDRERRORS] += 1
+            kfree_skb_reason(skb, SITE_CSUM)
+            return False
+        skb.iph = IP_HDR.unpack_from(head, nh)
+        skb.iph_head = head
+        skb.iph_off = nh
+    tot = skb.iph[2]
     if length != tot:
         if length < tot:
             ipext[IPSTATS_MIB_INTRUNCATEDPKTS] += 1
@@ -217,20 +225,16 @@ def ip_sublist_rcv_finish(skbs: list[SkBuff]) -> None:
 
 def ip_rcv_finish_core(ipv4: Ipv4, skb: SkBuff, dev: NetDevice, hint: SkBuff | None) -> bool:
     """Early demux, route, options, counting of group and broadcast packets; False: freed."""
-    head = skb.head
-    nh = skb.network_header
-    saddr, daddr = _ADDRS.unpack_from(head, nh + 12)
+    vhl, tos, _, _, frag, _, proto, _, saddr, daddr = skb.iph if skb.iph_head is skb.head else ip_hdr(skb)
     err = 0
     if hint is not None and skb.dst is None:
-        hh = hint.head
-        hn = hint.network_header
-        if head[nh + 16 : nh + 20] == hh[hn + 16 : hn + 20] and head[nh + 1] == hh[hn + 1]:
-            err = ip_route_use_hint(ipv4, skb, daddr, saddr, head[nh + 1] & IPTOS_RT_MASK, dev, hint)
+        before = ip_hdr(hint)
+        if daddr == before[9] and tos == before[1]:
+            err = ip_route_use_hint(ipv4, skb, daddr, saddr, tos & IPTOS_RT_MASK, dev, hint)
             if err:
                 _route_drop(ipv4, skb, err)
                 return False
-    if skb.dst is None and ipv4.ip_early_demux and not (head[nh + 6] & 0x3F or head[nh + 7]):
-        proto = head[nh + 9]
+    if skb.dst is None and ipv4.ip_early_demux and not frag & 0x3FFF:
         if proto == 17:
             if ipv4.udp_early_demux:
                 err = udp_v4_early_demux(ipv4, skb)
@@ -240,11 +244,11 @@ def ip_rcv_finish_core(ipv4: Ipv4, skb: SkBuff, dev: NetDevice, hint: SkBuff | N
         elif proto == 6 and ipv4.tcp_early_demux:
             tcp_v4_early_demux(ipv4, skb)
     if skb.dst is None:
-        err = ip_route_input_noref(ipv4, skb, daddr, saddr, head[nh + 1] & IPTOS_RT_MASK, dev)
+        err = ip_route_input_noref(ipv4, skb, daddr, saddr, tos & IPTOS_RT_MASK, dev)
         if err:
             _route_drop(ipv4, skb, err)
             return False
-    if head[nh] != 0x45 and head[nh] & 15 > 5 and not ip_rcv_options(ipv4, skb, dev):
+    if vhl != 0x45 and vhl & 15 > 5 and not ip_rcv_options(ipv4, skb, dev):
         return False
     rt = skb.dst
     assert rt is not None
@@ -299,8 +303,8 @@ def ip_rcv_options(ipv4: Ipv4, skb: SkBuff, dev: NetDevice) -> bool:
 def ip_local_deliver(skb: SkBuff) -> int:
     """Reassemble, LOCAL_IN, deliver."""
     ipv4: Ipv4 = skb.net.ipv4
-    nh = skb.network_header
-    if skb.head[nh + 6] & 0x3F or skb.head[nh + 7]:
+    iph = skb.iph if skb.iph_head is skb.head else ip_hdr(skb)
+    if iph[4] & 0x3FFF:
         whole = ip_defrag(ipv4, skb, IP_DEFRAG_LOCAL_DELIVER)
         if whole is None:
             return 0
@@ -312,11 +316,11 @@ def ip_local_deliver(skb: SkBuff) -> int:
 
 
 def ip_local_deliver_finish(ipv4: Ipv4, skb: SkBuff) -> int:
-    nh = skb.network_header
-    hl = skb.transport_header - nh
+    hl = skb.transport_header - skb.network_header
     skb.data += hl
     skb.len -= hl
-    ip_protocol_deliver_rcu(ipv4, skb, skb.head[nh + 9])
+    iph = skb.iph if skb.iph_head is skb.head else ip_hdr(skb)
+    ip_protocol_deliver_rcu(ipv4, skb, iph[6])
     return 0
 
 

@@ -183,6 +183,7 @@ class Ipv4:
         "nexthop_compat_mode",
         "fib_sync_mem",
         "zeronet_max",
+        "addr_text",
     )
 
     def __init__(self, net: Net) -> None:
@@ -191,6 +192,7 @@ class Ipv4:
         self.net = net
         self.kernel = k
         self.variant: Ipv4Variant = VARIANTS[r.name]
+        self.addr_text: dict[int, str] = {}  # of senders, as programs see them; some thousands at most
         self.ip = [0] * len(mib.IP_NAMES)
         self.ipext = [0] * len(mib.IPEXT_NAMES)
         self.icmp = [0] * len(mib.ICMP_NAMES)

@@ -29,12 +29,15 @@ from rxpath.net.core.skbuff import (
     CHECKSUM_NONE,
     CHECKSUM_PARTIAL,
     CHECKSUM_UNNECESSARY,
+    IP_HDR,
     MAX_SKB_FRAGS,
     SKB_GSO_FRAGLIST,
     SKB_GSO_TCP_FIXEDID,
     SKB_GSO_TCPV4,
     SKB_GSO_UDP_L4,
+    IpHdr,
     SkBuff,
+    ip_hdr,
     skb_move_tokens,
 )
 
@@ -53,7 +56,6 @@ TCP_URG: Final = 0x20
 TCP_CWR: Final = 0x80
 
 UDP_GRO_CNT_MAX: Final = 64
-_IP = struct.Struct(">BBHHHBBHII")
 _TCP = struct.Struct(">HHIIBBHHH")
 
 
@@ -126,23 +128,31 @@ def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: 
     cb: GroCb = skb.gro
     head = skb.head
     o = skb.data
-    ops: NetOffload | None = None
-    if skb.tail - o >= 20 and head[o] == 0x45:
-        ops = off.inet_offloads.get(head[o + 9])
-    # no handler, a fragment, or a bad header checksum: not for us
-    if ops is None or head[o + 6] & 0x3F or head[o + 7] or int.from_bytes(head[o : o + 20], "big") % 0xFFFF:
+    if skb.tail - o < 20:
         cb.flush = 1
         return None
-    _, tos, tot_len, ident, frag, ttl, _, _, saddr, daddr = _IP.unpack_from(head, o)
+    iph: IpHdr = IP_HDR.unpack_from(head, o)
+    vhl, tos, tot_len, ident, frag, ttl, proto, check, saddr, daddr = iph
+    ops = off.inet_offloads.get(proto) if vhl == 0x45 else None
+    # no handler, a fragment, or a bad header checksum: not for us
+    if (
+        ops is None
+        or frag & 0x3FFF
+        or ((vhl + ttl << 8) + tos + tot_len + ident + frag + proto + check + saddr + daddr) % 0xFFFF
+    ):
+        cb.flush = 1
+        return None
+    skb.iph = iph
+    skb.iph_head = head
+    skb.iph_off = o
     flush = 1 if tot_len != skb.len else 0
     df = frag & IP_DF
     if held:
-        proto = head[o + 9]
         for p in held:
             pcb: GroCb = p.gro
             if not pcb.same_flow:
                 continue
-            _, tos2, _, id2, frag2, ttl2, proto2, _, saddr2, daddr2 = _IP.unpack_from(p.head, p.network_header)
+            _, tos2, _, id2, frag2, ttl2, proto2, _, saddr2, daddr2 = ip_hdr(p)
             if proto != proto2 or saddr != saddr2 or daddr != daddr2:
                 pcb.same_flow = False
                 continue
@@ -429,9 +439,12 @@ def udp4_gro_receive(off: UdpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff
     if cb.flush:
         return None
     # a zero checksum means that the sender computed none: fine, and nothing to convert
-    if (head[t + 6] or head[t + 7]) and not _checksum_valid(skb, cb, IPPROTO_UDP):
-        cb.flush = 1
-        return None
+    if head[t + 6] or head[t + 7]:
+        if cb.csum_cnt and skb.ip_summed == CHECKSUM_UNNECESSARY:  # `_checksum_valid` of what the device summed
+            cb.csum_cnt -= 1
+        elif not _checksum_valid(skb, cb, IPPROTO_UDP):
+            cb.flush = 1
+            return None
     sk: Sock | None = None
     look = off.ip.udp_lookup
     if look.needed:

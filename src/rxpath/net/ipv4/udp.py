@@ -10,6 +10,7 @@ from collections import deque
 from struct import Struct
 from typing import Final
 
+from rxpath.kernel.cpu import Cpu
 from rxpath.kernel.errno import (
     EACCES,
     EAFNOSUPPORT,
@@ -38,6 +39,7 @@ from rxpath.net.core.skbuff import (
     SKB_GSO_UDP_L4,
     SkBuff,
     consume_skb,
+    ip_hdr,
     kfree_skb_reason,
     skb_clone,
     skb_condense,
@@ -141,6 +143,7 @@ UDP_GRO: Final = 104
 
 CHECKSUM_BREAK: Final = 76
 UDP_MAX_SEGMENTS: Final = 64
+MAX_ADDR_TEXT: Final = 4096
 
 SITE_HDR: Final = Site("udp", "no room for a UDP header", "Udp InErrors", "NOT_SPECIFIED")
 SITE_SHORT: Final = Site("udp", "bad UDP length", "Udp InErrors", "PKT_TOO_SMALL")
@@ -606,17 +609,15 @@ def udp_v4_early_demux(ipv4: Ipv4, skb: SkBuff) -> int:
     sk: UdpSock | None = None
     mc = False
     if pkt_type == PACKET_HOST:
-        nh = skb.network_header
-        slot = ipv4.udp_table.by_addr.get(
-            int.from_bytes(head[nh + 16 : nh + 20], "big") << 16 | head[th + 2] << 8 | head[th + 3]
-        )
+        iph = skb.iph if skb.iph_head is head else ip_hdr(skb)
+        slot = ipv4.udp_table.by_addr.get(iph[9] << 16 | head[th + 2] << 8 | head[th + 3])
         if slot is None:
             return 0
         sk = slot[0]  # only the first one is looked at
         if (
             sk.state != TCP_ESTABLISHED
             or sk.dport != head[th] << 8 | head[th + 1]
-            or sk.daddr != int.from_bytes(head[nh + 12 : nh + 16], "big")
+            or sk.daddr != iph[8]
             or (sk.bound_dev_if and sk.bound_dev_if != dev.ifindex)
         ):
             return 0
@@ -708,7 +709,9 @@ def __udp4_lib_rcv(skb: SkBuff) -> int:
         if skb.ip_summed == CHECKSUM_COMPLETE:
             skb.csum = csum_sub(skb.csum, csum_partial(skb.tobytes()[ulen:]))
         skb.trim(ulen)
-    saddr, daddr = _ADDRS.unpack_from(head, skb.network_header + 12)
+    iph = skb.iph if skb.iph_head is head else ip_hdr(skb)
+    saddr = iph[8]
+    daddr = iph[9]
     # the state of the checksum (udp4_csum_init)
     if check == 0:
         skb.ip_summed = CHECKSUM_UNNECESSARY
@@ -958,7 +961,11 @@ def __udp_enqueue_schedule_skb(sk: UdpSock, skb: SkBuff) -> int:
     k = sk.net.kernel
     c = k.costs
     if c.enabled:
-        k.cur().accrued_or_charge(c.ip_udp + c.enqueue)
+        cpu: Cpu = k.engine.current
+        if cpu.hardirq_count:
+            cpu.accrued_or_charge(c.ip_udp + c.enqueue)
+        else:
+            cpu.charge(c.ip_udp + c.enqueue)
     sk.rmem_alloc += size
     fwd = sk.forward_alloc
     if size >= fwd:
@@ -1029,9 +1036,9 @@ def __skb_recv_udp(sk: UdpSock, flags: int, off: int) -> tuple[SkBuff | None, in
     """The next datagram, waiting for it if allowed; None: shut down.  Raises OSError (EAGAIN, the pending error,
     EINTR).
     """
-    deadline = sock_deadline(sk, flags, sk.rcvtimeo)
     if sk.enq == 0:
-        return _recv_3_13(sk, flags, off, deadline)
+        return _recv_3_13(sk, flags, off, sock_deadline(sk, flags, sk.rcvtimeo))
+    deadline = -2  # reckoned when there is nothing to read
     while True:
         if sk.err:
             raise linux_error(sock_error(sk))
@@ -1044,6 +1051,8 @@ def __skb_recv_udp(sk: UdpSock, flags: int, off: int) -> tuple[SkBuff | None, in
             if not flags & MSG_PEEK:
                 udp_skb_destructor(sk, skb)
             return skb, o
+        if deadline == -2:
+            deadline = sock_deadline(sk, flags, sk.rcvtimeo)
         if deadline == 0:
             raise linux_error(EAGAIN)
         if not __skb_wait_for_more_packets(sk, deadline):
@@ -1117,8 +1126,14 @@ def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:
         sock_recv_cmsgs(msg, sk, skb)
     head = skb.head
     th = skb.transport_header
-    nh = skb.network_header
-    msg.name = (ip4_str(int.from_bytes(head[nh + 12 : nh + 16], "big")), head[th] << 8 | head[th + 1])
+    saddr = (skb.iph if skb.iph_head is head else ip_hdr(skb))[8]
+    texts = sk.ipv4.addr_text
+    text = texts.get(saddr)
+    if text is None:
+        if len(texts) >= MAX_ADDR_TEXT:
+            texts.clear()
+        text = texts[saddr] = ip4_str(saddr)
+    msg.name = (text, head[th] << 8 | head[th + 1])
     if sk.gro_enabled and skb.gso_size:
         msg.control.append((SOL_UDP, UDP_GRO, skb.gso_size.to_bytes(4, "little")))
     if sk.cmsg_flags:
