@@ -33,6 +33,7 @@ class Loopback(NetDevice):
         self.is_loopback = True
         self.noarp = True
         self.broadcast = b"\0" * 6
+        self.takes_gso = True
         self.features = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_GRO | NETIF_F_GSO
         self.packets = 0
         self.bytes_ = 0

@@ -220,6 +220,10 @@ class PacketOffload:
     def gro_complete(self, skb: SkBuff, nhoff: int) -> None:
         raise NotImplementedError
 
+    def gso_segment(self, skb: SkBuff) -> list[SkBuff]:
+        """The frames that a packet of several segments is cut into; the packet itself is not freed."""
+        raise NotImplementedError
+
 
 class NapiStruct:
     """`struct napi_struct`: subclass in a driver and implement `poll(budget) -> work`."""
@@ -377,6 +381,7 @@ class NetDevice:
         "registered",
         "ip_ptr",
         "gro_max_size",
+        "takes_gso",
         "needs_free",
         "is_loopback",
         "noarp",
@@ -441,6 +446,7 @@ class NetDevice:
         self.registered = False
         self.ip_ptr: Any = None  # struct in_device
         self.gro_max_size = 65536
+        self.takes_gso = False  # the driver cuts TCP super-packets itself (TSO)
         self.needs_free = False
         self.is_loopback = False
         self.noarp = False

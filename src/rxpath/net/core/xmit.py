@@ -14,6 +14,7 @@ from rxpath.kernel.softirq import NET_TX_SOFTIRQ, SoftirqAction, raise_softirq_i
 from rxpath.net.core.netdevice import Net, NetDevice, NetdevQueue, SoftnetData
 from rxpath.net.core.skbuff import (
     PACKET_OUTGOING,
+    SKB_GSO_TCPV4,
     SkBuff,
     kfree_skb_reason,
     kfree_skbmem,
@@ -68,7 +69,11 @@ def __dev_queue_xmit(skb: SkBuff) -> int:
             rc = -100
         else:
             sd.xmit_recursion += 1
-            dev_hard_start_xmit(dev, skb, txq)
+            if skb.gso_type & SKB_GSO_TCPV4 and not dev.takes_gso:
+                for s in skb_gso_segment(skb, dev):
+                    dev_hard_start_xmit(dev, s, txq)
+            else:
+                dev_hard_start_xmit(dev, skb, txq)
             sd.xmit_recursion -= 1
     else:
         rc = __dev_xmit_skb(dev, txq, skb)
@@ -139,8 +144,31 @@ def validate_xmit_skb_list(skb: SkBuff, dev: NetDevice) -> SkBuff:
     return validate_xmit_skb(skb, dev)
 
 
+def skb_gso_segment(skb: SkBuff, dev: NetDevice) -> list[SkBuff]:
+    """Cut a packet that stands for many segments, for a device that does not (Linux: by the protocols' callbacks)."""
+    po = dev.net.offloads.get(skb.protocol)
+    assert po is not None
+    segs = po.gso_segment(skb)
+    if skb.own:
+        skb.own = False
+        dev.net.kernel.ledger.own_generated += len(segs) - 1
+    skb_release_head_state(skb)
+    skb_release_data(skb)
+    return segs
+
+
 def sch_direct_xmit(skb: SkBuff, dev: NetDevice, txq: NetdevQueue, validate: bool = True) -> bool:
     """Give one packet to the driver; True when more may be sent."""
+    if skb.gso_type & SKB_GSO_TCPV4 and not dev.takes_gso:
+        segs = skb_gso_segment(skb, dev)
+        for i, s in enumerate(segs):
+            if txq.stopped or txq.stack_xoff:
+                txq.q.extendleft(reversed(segs[i:]))
+                return False
+            if not sch_direct_xmit(s, dev, txq, validate):
+                txq.q.extendleft(reversed(segs[i + 1 :]))
+                return False
+        return True
     if validate:
         skb = validate_xmit_skb_list(skb, dev)
     if txq.stopped or txq.stack_xoff:

@@ -502,7 +502,7 @@ def __ip_finish_output(ipv4: Ipv4, skb: SkBuff) -> int:
     assert isinstance(rt, Rtable)
     mtu = ip_skb_dst_mtu(ipv4, skb, rt)
     cb = ip_cb_peek(skb)
-    if skb.len > mtu or (cb is not None and cb.frag_max_size and cb.flags & IPSKB_FRAG_PMTU):
+    if (skb.len > mtu and not skb.gso_size) or (cb is not None and cb.frag_max_size and cb.flags & IPSKB_FRAG_PMTU):
         return ip_fragment(ipv4, skb, mtu)
     return ip_finish_output2(ipv4, skb, rt)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from rxpath.kernel.mm import SKB_STRUCT
+from rxpath.kernel.mm import SKB_STRUCT, alloc_skb_truesize
 from rxpath.net.core.gro import GroCb, gro_cb
 from rxpath.net.core.netdevice import (
     ETH_P_IP,
@@ -40,6 +40,7 @@ from rxpath.net.core.skbuff import (
     ip_hdr,
     skb_move_tokens,
 )
+from rxpath.wire.checksum import ip_compute_csum, transport_checksum
 
 if TYPE_CHECKING:
     from rxpath.net.core.sock import Sock
@@ -110,6 +111,9 @@ class IpOffload(PacketOffload):
 
     def gro_complete(self, skb: SkBuff, nhoff: int) -> None:
         inet_gro_complete(self, skb)
+
+    def gso_segment(self, skb: SkBuff) -> list[SkBuff]:
+        return tcp_gso_segment(skb)
 
 
 def ipv4_offload_init(net: Net) -> None:
@@ -253,6 +257,64 @@ def csum_partial(data: bytes, off: int, length: int) -> int:
     """
     n = int.from_bytes(data[off : off + length], "big")
     return (n << 8 if length & 1 else n) % 0xFFFF
+
+
+# --- cutting ------------------------------------------------------------------------------------------------
+
+
+def tcp_gso_segment(skb: SkBuff) -> list[SkBuff]:
+    """A TCP super-packet as frames: identification and sequence go on, PSH and FIN only in the last, CWR only in
+    the first.  `skb.data` at the link header.
+    """
+    d = skb.data
+    nh = skb.network_header - d
+    b = skb.tobytes()
+    ihl = (b[nh] & 15) << 2
+    th = nh + ihl
+    off = th + ((b[th + 12] >> 4) << 2)
+    size = skb.gso_size
+    ident = b[nh + 4] << 8 | b[nh + 5]
+    seq = int.from_bytes(b[th + 4 : th + 8], "big")
+    flags = b[th + 13]
+    saddr = int.from_bytes(b[nh + 12 : nh + 16], "big")
+    daddr = int.from_bytes(b[nh + 16 : nh + 20], "big")
+    fixed = bool(skb.gso_type & SKB_GSO_TCP_FIXEDID)
+    out: list[SkBuff] = []
+    pos = off
+    end = len(b)
+    while pos < end or not out:
+        n = min(size, end - pos)
+        f = flags
+        if pos + n < end:
+            f &= ~(TCP_FIN | TCP_PSH)
+        if out:
+            f &= ~TCP_CWR
+        ip = b[nh : nh + 2] + (ihl + off - th + n).to_bytes(2, "big") + ident.to_bytes(2, "big") + b[nh + 6 : nh + 10]
+        rest = b[nh + 12 : th]
+        c = ip_compute_csum(ip + b"\0\0" + rest)
+        tcp = b[th : th + 4] + seq.to_bytes(4, "big") + b[th + 8 : th + 13] + bytes((f,)) + b[th + 14 : th + 16]
+        tail = b[th + 18 : off] + b[pos : pos + n]
+        tc = transport_checksum(saddr, daddr, 6, tcp + b"\0\0" + tail)
+        frame = b[:nh] + ip + c.to_bytes(2, "big") + rest + tcp + tc.to_bytes(2, "big") + tail
+        s = SkBuff(skb.net, frame, alloc_skb_truesize(len(frame)))
+        s.dev = skb.dev
+        s.protocol = skb.protocol
+        s.network_header = nh
+        s.transport_header = th
+        s.priority = skb.priority
+        s.mark = skb.mark
+        s.queue_mapping = skb.queue_mapping
+        s.hash = skb.hash
+        s.own = skb.own
+        s.sk = skb.sk
+        out.append(s)
+        pos += n
+        seq = (seq + n) & 0xFFFFFFFF
+        if not fixed:
+            ident = (ident + 1) & 0xFFFF
+    if skb.tokens and skb.fate is None:
+        skb_move_tokens(out[0], skb)
+    return out
 
 
 # --- merging ------------------------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ def test_loss_and_reordering(release: str, seed: int, monkeypatch: pytest.Monkey
     m = Machine(MachineConfig(release=release))
     m.boot()
     m.net.loopback.mtu = 1500
+    m.net.loopback.takes_gso = False
     lossy = Lossy(seed, 0.05, 0.05)
     monkeypatch.setattr(Loopback, "ndo_start_xmit", lambda dev, skb, txq: lossy.xmit(dev, skb, txq))
     got, answer = talk(m, DATA)

@@ -363,7 +363,9 @@ def tcp_check_req_fastopen(sk: TcpSock, skb: SkBuff, req: RequestSock) -> bool:
         sk.icsk_timeout = jiffies(sk) + min(req.timeout << req.num_timeout, rto_max(sk))
         return False
     end = (req.rcv_nxt + req.rsk_rcv_wnd) & M32
-    inside = between(c.seq, req.rcv_nxt, end) or (c.end_seq != c.seq and between(c.end_seq, (req.rcv_nxt + 1) & M32, end))
+    inside = between(c.seq, req.rcv_nxt, end) or (
+        c.end_seq != c.seq and between(c.end_seq, (req.rcv_nxt + 1) & M32, end)
+    )
     if paws or not (inside or c.seq == req.rcv_nxt):
         if not flg & TCPHDR_RST:
             h.reqsk_send_ack(sk, skb, req)

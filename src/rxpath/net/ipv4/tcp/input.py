@@ -31,6 +31,12 @@ from rxpath.net.ipv4.tcp.ack import (
     tcp_replace_ts_recent,
     tcp_send_challenge_ack,
 )
+from rxpath.net.ipv4.tcp.fastopen import (
+    tcp_check_req_fastopen,
+    tcp_parse_fastopen_option,
+    tcp_rcv_fastopen_synack,
+    tcp_rcv_synrecv_state_fastopen,
+)
 from rxpath.net.ipv4.tcp.minisocks import tcp_time_wait, timewait_len
 from rxpath.net.ipv4.tcp.options import tcp_fast_parse_options, tcp_parse_aligned_timestamp, tcp_parse_options
 from rxpath.net.ipv4.tcp.output import (
@@ -484,8 +490,12 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
         tcp_initialize_rcv_mss(sk)
         sk.copied_seq = sk.rcv_nxt
         tcp_finish_connect(sk)
+        failed = (sk.syn_fastopen or sk.syn_data) and tcp_rcv_fastopen_synack(sk, skb, tcp_parse_fastopen_option(skb))
         if not sk.orphan:
             sock_def_wakeup(sk)
+        if failed:
+            consume_skb(skb, SITE_SYN)
+            return True, None
         if sk.write_pending or sk.defer_accept or sk.pingpong >= sk.ts.tcp_pingpong_thresh:
             inet_csk_schedule_ack(sk)
             tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS)
@@ -568,6 +578,10 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
         return None
     tcp_mstamp_refresh(sk)
     sk.rx_opt.saw_tstamp = False
+    req = sk.fastopen_rsk
+    if req is not None and not tcp_check_req_fastopen(sk, skb, req):
+        tcp_drop_reason(sk, skb, SITE_NOT_SPECIFIED)
+        return None
     if not c.flags & (TCPHDR_ACK | TCPHDR_RST | TCPHDR_SYN):
         tcp_drop_reason(sk, skb, SITE_FLAGS)
         return None
@@ -589,13 +603,16 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
         sk.delivered += 1
         if not sk.srtt_us:
             h.synack_rtt_meas(sk)
-        if sk.hashed_key is None or sk.listener is None:
+        if req is None and (sk.hashed_key is None or sk.listener is None):
             sk.copied_seq = sk.rcv_nxt
         if sk.v.advmss_early and sk.rx_opt.tstamp_ok:
             sk.advmss -= 12
         if sk.undo_marker and sk.rx_opt.saw_tstamp and sk.synack_stamp == sk.rx_opt.rcv_tsecr and sk.synack_stamp:
             sk.undo_marker = 0
-        tcp_init_transfer(sk)
+        if req is not None:
+            tcp_rcv_synrecv_state_fastopen(sk)
+        else:
+            tcp_init_transfer(sk)
         tcp_update_pacing_rate(sk)
         tcp_set_state(sk, TCP_ESTABLISHED)
         if not sk.orphan:
@@ -611,6 +628,8 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
         if sk.shutdown & SEND_SHUTDOWN:
             h.shutdown(sk, 1)
     elif state == TCP_FIN_WAIT1:
+        if req is not None:
+            tcp_rcv_synrecv_state_fastopen(sk)
         if sk.snd_una == sk.write_seq:
             tcp_set_state(sk, TCP_FIN_WAIT2)
             sk.shutdown |= SEND_SHUTDOWN

@@ -17,6 +17,7 @@ from rxpath.kernel.errno import (
     EINPROGRESS,
     EISCONN,
     ENETUNREACH,
+    EOPNOTSUPP,
     EPROTO,
     linux_error,
 )
@@ -32,6 +33,7 @@ from rxpath.net.core.sock import (
     sock_def_readable,
     this_cpu,
 )
+from rxpath.net.ipv4.datagram import parse_addr
 from rxpath.net.ipv4.inet_sock import Address, InetSock
 from rxpath.net.ipv4.ip_cb import ip_cb_peek
 from rxpath.net.ipv4.mib import (
@@ -63,6 +65,15 @@ from rxpath.net.ipv4.tcp.cookies import (
     tcp_synq_no_recent_overflow,
     tcp_synq_overflow,
 )
+from rxpath.net.ipv4.tcp.fastopen import (
+    TFO_CLIENT_ENABLE,
+    FastOpenCookie,
+    FastOpenRequest,
+    fastopen_option,
+    tcp_fastopen_defer_connect,
+    tcp_parse_fastopen_option,
+    tcp_try_fastopen,
+)
 from rxpath.net.ipv4.tcp.hashtables import (
     __inet_lookup_established,
     __inet_lookup_listener,
@@ -73,7 +84,12 @@ from rxpath.net.ipv4.tcp.hashtables import (
     inet_hash_connect,
     inet_unhash,
 )
-from rxpath.net.ipv4.tcp.input import tcp_checksum_complete, tcp_rcv_established, tcp_rcv_state_process
+from rxpath.net.ipv4.tcp.input import (
+    tcp_checksum_complete,
+    tcp_init_transfer,
+    tcp_rcv_established,
+    tcp_rcv_state_process,
+)
 from rxpath.net.ipv4.tcp.ipxmit import (
     __sk_dst_check,
     inet_sk_rebuild_header,
@@ -143,6 +159,7 @@ from rxpath.net.ipv4.tcp.sites import (
     SITE_SYN,
 )
 from rxpath.net.ipv4.tcp.sock import (
+    MSG_FASTOPEN,
     RequestSock,
     RxOpt,
     TcpCb,
@@ -614,10 +631,6 @@ def tcp_openreq_init_rwin(req: RequestSock, sk: TcpSock, rt: Rtable) -> None:
     )
 
 
-def tcp_try_fastopen(sk: TcpSock) -> None:
-    """Fast Open is not modelled: cookies are ignored, data in a SYN is dropped."""
-
-
 def inet_csk_reqsk_queue_hash_add(sk: TcpSock, req: RequestSock) -> bool:
     ts = sk.ts
     if not inet_ehash_insert(ts, req_key(req), req):
@@ -632,7 +645,7 @@ def inet_csk_reqsk_queue_hash_add(sk: TcpSock, req: RequestSock) -> bool:
     return True
 
 
-def tcp_make_synack(sk: TcpSock, req: RequestSock, rt: Rtable) -> SkBuff:
+def tcp_make_synack(sk: TcpSock, req: RequestSock, rt: Rtable, foc: FastOpenCookie | None = None) -> SkBuff:
     """The SYN-ACK segment."""
     ts = sk.ts
     mss = ipv4_default_advmss(rt)
@@ -651,6 +664,7 @@ def tcp_make_synack(sk: TcpSock, req: RequestSock, rt: Rtable) -> SkBuff:
     if not req.snt_synack_us:
         req.snt_synack_us = ts.ipv4.kernel.engine.now // 1000 or 1
     options = tcp_options_write(mss, req.rcv_wscale if req.wscale_ok else -1, req.sack_ok, stamp, [])
+    options += fastopen_option(foc, 40 - len(options))
     flags = TCPHDR_SYN | TCPHDR_ACK
     if req.ecn_ok:
         flags |= TCPHDR_ECE
@@ -674,13 +688,13 @@ def tcp_make_synack(sk: TcpSock, req: RequestSock, rt: Rtable) -> SkBuff:
     return skb
 
 
-def tcp_v4_send_synack(sk: TcpSock, req: RequestSock, rt: Rtable | None) -> bool:
+def tcp_v4_send_synack(sk: TcpSock, req: RequestSock, rt: Rtable | None, foc: FastOpenCookie | None = None) -> bool:
     """False: there is no route."""
     if rt is None:
         rt = inet_csk_route_req(sk, req)
         if rt is None:
             return False
-    skb = tcp_make_synack(sk, req, rt)
+    skb = tcp_make_synack(sk, req, rt, foc)
     tos = req.tos & 0xFC | sk.tos & 3 if sk.ts.tcp_reflect_tos else sk.tos
     ip_build_and_send_pkt(sk, skb, rt, req.loc_addr, req.rmt_addr, req.opt, tos)
     return True
@@ -815,11 +829,18 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     req.snt_isn = isn
     req.tos = c.dsfield
     tcp_openreq_init_rwin(req, sk, rt)
+    foc: FastOpenCookie | None = None
     if not want_cookie:
-        tcp_try_fastopen(sk)
+        foc = tcp_parse_fastopen_option(skb)
+        child = tcp_try_fastopen(sk, skb, req, foc)
+        if child is not None:
+            tcp_v4_send_synack(child, req, rt, foc)
+            sock_def_readable(sk)
+            return
+        req.fastopen = False
         if not inet_csk_reqsk_queue_hash_add(sk, req):
             return
-    tcp_v4_send_synack(sk, req, rt)
+    tcp_v4_send_synack(sk, req, rt, foc)
 
 
 def tcp_v4_syn_recv_sock(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> TcpSock | None:
@@ -989,6 +1010,13 @@ def tcp_v4_connect(sk: TcpSock, addr: int, port: int) -> None:
         isn, off = tcp_v4_init_seq_and_ts_off(ts, sk.saddr, sk.num, addr, port)
         sk.write_seq = sk.isn_override if sk.isn_override >= 0 else isn
         sk.tsoffset = off
+    if tcp_fastopen_defer_connect(sk):
+        return
+    tcp_connect_or_close(sk)
+
+
+def tcp_connect_or_close(sk: TcpSock) -> None:
+    """Send the SYN.  Raises OSError, and the socket is closed again."""
     err = tcp_connect(sk)
     if err:
         tcp_set_state(sk, TCP_CLOSE)
@@ -996,9 +1024,61 @@ def tcp_v4_connect(sk: TcpSock, addr: int, port: int) -> None:
         raise linux_error(-err)
 
 
-def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int) -> None:
+def tcp_sendmsg_fastopen(sk: TcpSock, data: bytes, name: Address | None, flags: int) -> int:
+    """sendmsg with MSG_FASTOPEN, or the first write after a connect that waits for it.  Raises OSError."""
+    ts = sk.ts
+    if not sk.fastopen_defer and sk.state not in (TCP_CLOSE, TCP_SYN_SENT, TCP_SYN_RECV):
+        return api.tcp_sendmsg(sk, data, flags & ~MSG_FASTOPEN)
+    if not ts.tcp_fastopen & TFO_CLIENT_ENABLE or (name is not None and name[0] == ""):
+        raise linux_error(EOPNOTSUPP)
+    if sk.fastopen_req is not None:
+        raise linux_error(EALREADY)
+    sk.fastopen_req = fo = FastOpenRequest(data)
+    try:
+        if sk.fastopen_defer:
+            tcp_connect_or_close(sk)
+        addr, port = parse_addr((str(name[0]), int(name[1]))) if name is not None else (sk.daddr, sk.dport)
+        inet_stream_connect(sk, addr, port, flags & MSG_DONTWAIT, True)
+    except OSError as e:
+        if sk.fastopen_req is not None:
+            sk.fastopen_req = None
+            sk.fastopen_defer = False
+            if e.errno == EINPROGRESS and fo.copied:
+                return fo.copied
+        raise
+    sk.fastopen_req = None
+    sk.fastopen_defer = False
+    if fo.copied >= len(data):
+        return fo.copied
+    return fo.copied + api.tcp_sendmsg(sk, data[fo.copied :], flags & ~MSG_FASTOPEN)
+
+
+def tcp_retransmit_syn_data(sk: TcpSock) -> None:
+    """The data that went with the SYN is lost; no congestion."""
+    from rxpath.net.ipv4.tcp.output import tcp_xmit_retransmit_queue
+    from rxpath.net.ipv4.tcp.recovery import tcp_mark_skb_lost, tcp_set_ca_state
+
+    for t in sk.rtx_queue:
+        tcp_mark_skb_lost(sk, t)
+    if sk.ca_state != 4:
+        sk.high_seq = sk.snd_nxt
+        sk.snd_ssthresh = tcp_current_ssthresh(sk)
+        sk.prior_ssthresh = 0
+        sk.undo_marker = 0
+        tcp_set_ca_state(sk, 4)
+    tcp_xmit_retransmit_queue(sk)
+
+
+def tcp_current_ssthresh(sk: TcpSock) -> int:
+    if sk.snd_ssthresh >= 0x7FFFFFFF:
+        return sk.snd_ssthresh
+    return max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2))
+
+
+def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int, is_sendmsg: bool = False) -> None:
     """connect: EINPROGRESS when it may not sleep.  Raises OSError."""
     api.lock(sk)
+    bias = 0
     try:
         if sk.state == TCP_LISTEN or (sk.state == TCP_ESTABLISHED and not sk.defer_connect):
             raise linux_error(EISCONN)
@@ -1011,12 +1091,21 @@ def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int) -> None:
             tcp_v4_connect(sk, addr, port)
             sk.defer_connect = True  # SS_CONNECTING
             fresh = True
+            if sk.fastopen_defer:
+                return
         else:
             fresh = False
+            if sk.fastopen_defer:
+                if not is_sendmsg:
+                    raise linux_error(EISCONN)
+                fresh = True
         if sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
             if flags & MSG_DONTWAIT or sk.nonblock:
                 raise linux_error(EINPROGRESS if fresh else EALREADY)
-            sk.write_pending += 1 if False else 0
+            fo = sk.fastopen_req
+            if fo is not None and fo.pending:
+                bias = 1
+            sk.write_pending += bias
             deadline = api.deadline_of(sk, sk.sndtimeo)
             while sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
                 if not api.wait(sk, deadline):
@@ -1025,6 +1114,7 @@ def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int) -> None:
         if sk.state == TCP_CLOSE:
             raise linux_error(sk_take_err(sk) or ECONNREFUSED)
     finally:
+        sk.write_pending -= bias
         api.release_sock(sk)
 
 
@@ -1073,23 +1163,21 @@ def tcp_v4_mtu_reduced(sk: TcpSock) -> None:
 
 
 def tcp_simple_retransmit(sk: TcpSock) -> None:
-    from rxpath.net.ipv4.tcp.output import tcp_current_mss, tcp_xmit_retransmit_queue
-    from rxpath.net.ipv4.tcp.recovery import tcp_mark_skb_lost, tcp_set_ca_state
+    from rxpath.net.ipv4.tcp.ack import tcp_limit_reno_sacked
+    from rxpath.net.ipv4.tcp.output import tcp_current_mss, tcp_skb_seglen, tcp_xmit_retransmit_queue
+    from rxpath.net.ipv4.tcp.recovery import tcp_current_ssthresh, tcp_mark_skb_lost, tcp_set_ca_state
 
     mss = tcp_current_mss(sk)
-    lost = sk.lost_out
     for t in sk.rtx_queue:
-        if len(t.data) > mss:
+        if tcp_skb_seglen(t) > mss:
             tcp_mark_skb_lost(sk, t)
-    if lost == sk.lost_out:
+    if not sk.lost_out:
         return
+    if not sk.rx_opt.sack_ok:
+        tcp_limit_reno_sacked(sk)
     if sk.ca_state != 4:
         sk.high_seq = sk.snd_nxt
-        sk.snd_ssthresh = (
-            max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2))
-            if sk.snd_ssthresh < 0x7FFFFFFF
-            else sk.snd_ssthresh
-        )
+        sk.snd_ssthresh = tcp_current_ssthresh(sk)
         sk.prior_ssthresh = 0
         sk.undo_marker = 0
         tcp_set_ca_state(sk, 4)
@@ -1275,6 +1363,20 @@ class TcpHandlers:
 
     def sendmsg(self, sk: TcpSock, data: bytes, name: Address | None, flags: int) -> int:
         return api.tcp_sendmsg(sk, data, flags)
+
+    def sendmsg_fastopen(self, sk: TcpSock, data: bytes, name: Address | None, flags: int) -> int:
+        return tcp_sendmsg_fastopen(sk, data, name, flags)
+
+    def init_transfer(self, sk: TcpSock) -> None:
+        tcp_init_transfer(sk)
+
+    def enter_loss(self, sk: TcpSock) -> None:
+        from rxpath.net.ipv4.tcp.recovery import tcp_enter_loss
+
+        tcp_enter_loss(sk)
+
+    def retransmit_syn_data(self, sk: TcpSock) -> None:
+        tcp_retransmit_syn_data(sk)
 
     def recvmsg(self, sk: TcpSock, size: int, flags: int) -> Msg:
         return api.tcp_recvmsg(sk, size, flags)

@@ -311,6 +311,8 @@ def tcp_create_openreq_child(listener: TcpSock, req: RequestSock, skb: SkBuff) -
         sk.header_len = 32
     else:
         sk.header_len = 20
+    if req.fastopen:
+        sk.snd_wnd = sk.max_window = c.window
     if skb.len >= 536 + sk.header_len:
         sk.last_seg_size = skb.len - sk.header_len
     o.mss_clamp = req.mss

@@ -1,8 +1,8 @@
 """What TCP sends: segments and their headers, when data may go, retransmission, probes, resets of our own.
 
-Facts: net/ipv4/tcp_output.c (5.15, 6.1); order of functions recorded on 6.1.  Segments are cut to the MSS when
-written (no TSO super-packets);
-there is no pacing and no TCP small queue.
+Facts: net/ipv4/tcp_output.c (5.15, 6.1; 6.18 as recorded); order of functions recorded on 6.1.  An element of a queue
+may stand for many segments (`pcount`): it goes down as one packet, and the device or the stack's last step (GSO) cuts
+it.  There is no pacing and no TCP small queue.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from struct import Struct
 from typing import Final
 
 from rxpath.kernel.errno import EAGAIN, EHOSTUNREACH
-from rxpath.net.core.skbuff import SkBuff, __alloc_skb, skb_put
-from rxpath.net.core.sock import SOCK_RCVBUF_LOCK, sock_def_write_space
+from rxpath.net.core.skbuff import SKB_GSO_TCPV4, SkBuff, __alloc_skb, skb_put
+from rxpath.net.core.sock import (
+    SOCK_RCVBUF_LOCK,
+    SOCK_SNDBUF_LOCK,
+    sk_mem_reclaim,
+    sk_stream_moderate_sndbuf,
+    sk_wmem_schedule,
+    sock_def_write_space,
+)
 from rxpath.net.ipv4.mib import (
-    IPSTATS_MIB_OUTOCTETS,
-    IPSTATS_MIB_OUTPKTS,
-    IPSTATS_MIB_OUTREQUESTS,
     TCP_MIB_OUTRSTS,
     TCP_MIB_OUTSEGS,
     TCP_MIB_RETRANSSEGS,
@@ -24,7 +28,13 @@ from rxpath.net.ipv4.mib import (
 from rxpath.net.ipv4.route import Rtable, ipv4_mtu
 from rxpath.net.ipv4.tcp.ipxmit import __sk_dst_check, ip_queue_xmit
 from rxpath.net.ipv4.tcp.options import tcp_options_write
-from rxpath.net.ipv4.tcp.rcvbuf import tcp_full_space, tcp_select_initial_window, tcp_select_window
+from rxpath.net.ipv4.tcp.rcvbuf import (
+    sk_forced_mem_schedule,
+    tcp_full_space,
+    tcp_select_initial_window,
+    tcp_select_window,
+    tcp_sndbuf_expand,
+)
 from rxpath.net.ipv4.tcp.seq import (
     M32,
     TCP_CLOSE,
@@ -74,6 +84,8 @@ from rxpath.wire.checksum import transport_checksum
 
 _TCP: Final = Struct(">HHIIBBHHH")
 MAX_TCP_OPTION_SPACE: Final = 40
+GSO_MAX_SIZE: Final = 65536 - 320 - 1  # sk_gso_max_size
+TCP_TIMEOUT_MIN: Final = 2  # jiffies
 
 
 # --- time and timers
@@ -127,6 +139,8 @@ def tcp_rto_delta_us(sk: TcpSock) -> int:
 
 
 def tcp_rearm_rto(sk: TcpSock) -> None:
+    if sk.fastopen_rsk is not None:  # the timer is the SYN-ACK's
+        return
     if not sk.packets_out:
         inet_csk_clear_xmit_timer(sk)
         return
@@ -154,6 +168,18 @@ def tcp_bound_to_half_wnd(sk: TcpSock, size: int) -> int:
     if cutoff and size > cutoff:
         return max(cutoff, 68 - sk.header_len)
     return size
+
+
+def tcp_xmit_size_goal(sk: TcpSock, mss: int, large_allowed: bool) -> int:
+    """Bytes that one element of the write queue should hold."""
+    if not large_allowed:
+        return mss
+    new = tcp_bound_to_half_wnd(sk, GSO_MAX_SIZE)
+    goal = sk.gso_segs * mss
+    if new < goal or new >= goal + mss:
+        sk.gso_segs = min(new // mss, 65535)
+        goal = sk.gso_segs * mss
+    return max(goal, mss)
 
 
 def tcp_sync_mss(sk: TcpSock, pmtu: int) -> int:
@@ -211,13 +237,27 @@ def tcp_established_options(sk: TcpSock) -> bytes:
     return tcp_options_write(0, -1, False, ts, blocks)
 
 
-def tcp_syn_options(sk: TcpSock) -> bytes:
+def tcp_syn_fastopen(sk: TcpSock, options: bytes) -> bytes:
+    """The Fast Open option of a SYN.  (Inline in tcp_syn_options.)"""
+    fo = sk.fastopen_req
+    if fo is None or fo.cookie.len < 0:
+        return options
+    from rxpath.net.ipv4.tcp.fastopen import fastopen_option
+
+    more = fastopen_option(fo.cookie, MAX_TCP_OPTION_SPACE - len(options))
+    if more:
+        sk.syn_fastopen = True
+        sk.syn_fastopen_exp = fo.cookie.exp
+    return options + more
+
+
+def tcp_syn_options(sk: TcpSock, data: bytes) -> bytes:
     ts = sk.ts
     t = (tcp_time_stamp(sk), sk.rx_opt.ts_recent) if ts.tcp_timestamps else None
     scale = -1
     if ts.tcp_window_scaling:
         scale = sk.rx_opt.rcv_wscale
-    return tcp_options_write(sk.advmss, scale, bool(ts.tcp_sack), t, [])
+    return tcp_syn_fastopen(sk, tcp_options_write(sk.advmss, scale, bool(ts.tcp_sack), t, []))
 
 
 def tcp_dec_quickack_mode(sk: TcpSock) -> None:
@@ -270,11 +310,14 @@ def tcp_v4_send_check(saddr: int, daddr: int, segment: bytes) -> bytes:
     return segment[:16] + c.to_bytes(2, "big") + segment[18:]
 
 
-def __tcp_transmit_skb(sk: TcpSock, seq: int, flags: int, data: bytes, ect: int) -> int:
-    """Header in front, then IP: 0 or a negative errno."""
+def __tcp_transmit_skb(
+    sk: TcpSock, seq: int, flags: int, data: bytes, ect: int, pcount: int = 1, gso_size: int = 0
+) -> int:
+    """Header in front, then IP: 0 or a negative errno.  `pcount` segments of `gso_size` bytes in one packet."""
     ipv4 = sk.ts.ipv4
+    sk.wstamp_us = max(sk.wstamp_us, sk.mstamp_us)
     if flags & TCPHDR_SYN:
-        options = tcp_syn_options(sk)
+        options = tcp_syn_options(sk, data)
         window = min(sk.rcv_wnd, 65535)
     else:
         options = tcp_established_options(sk)
@@ -300,18 +343,24 @@ def __tcp_transmit_skb(sk: TcpSock, seq: int, flags: int, data: bytes, ect: int)
             flags |= TCPHDR_ECE
     ack = sk.rcv_nxt if flags & TCPHDR_ACK or not flags & TCPHDR_SYN else 0
     seg = _TCP.pack(sk.sport, sk.dport, seq, ack, hl << 2, flags & 0xFF, window, 0, urg) + options + data
-    skb_put(skb, tcp_v4_send_check(sk.saddr, sk.daddr, seg))
+    if gso_size:
+        skb.gso_size = gso_size
+        skb.gso_segs = pcount
+        skb.gso_type = SKB_GSO_TCPV4
+        skb_put(skb, seg)  # each segment gets its checksum when it is cut
+    else:
+        skb_put(skb, tcp_v4_send_check(sk.saddr, sk.daddr, seg))
     if flags & TCPHDR_ACK:
         tcp_event_ack_sent(sk)
     if data:
         tcp_event_data_sent(sk)
-        sk.data_segs_out += 1
+        sk.data_segs_out += pcount
         sk.bytes_sent += len(data)
-    sk.segs_out += 1
+    sk.segs_out += pcount
     end_seq = (seq + len(data) + (1 if flags & (TCPHDR_SYN | TCPHDR_FIN) else 0)) & M32
     if end_seq == seq or after(end_seq, sk.snd_nxt):
         # what was sent before does not count as a segment sent
-        ipv4.tcp[TCP_MIB_OUTSEGS] += 1
+        ipv4.tcp[TCP_MIB_OUTSEGS] += pcount
     err = ip_queue_xmit(sk, skb, sk.tos, ecn)
     if err > 0:
         from rxpath.net.ipv4.tcp.recovery import tcp_enter_cwr
@@ -336,14 +385,16 @@ def tcp_tso_segs(sk: TcpSock, mss: int) -> int:
     """Segments of a super-packet that takes a millisecond at the pacing rate; near peers get larger ones."""
     size = sk.pacing_rate >> 10
     if sk.v.tso_by_rtt:
-        r = sk.rtt_min_us >> 9
+        r = min(sk.rtt_min_us, M32) >> 9
         if r < 32:
-            size += 65215 >> r
-    return max(min(size, 65215) // mss, sk.ts.tcp_min_tso_segs)
+            size += GSO_MAX_SIZE >> r
+    return max(min(size, GSO_MAX_SIZE) // mss, sk.ts.tcp_min_tso_segs)
 
 
-def tcp_transmit_skb(sk: TcpSock, t: TxSkb, push: bool = False) -> int:
+def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
     """Send an element of a queue (again)."""
+    if t.pcount > 1:
+        t.flags |= TCPHDR_PSH
     t.tx_us = sk.mstamp_us
     if not t.first_tx_us:
         if not sk.packets_out:
@@ -351,7 +402,7 @@ def tcp_transmit_skb(sk: TcpSock, t: TxSkb, push: bool = False) -> int:
         t.first_tx_us = sk.first_tx_us or sk.mstamp_us
     t.delivered = sk.delivered
     t.delivered_us = sk.delivered_us
-    return __tcp_transmit_skb(sk, t.seq, t.flags | TCPHDR_PSH if push else t.flags, t.data, 1)
+    return __tcp_transmit_skb(sk, t.seq, t.flags, t.data, 1, t.pcount, t.gso_size)
 
 
 def __tcp_send_ack(sk: TcpSock) -> None:
@@ -385,46 +436,204 @@ def tcp_in_initial_slowstart(sk: TcpSock) -> bool:
     return sk.snd_ssthresh >= 0x7FFFFFFF
 
 
+def tcp_set_skb_tso_segs(t: TxSkb, mss: int) -> int:
+    """How many segments of `mss` bytes an element is."""
+    n = len(t.data)
+    if n <= mss:
+        t.pcount = 1
+        t.gso_size = 0
+    else:
+        t.gso_size = mss
+        t.pcount = -(-n // mss)
+    return t.pcount
+
+
+def tcp_skb_seglen(t: TxSkb) -> int:
+    return len(t.data) if t.pcount == 1 else t.gso_size
+
+
+def tcp_stream_alloc_skb(sk: TcpSock, force: bool) -> TxSkb | None:
+    """An empty element; None: no memory."""
+    t = TxSkb(sk.write_seq, b"", TCPHDR_ACK)
+    t.truesize = sk.tx_overhead
+    if force:
+        sk_forced_mem_schedule(sk, t.truesize)
+    elif not sk_wmem_schedule(sk, t.truesize):
+        sk_stream_moderate_sndbuf(sk)
+        return None
+    return t
+
+
+def sk_wmem_charge(sk: TcpSock, n: int) -> None:
+    """sk_wmem_queued_add and sk_mem_charge."""
+    sk.wmem_queued += n
+    sk.forward_alloc -= n
+
+
+def sk_mem_uncharge(sk: TcpSock, n: int) -> None:
+    sk.forward_alloc += n
+    sk_mem_reclaim(sk)
+
+
+def tcp_skb_entail(sk: TcpSock, t: TxSkb) -> None:
+    """A new element at the end of the write queue."""
+    sk.write_queue.append(t)
+    sk_wmem_charge(sk, t.truesize)
+    sk.nonagle &= ~TCP_NAGLE_PUSH
+    tcp_slow_start_after_idle_check(sk)
+
+
 def tcp_event_new_data_sent(sk: TcpSock, t: TxSkb) -> None:
     prior = sk.packets_out
     sk.snd_nxt = t.end_seq
     sk.write_queue.popleft()
     sk.rtx_queue.append(t)
-    sk.packets_out += 1
+    if sk.highest_sack is None:
+        sk.highest_sack = t
+    sk.packets_out += t.pcount
     if not prior or sk.icsk_pending == ICSK_TIME_LOSS_PROBE:
         tcp_rearm_rto(sk)
-    sk.ts.ipv4.tcpext["TCPOrigDataSent"] += 1
+    sk.ts.ipv4.tcpext["TCPOrigDataSent"] += t.pcount
+    tcp_check_space(sk)
+
+
+def tcp_nagle_check(sk: TcpSock, partial: bool, nonagle: int) -> bool:
+    """True: a small segment must wait."""
+    return partial and bool(
+        nonagle & TCP_NAGLE_CORK
+        or (not nonagle and sk.packets_out and after(sk.snd_sml, sk.snd_una) and not after(sk.snd_sml, sk.snd_nxt))
+    )
 
 
 def tcp_nagle_test(sk: TcpSock, t: TxSkb, mss: int, nonagle: int) -> bool:
     """Whether a small segment may go now."""
-    if nonagle & TCP_NAGLE_PUSH:
+    if nonagle & TCP_NAGLE_PUSH or sk.snd_up != sk.snd_una or t.flags & TCPHDR_FIN:
         return True
-    if sk.snd_up != sk.snd_una or t.flags & TCPHDR_FIN:
-        return True
-    if len(t.data) >= mss:
-        return True
-    if nonagle & TCP_NAGLE_CORK:
-        return False
-    if nonagle == 0 and sk.packets_out and not after(sk.snd_sml, sk.snd_nxt) and after(sk.snd_sml, sk.snd_una):
-        return False
-    return True
+    return not tcp_nagle_check(sk, len(t.data) < mss, nonagle)
 
 
-def tcp_fragment(sk: TcpSock, t: TxSkb, size: int) -> TxSkb:
-    """Cut an element in two; returns the second part (the caller puts it behind the first)."""
+def tcp_snd_wnd_test(sk: TcpSock, t: TxSkb, mss: int) -> bool:
+    """Whether at least one segment of an element fits the peer's window."""
+    end = (t.seq + mss) & M32 if len(t.data) > mss else t.end_seq
+    return not after(end, tcp_wnd_end(sk))
+
+
+def tcp_cwnd_test(sk: TcpSock, t: TxSkb) -> int:
+    """Segments that the congestion window lets go, at most half of it at once."""
+    if t.flags & TCPHDR_FIN and len(t.data) <= sk.mss_cache and not sk.v.fin_obeys_cwnd:
+        return 1
+    left = sk.snd_cwnd - tcp_packets_in_flight(sk)
+    if left <= 0:
+        return 0
+    return min(max(sk.snd_cwnd >> 1, 1), left)
+
+
+def tcp_mss_split_point(sk: TcpSock, t: TxSkb, mss: int, segs: int, nonagle: int) -> int:
+    window = (tcp_wnd_end(sk) - t.seq) & M32
+    most = mss * segs
+    if most <= window and t is not sk.write_queue[-1]:
+        return most
+    needed = min(len(t.data), window)
+    if most <= needed:
+        return most
+    partial = needed % mss
+    if tcp_nagle_check(sk, partial != 0, nonagle):
+        return needed - partial
+    return needed
+
+
+def split(sk: TcpSock, t: TxSkb, size: int, mss: int) -> TxSkb:
+    """The second part of an element, which keeps its first `size` bytes (skb_split; both parts' segments)."""
     rest = TxSkb((t.seq + size) & M32, t.data[size:], t.flags)
+    rest.end_seq = t.end_seq
+    rest.truesize = sk.tx_overhead
+    sk_forced_mem_schedule(sk, rest.truesize)
+    sk_wmem_charge(sk, rest.truesize)
+    n = len(t.data) - size
+    rest.truesize += n
+    t.truesize -= n
     t.data = t.data[:size]
     t.flags &= ~(TCPHDR_FIN | TCPHDR_PSH)
     t.end_seq = rest.seq
+    rest.eor = t.eor
+    t.eor = False
+    tcp_set_skb_tso_segs(t, mss)
+    tcp_set_skb_tso_segs(rest, mss)
+    return rest
+
+
+def tso_fragment(sk: TcpSock, t: TxSkb, size: int, mss: int) -> None:
+    """Cut the head of the write queue."""
+    sk.write_queue.insert(1, split(sk, t, size, mss))
+
+
+def tcp_adjust_pcount(sk: TcpSock, t: TxSkb, decr: int) -> None:
+    sk.packets_out -= decr
+    if t.sacked & SACKED_ACKED:
+        sk.sacked_out -= decr
+    if t.sacked & SACKED_RETRANS:
+        sk.retrans_out -= decr
+    if t.sacked & LOST:
+        sk.lost_out -= decr
+    if not sk.rx_opt.sack_ok and decr > 0:
+        sk.sacked_out -= min(sk.sacked_out, decr)
+
+
+def tcp_fragment(sk: TcpSock, t: TxSkb, size: int, mss: int) -> bool:
+    """Cut an element that was sent; False: the queue is too big for that."""
+    q = sk.rtx_queue
+    if sk.wmem_queued >> 1 > sk.sndbuf + 2 * (65536 + 576) and t is not q[0] and t is not q[-1]:
+        sk.ts.ipv4.tcpext["TCPWqueueTooBig"] += 1
+        return False
+    old = t.pcount
+    rest = split(sk, t, size, mss)
     rest.sacked = t.sacked
     rest.tx_us = t.tx_us
     rest.first_tx_us = t.first_tx_us
     rest.delivered = t.delivered
     rest.delivered_us = t.delivered_us
-    sk.wmem_queued += 1280
-    t.truesize = len(t.data) + 1280
-    return rest
+    if not before(sk.snd_nxt, rest.end_seq):
+        diff = old - t.pcount - rest.pcount
+        if diff:
+            tcp_adjust_pcount(sk, t, diff)
+    q.insert(q.index(t) + 1, rest)
+    return True
+
+
+def tcp_trim_head(sk: TcpSock, t: TxSkb, n: int) -> None:
+    """Forget what is acknowledged of an element."""
+    t.data = t.data[n:]
+    t.seq = (t.seq + n) & M32
+    t.truesize -= n
+    sk.wmem_queued -= n
+    sk_mem_uncharge(sk, n)
+    if t.pcount > 1:
+        tcp_set_skb_tso_segs(t, t.gso_size)
+
+
+def tcp_grow_skb(sk: TcpSock, t: TxSkb, n: int) -> None:
+    """6.11: fill an element from the next one before it is sent."""
+    wq = sk.write_queue
+    if len(wq) < 2:
+        return
+    nxt = wq[1]
+    if t.eor or not nxt.data or t.flags & TCPHDR_FIN:
+        return
+    n = min(n, len(nxt.data), 65535 * 8 - len(t.data))
+    if n <= 0:
+        return
+    t.data += nxt.data[:n]
+    t.end_seq = (t.end_seq + n) & M32
+    t.truesize += n
+    nxt.data = nxt.data[n:]
+    nxt.truesize -= n
+    nxt.seq = (nxt.seq + n) & M32
+    if not nxt.data:
+        t.eor = nxt.eor
+        t.flags |= nxt.flags
+        t.end_seq = nxt.end_seq
+        del wq[1]
+        wfree(sk, nxt)
 
 
 def tcp_cwnd_validate(sk: TcpSock, limited: bool) -> None:
@@ -448,7 +657,7 @@ def tcp_cwnd_validate(sk: TcpSock, limited: bool) -> None:
 
 
 def tcp_cwnd_application_limited(sk: TcpSock) -> None:
-    if sk.ca_state == TCP_CA_Open:
+    if sk.ca_state == TCP_CA_Open and not sk.orphan and not sk.nospace:
         win_used = max(sk.snd_cwnd_used, TCP_INIT_CWND)
         if win_used < sk.snd_cwnd:
             sk.snd_ssthresh = max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2))
@@ -464,8 +673,10 @@ def tcp_cwnd_restart(sk: TcpSock, delta: int) -> None:
     sk.snd_ssthresh = (
         max(sk.snd_ssthresh, (cwnd >> 1) + (cwnd >> 2)) if not tcp_in_initial_slowstart(sk) else sk.snd_ssthresh
     )
-    while delta > sk.rto and cwnd > restart:
+    while True:
         delta -= sk.rto
+        if delta <= 0 or cwnd <= restart:
+            break
         cwnd >>= 1
     sk.snd_cwnd = max(cwnd, restart)
     sk.snd_cwnd_stamp = jiffies(sk)
@@ -480,112 +691,106 @@ def tcp_slow_start_after_idle_check(sk: TcpSock) -> None:
         tcp_cwnd_restart(sk, delta)
 
 
-def tcp_tso_should_defer(sk: TcpSock, mss: int) -> bool:
-    """Wait for a larger super-packet: the window has room for less than a third of itself, and an ACK will
-    come soon.
-    """
-    if not sk.packets_out or not sk.rtx_queue or sk.ca_state >= TCP_CA_Recovery:
-        return False
-    wq = sk.write_queue
-    if len(wq) < 2 or wq[-1].flags & TCPHDR_FIN:
-        return False
-    room = (tcp_wnd_end(sk) - wq[0].seq) & M32
-    limit = min(room, (sk.snd_cwnd - tcp_packets_in_flight(sk)) * mss)
-    if limit >= (65535 - 320) // mss * mss or limit >= (sk.write_seq - wq[0].seq) & M32:
-        return False
+DEFER_NO: Final = 0
+DEFER_CWND: Final = 1
+DEFER_RWND: Final = 2
+DEFER_APP: Final = 3
+
+
+def tcp_tso_should_defer(sk: TcpSock, t: TxSkb, max_segs: int) -> int:
+    """Whether to wait for a larger super-packet, and which window is the reason."""
+    if sk.ca_state >= TCP_CA_Recovery or sk.mstamp_us - sk.wstamp_us - 1000 > 0:
+        return DEFER_NO
+    n = len(t.data)
+    send_win = (tcp_wnd_end(sk) - t.seq) & M32
+    cong_win = (sk.snd_cwnd - tcp_packets_in_flight(sk)) * sk.mss_cache
+    limit = min(send_win, cong_win)
+    if limit >= max_segs * sk.mss_cache or (t is not sk.write_queue[-1] and limit >= n):
+        return DEFER_NO
     div = sk.ts.tcp_tso_win_divisor
     if div:
-        if limit >= min(sk.snd_wnd, sk.snd_cwnd * mss) // div:
-            return False
-    elif limit > 3 * mss:
-        return False
-    return sk.mstamp_us - sk.rtx_queue[0].tx_us >= sk.srtt_us >> 4
-
-
-def tcp_gso_group(sk: TcpSock, mss: int) -> int:
-    """How many of the waiting segments Linux sends as one super-packet: half of the congestion window, the
-    peer's window, 64 KB.
-    """
-    quota = min(max(sk.snd_cwnd >> 1, 1), max(sk.snd_cwnd - tcp_packets_in_flight(sk), 1), tcp_tso_segs(sk, mss))
-    n = 0
-    end = tcp_wnd_end(sk)
-    for t in sk.write_queue:
-        if n >= quota or after(t.end_seq, end) or len(t.data) > mss:
-            break
-        if n and len(t.data) < mss and t is not sk.write_queue[-1]:
-            break
-        n += 1
-        if len(t.data) < mss:
-            break
-    return max(n, 1)
-
-
-def tcp_gso_counted_once(sk: TcpSock) -> None:
-    """IP counts a super-packet as one packet with one header; its later segments take their count back."""
-    ipv4 = sk.ts.ipv4
-    ipv4.ip[IPSTATS_MIB_OUTREQUESTS] -= 1
-    if ipv4.kernel.release.ip_out_transmits:
-        ipv4.ip[IPSTATS_MIB_OUTPKTS] -= 1
-    ipv4.ipext[IPSTATS_MIB_OUTOCTETS] -= 20 + sk.header_len
+        if limit >= min(sk.snd_wnd, sk.snd_cwnd * sk.mss_cache) // div:
+            return DEFER_NO
+    elif limit > 3 * sk.mss_cache:
+        return DEFER_NO
+    if not sk.rtx_queue:
+        return DEFER_NO
+    if sk.v.defer_threshold:
+        srtt_ns = sk.srtt_us * 125
+        left = sk.rtx_queue[0].tx_us * 1000 + srtt_ns - sk.mstamp_us * 1000
+        if left - min(srtt_ns >> 1, 1_000_000) > 0:
+            return DEFER_NO
+    elif sk.mstamp_us - sk.rtx_queue[0].tx_us < sk.srtt_us >> 4:
+        return DEFER_NO
+    if cong_win < send_win:
+        if cong_win <= n:
+            return DEFER_CWND
+    elif send_win <= n:
+        return DEFER_RWND
+    if t.flags & TCPHDR_FIN or t.eor:
+        return DEFER_NO
+    return DEFER_APP
 
 
 def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
-    """Send what windows allow.  `push_one` 1: one segment, 2: one whatever the congestion window says.  True:
+    """Send what windows allow.  `push_one` 1: one packet, 2: one whatever the congestion window says.  True:
     nothing is in flight and data waits.
     """
     sent = 0
     tcp_mstamp_refresh(sk)
-    limited = False
+    cwnd_limited = False
     wq = sk.write_queue
-    of_many = False
-    group = 0  # segments left of the super-packet that Linux would send as one (GSO)
+    max_segs = tcp_tso_segs(sk, mss)
+    grow = sk.v.tso_grow
     while wq:
         t = wq[0]
-        if tcp_packets_in_flight(sk) >= sk.snd_cwnd and push_one != 2:
-            limited = True
-            break
-        if len(t.data) > mss:
-            wq.insert(1, tcp_fragment(sk, t, mss))
-        end = t.end_seq
-        if after(end, tcp_wnd_end(sk)):
-            room = s32(tcp_wnd_end(sk) - t.seq)
-            if (t is not wq[-1] and room >= mss) or room <= 0 or len(t.data) <= room or room < mss:
+        if not grow:
+            if not t.pcount or (t.pcount > 1 and t.gso_size != mss):
+                tcp_set_skb_tso_segs(t, mss)
+        quota = tcp_cwnd_test(sk, t)
+        if not quota:
+            if push_one != 2:
                 break
-            wq.insert(1, tcp_fragment(sk, t, room))
-        last = len(wq) == 1
-        if not tcp_nagle_test(sk, t, mss, nonagle if last else TCP_NAGLE_PUSH):
+            quota = 1
+        quota = min(quota, max_segs)
+        if grow:
+            missing = quota * mss - len(t.data)
+            if missing > 0:
+                tcp_grow_skb(sk, t, missing)
+            tcp_set_skb_tso_segs(t, mss)
+        if not tcp_snd_wnd_test(sk, t, mss):
             break
-        if t.eor and not t.data and not t.flags & TCPHDR_FIN:
+        if t.pcount == 1:
+            if not tcp_nagle_test(sk, t, mss, nonagle if len(wq) == 1 else TCP_NAGLE_PUSH):
+                break
+        elif not push_one:
+            d = tcp_tso_should_defer(sk, t, max_segs)
+            if d:
+                cwnd_limited = d == DEFER_CWND
+                break
+        limit = mss
+        if t.pcount > 1 and sk.snd_up == sk.snd_una:
+            limit = tcp_mss_split_point(sk, t, mss, quota, nonagle)
+        if len(t.data) > limit:
+            tso_fragment(sk, t, limit, mss)
+        if t.end_seq == t.seq:
             break
-        inside = group > 0
-        if not inside and not push_one and tcp_tso_should_defer(sk, mss):
-            limited = True
+        if tcp_transmit_skb(sk, t):
             break
-        if not inside and not push_one:
-            group = tcp_gso_group(sk, mss)
-            of_many = group > 1
-        elif not inside:
-            group = 1
-            of_many = False
-        group -= 1
-        err = tcp_transmit_skb(sk, t, of_many and group == 0)
-        if err:
-            break
-        if inside:
-            tcp_gso_counted_once(sk)
         tcp_event_new_data_sent(sk, t)
-        if len(t.data) < mss:
+        if len(t.data) < t.pcount * mss:
             sk.snd_sml = t.end_seq
-        sent += 1
+        sent += t.pcount
         if push_one:
             break
+    cwnd_limited = cwnd_limited or tcp_packets_in_flight(sk) >= sk.snd_cwnd
+    if sent or cwnd_limited:
+        tcp_cwnd_validate(sk, cwnd_limited)
     if sent:
         if sk.ca_state in (TCP_CA_CWR, TCP_CA_Recovery):
             sk.prr_out += sent
         if push_one != 2:
             tcp_schedule_loss_probe(sk, False)
-        limited = limited or tcp_packets_in_flight(sk) >= sk.snd_cwnd
-        tcp_cwnd_validate(sk, limited)
         return False
     return not sk.packets_out and bool(wq)
 
@@ -626,8 +831,19 @@ def tcp_data_snd_check(sk: TcpSock) -> None:
 
 
 def tcp_check_space(sk: TcpSock) -> None:
-    """Room for the writer again: wake it."""
-    if sk.wq.entries and sk_stream_wspace(sk) >= sk.wmem_queued >> 1:
+    """A writer waits for room: make more, and wake it when there is enough."""
+    if not sk.nospace:
+        return
+    if (
+        not sk.userlocks & SOCK_SNDBUF_LOCK
+        and not sk.prot.memory_pressure
+        and sk.prot.memory_allocated < sk.prot.mem[0]
+        and tcp_packets_in_flight(sk) < sk.snd_cwnd
+    ):
+        tcp_sndbuf_expand(sk)
+        sk.snd_cwnd_stamp = jiffies(sk)
+    if sk_stream_is_writeable(sk):
+        sk.nospace = False
         sock_def_write_space(sk)
 
 
@@ -635,15 +851,20 @@ def sk_stream_wspace(sk: TcpSock) -> int:
     return sk.sndbuf - sk.wmem_queued
 
 
+def sk_stream_memory_free(sk: TcpSock, wake: int = 0) -> bool:
+    if sk.wmem_queued >= sk.sndbuf:
+        return False
+    return ((sk.write_seq - sk.snd_nxt) & M32) << wake < (sk.notsent_lowat or sk.ts.tcp_notsent_lowat)
+
+
 def sk_stream_is_writeable(sk: TcpSock) -> bool:
-    return sk_stream_wspace(sk) >= sk.wmem_queued >> 1 and (
-        (sk.write_seq - sk.snd_nxt) & M32 < (sk.notsent_lowat or sk.ts.tcp_notsent_lowat)
-    )
+    return sk_stream_wspace(sk) >= sk.wmem_queued >> 1 and sk_stream_memory_free(sk, 1)
 
 
 def wfree(sk: TcpSock, t: TxSkb) -> None:
-    """sk_wmem_free_skb."""
+    """tcp_wmem_free_skb."""
     sk.wmem_queued -= t.truesize
+    sk_mem_uncharge(sk, t.truesize)
 
 
 # --- loss probe ---------------------------------------------------------------------------------------------
@@ -653,7 +874,7 @@ def wfree(sk: TcpSock, t: TxSkb) -> None:
 def tcp_schedule_loss_probe(sk: TcpSock, advancing_rto: bool) -> bool:
     if not sk.v.tlp or sk.ts.tcp_early_retrans not in (3, 4) or not sk.packets_out or not sk.rx_opt.sack_ok:
         return False
-    if sk.ca_state not in (TCP_CA_Open, TCP_CA_CWR):
+    if sk.ca_state not in (TCP_CA_Open, TCP_CA_CWR) or sk.fastopen_rsk is not None:
         return False
     k = sk.ts.ipv4.kernel
     if sk.srtt_us:
@@ -678,20 +899,23 @@ def tcp_send_loss_probe(sk: TcpSock) -> None:
         return
     sk.tlp_retrans = False
     mss = tcp_current_mss(sk)
-    ok = False
-    if sk.write_queue and not after(sk.write_queue[0].end_seq, tcp_wnd_end(sk)):
-        before_ = sk.packets_out
+    if sk.write_queue and tcp_snd_wnd_test(sk, sk.write_queue[0], mss):
+        out = sk.packets_out
         tcp_write_xmit(sk, mss, TCP_NAGLE_OFF, 2)
-        ok = sk.packets_out > before_
-        if not ok:
+        if sk.packets_out <= out:
             tcp_rearm_rto(sk)
             return
-    if not ok:
+    else:
         if not sk.rtx_queue:
             sk.icsk_pending = 0
             return
         t = sk.rtx_queue[-1]
-        if tcp_retransmit_skb(sk, t):
+        if t.pcount > 1 and len(t.data) > (t.pcount - 1) * mss:
+            if not tcp_fragment(sk, t, (t.pcount - 1) * mss, mss):
+                tcp_rearm_rto(sk)
+                return
+            t = sk.rtx_queue[-1]
+        if __tcp_retransmit_skb(sk, t, 1):
             tcp_rearm_rto(sk)
             return
         sk.tlp_retrans = True
@@ -705,13 +929,51 @@ def tcp_send_loss_probe(sk: TcpSock) -> None:
 # --------------------------
 
 
-def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb) -> int:
-    """Send an element of the retransmission queue again: 0 or a negative errno."""
+def tcp_retrans_try_collapse(sk: TcpSock, to: TxSkb, space: int) -> None:
+    """Small neighbours join what is sent again."""
+    if not sk.ts.tcp_retrans_collapse or to.flags & TCPHDR_SYN:
+        return
+    q = sk.rtx_queue
+    i = q.index(to)
+    first = True
+    while True:
+        j = i if first else i + 1
+        if j >= len(q):
+            return
+        t = q[j]
+        if t.pcount > 1 or t.sacked & SACKED_ACKED or to.eor:
+            return
+        space -= len(t.data)
+        if first:
+            first = False
+            continue
+        if space < 0 or after(t.end_seq, tcp_wnd_end(sk)):
+            return
+        to.data += t.data
+        to.truesize += len(t.data)
+        t.truesize -= len(t.data)
+        if sk.highest_sack is t:
+            sk.highest_sack = to
+        to.end_seq = t.end_seq
+        to.flags |= t.flags
+        to.sacked |= t.sacked & EVER_RETRANS
+        to.eor = t.eor
+        tcp_adjust_pcount(sk, t, t.pcount)
+        del q[j]
+        wfree(sk, t)
+
+
+def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int) -> int:
+    """Send up to `segs` segments of an element of the retransmission queue again: 0 or a negative errno."""
     ipv4 = sk.ts.ipv4
-    if before(t.seq, sk.snd_una) and not t.flags & TCPHDR_SYN:
-        n = (sk.snd_una - t.seq) & M32
-        t.data = t.data[n:]
-        t.seq = sk.snd_una
+    if before(t.seq, sk.snd_una):
+        if t.flags & TCPHDR_SYN:
+            t.flags &= ~TCPHDR_SYN
+            t.seq = (t.seq + 1) & M32
+        if before(t.end_seq, sk.snd_una):
+            return -22
+        if before(t.seq, sk.snd_una):
+            tcp_trim_head(sk, t, (sk.snd_una - t.seq) & M32)
     if __sk_dst_check(sk) is None:
         from rxpath.net.ipv4.tcp.ipxmit import inet_sk_rebuild_header
 
@@ -723,32 +985,35 @@ def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb) -> int:
         if t.seq != sk.snd_una:
             return -EAGAIN
         room = mss
-    limit = min(mss, room) if room > 0 else mss
-    if len(t.data) > limit:
-        i = sk.rtx_queue.index(t)
-        rest = tcp_fragment(sk, t, limit)
-        sk.rtx_queue.insert(i + 1, rest)
-        sk.packets_out += 1
-        if rest.sacked & LOST:
-            sk.lost_out += 1
-        if rest.sacked & SACKED_RETRANS:
-            sk.retrans_out += 1
-        if rest.sacked & SACKED_ACKED:
-            sk.sacked_out += 1
+    n = mss * (segs if sk.snd_up == sk.snd_una else 1)
+    if n > room:
+        n = room // mss * mss or room
+    if len(t.data) > n:
+        if not tcp_fragment(sk, t, n, mss):
+            return -12
+    else:
+        diff = t.pcount
+        diff -= tcp_set_skb_tso_segs(t, mss)
+        if diff:
+            tcp_adjust_pcount(sk, t, diff)
+        room = min(room, mss)
+        if len(t.data) < room:
+            tcp_retrans_try_collapse(sk, t, room)
     if t.flags & TCPHDR_SYN_ECN_ == TCPHDR_SYN_ECN_ and sk.ts.tcp_ecn_fallback:
         t.flags &= ~(TCPHDR_ECE | TCPHDR_CWR)
-    ipv4.tcp[TCP_MIB_RETRANSSEGS] += 1
+    segs = t.pcount
+    ipv4.tcp[TCP_MIB_RETRANSSEGS] += segs
     ext = ipv4.tcpext
     if t.flags & TCPHDR_SYN:
         ext["TCPSynRetrans"] += 1
-    sk.total_retrans += 1
+    sk.total_retrans += segs
     sk.bytes_retrans += len(t.data)
     tp = ipv4.kernel.trace.tcp_retransmit_skb
     if tp.on:
         tp.fire(sk, t)
     err = tcp_transmit_skb(sk, t)
     if err:
-        ext["TCPRetransFail"] += 1
+        ext["TCPRetransFail"] += segs
     t.sacked |= EVER_RETRANS
     return err
 
@@ -756,44 +1021,45 @@ def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb) -> int:
 TCPHDR_SYN_ECN_: Final = TCPHDR_SYN | TCPHDR_ECE | TCPHDR_CWR
 
 
-def tcp_retransmit_skb(sk: TcpSock, t: TxSkb) -> int:
-    tcp_mstamp_refresh(sk)
-    err = __tcp_retransmit_skb(sk, t)
+def tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int = 1) -> int:
+    err = __tcp_retransmit_skb(sk, t, segs)
     if err == 0:
-        if not t.sacked & SACKED_RETRANS:
-            sk.retrans_out += 1
-        t.sacked |= SACKED_RETRANS
-        if not sk.retrans_stamp:
-            sk.retrans_stamp = t.tx_us or 1
+        t.sacked |= SACKED_RETRANS | EVER_RETRANS
+        sk.retrans_out += t.pcount
+    if not sk.retrans_stamp:
+        sk.retrans_stamp = t.tx_us or 1
     if sk.undo_retrans < 0:
         sk.undo_retrans = 0
-    sk.undo_retrans += 1
+    sk.undo_retrans += t.pcount
     t.retrans += 1
     return err
 
 
 def tcp_xmit_retransmit_queue(sk: TcpSock) -> None:
     """Send again what is marked lost, as far as the congestion window goes."""
-    if not sk.packets_out or not sk.lost_out:
+    if not sk.packets_out:
         return
     rearm = False
     ext = sk.ts.ipv4.tcpext
-    for t in list(sk.rtx_queue):
-        if sk.snd_cwnd - tcp_packets_in_flight(sk) <= 0:
+    max_segs = tcp_tso_segs(sk, tcp_current_mss(sk))
+    q = sk.rtx_queue
+    head = q[0] if q else None
+    i = 0
+    while i < len(q):
+        t = q[i]
+        i += 1
+        segs = min(sk.snd_cwnd - tcp_packets_in_flight(sk), max_segs)
+        if segs <= 0 or sk.retrans_out >= sk.lost_out:
             break
         if t.sacked & (SACKED_ACKED | SACKED_RETRANS) or not t.sacked & LOST:
             continue
-        if sk.ca_state == TCP_CA_Loss:
-            mib = "TCPSlowStartRetrans"
-        else:
-            mib = "TCPFastRetrans"
-        first = t is sk.rtx_queue[0]
-        if tcp_retransmit_skb(sk, t):
+        mib = "TCPSlowStartRetrans" if sk.ca_state == TCP_CA_Loss else "TCPFastRetrans"
+        if tcp_retransmit_skb(sk, t, segs):
             break
-        ext[mib] += 1
+        ext[mib] += t.pcount
         if sk.ca_state in (TCP_CA_CWR, TCP_CA_Recovery):
-            sk.prr_out += 1
-        if first and sk.icsk_pending != ICSK_TIME_REO_TIMEOUT:
+            sk.prr_out += t.pcount
+        if t is head and sk.icsk_pending != ICSK_TIME_REO_TIMEOUT:
             rearm = True
     if rearm:
         inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.rto)
@@ -806,7 +1072,7 @@ def tcp_xmit_retransmit_queue(sk: TcpSock) -> None:
 def tcp_queue_skb(sk: TcpSock, t: TxSkb) -> None:
     sk.write_seq = t.end_seq
     sk.write_queue.append(t)
-    sk.wmem_queued += t.truesize
+    sk_wmem_charge(sk, t.truesize)
 
 
 def tcp_send_fin(sk: TcpSock) -> None:
@@ -815,8 +1081,20 @@ def tcp_send_fin(sk: TcpSock) -> None:
         t.flags |= TCPHDR_FIN
         t.end_seq = (t.end_seq + 1) & M32
         sk.write_seq = (sk.write_seq + 1) & M32
+    elif sk.rtx_queue and sk.prot.memory_pressure:
+        # as if it had been sent with the last one: it goes when that is sent again
+        t = sk.rtx_queue[-1]
+        t.flags |= TCPHDR_FIN
+        t.end_seq = (t.end_seq + 1) & M32
+        sk.write_seq = (sk.write_seq + 1) & M32
+        sk.snd_nxt = (sk.snd_nxt + 1) & M32
+        return
     else:
-        tcp_queue_skb(sk, TxSkb(sk.write_seq, b"", TCPHDR_ACK | TCPHDR_FIN))
+        t = TxSkb(sk.write_seq, b"", TCPHDR_ACK | TCPHDR_FIN)
+        t.truesize = sk.tx_overhead
+        t.pcount = 1
+        sk_forced_mem_schedule(sk, t.truesize)
+        tcp_queue_skb(sk, t)
     __tcp_push_pending_frames(sk, tcp_current_mss(sk), TCP_NAGLE_OFF)
 
 
@@ -865,7 +1143,9 @@ def tcp_write_wakeup(sk: TcpSock, mib: str) -> int:
         if room < (t.end_seq - t.seq) & M32 or len(t.data) > mss:
             room = min(room, mss)
             t.flags |= TCPHDR_PSH
-            sk.write_queue.insert(1, tcp_fragment(sk, t, room))
+            tso_fragment(sk, t, room, mss)
+        elif not t.pcount:
+            tcp_set_skb_tso_segs(t, mss)
         t.flags |= TCPHDR_PSH
         err = tcp_transmit_skb(sk, t)
         if not err:
@@ -890,7 +1170,17 @@ def tcp_send_probe0(sk: TcpSock) -> None:
         when = tcp_probe0_when(sk, rto_max(sk))
     else:
         when = max(sk.ts.ipv4.kernel.hz // 2, 1)
-    inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, when)
+    inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, tcp_clamp_probe0_to_user_timeout(sk, when))
+
+
+def tcp_clamp_probe0_to_user_timeout(sk: TcpSock, when: int) -> int:
+    """A probe comes no later than TCP_USER_TIMEOUT ends."""
+    if not sk.user_timeout or not sk.probes_tstamp:
+        return when
+    hz = sk.ts.ipv4.kernel.hz
+    elapsed = max(jiffies(sk) - sk.probes_tstamp, 0)
+    left = sk.user_timeout * hz // 1000 - elapsed
+    return min(max(left, TCP_TIMEOUT_MIN), when)
 
 
 def tcp_connect_init(sk: TcpSock) -> None:
@@ -942,6 +1232,44 @@ def tcp_initialize_rcv_mss_(sk: TcpSock) -> None:
     tcp_initialize_rcv_mss(sk)
 
 
+def tcp_send_syn_data(sk: TcpSock, syn: TxSkb) -> int:
+    """A SYN with Fast Open's option, and with data when there is a cookie: 0 or a negative errno."""
+    from rxpath.net.ipv4.tcp.fastopen import tcp_fastopen_cookie_check
+
+    fo = sk.fastopen_req
+    assert fo is not None
+    sk.rx_opt.mss_clamp = sk.advmss
+    if tcp_fastopen_cookie_check(sk, fo.cookie):
+        if sk.rx_opt.user_mss and sk.rx_opt.user_mss < sk.rx_opt.mss_clamp:
+            sk.rx_opt.mss_clamp = sk.rx_opt.user_mss
+        tcp_sync_mss(sk, sk.pmtu_cookie)
+        room = max(tcp_mtu_to_mss(sk, sk.pmtu_cookie) + (sk.header_len - 20) - MAX_TCP_OPTION_SPACE, 0)
+        data = fo.data[:room]
+        fo.pending = len(data) < len(fo.data)
+        fo.copied = len(data)
+        t = TxSkb(sk.write_seq, data, TCPHDR_ACK | TCPHDR_PSH)
+        t.tx_us = syn.tx_us = sk.mstamp_us
+        err = __tcp_transmit_skb(sk, syn.seq, syn.flags, data, 0)
+        fo.cookie.len = -1
+        if not err:
+            sk.syn_data = fo.copied > 0
+            if data:
+                t.pcount = 1
+                sk.write_seq = t.end_seq
+                sk_wmem_charge(sk, t.truesize)
+                sk.packets_out += 1
+                sk.rtx_queue.append(t)
+            sk.ts.ipv4.tcpext["TCPOrigDataSent"] += 1
+        return err
+    if fo.cookie.len > 0:
+        fo.cookie.len = 0
+    err = tcp_transmit_skb(sk, syn)
+    if err:
+        sk.syn_fastopen = False
+    fo.cookie.len = -1
+    return err
+
+
 def tcp_connect(sk: TcpSock) -> int:
     """Send the SYN: 0 or a negative errno."""
     from rxpath.net.ipv4.mib import TCP_MIB_ACTIVEOPENS
@@ -952,13 +1280,16 @@ def tcp_connect(sk: TcpSock) -> int:
         flags |= TCPHDR_ECE | TCPHDR_CWR
         sk.ecn_flags = TCP_ECN_OK
     t = TxSkb(sk.write_seq, b"", flags)
+    t.truesize = sk.tx_overhead
+    t.pcount = 1
+    sk_forced_mem_schedule(sk, t.truesize)
     tcp_mstamp_refresh(sk)
     sk.retrans_stamp = sk.mstamp_us or 1
     sk.write_seq = t.end_seq
-    sk.wmem_queued += t.truesize
+    sk_wmem_charge(sk, t.truesize)
     sk.packets_out += 1
     sk.rtx_queue.append(t)
-    err = tcp_transmit_skb(sk, t)
+    err = tcp_send_syn_data(sk, t) if sk.fastopen_req is not None else tcp_transmit_skb(sk, t)
     if err == -111:
         return err
     sk.snd_nxt = sk.write_seq

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.kernel.errno import EINVAL, ENOENT, linux_error
+from rxpath.net.ipv4.tcp.fastopen import key_text, parse_keys
 from rxpath.net.ipv4.tcp.seq import M32, TCP_LISTEN, TCP_SYN_RECV
 from rxpath.net.ipv4.tcp.sock import RequestSock, TcpSock, TcpState, TimewaitSock
 
@@ -205,6 +206,7 @@ INTS: Final[tuple[tuple[str, int, int], ...]] = (
     ("tcp_min_tso_segs", 0, 255),
     ("tcp_tso_win_divisor", 0, 255),
     ("tcp_reflect_tos", 0, 1),
+    ("tcp_backlog_ack_defer", 0, 1),
     ("tcp_pacing_ss_ratio", 0, 1000),
     ("tcp_pacing_ca_ratio", 0, 1000),
     ("tcp_fack", 0, 255),
@@ -248,6 +250,11 @@ def tcp_sysctl_init(ts: TcpState) -> None:
     t.vector("net.ipv4.tcp_mem", lambda: list(ipv4.tcp_prot.mem), put_mem, 0)
     t.vector("net.ipv4.tcp_rmem", lambda: list(ts.tcp_rmem), put_rmem, 1)
     t.vector("net.ipv4.tcp_wmem", lambda: list(ts.tcp_wmem), put_wmem, 1)
+
+    def put_key(text: str) -> None:
+        ts.tcp_fastopen_key, ts.tcp_fastopen_key2 = parse_keys(text)
+
+    t.register("net.ipv4.tcp_fastopen_key", lambda: key_text(ts.tcp_fastopen_key, ts.tcp_fastopen_key2), put_key)
 
     def put_cc(text: str) -> None:
         name = text.strip()

@@ -12,7 +12,7 @@ from rxpath.net.ipv4.tcp.output import (
     rto_max,
     tcp_packets_in_flight,
 )
-from rxpath.net.ipv4.tcp.seq import M32, after, before
+from rxpath.net.ipv4.tcp.seq import M32, TCP_SYN_SENT, after, before
 from rxpath.net.ipv4.tcp.sock import (
     EVER_RETRANS,
     ICSK_TIME_REO_TIMEOUT,
@@ -74,17 +74,19 @@ def tcp_set_rto(sk: TcpSock) -> None:
     sk.rto = min(sk.ts.ipv4.kernel.usecs_to_jiffies((sk.srtt_us >> 3) + sk.rttvar_us), rto_max(sk))
 
 
-def tcp_ack_update_rtt(sk: TcpSock, seq_rtt_us: int, sack_rtt_us: int, ca_rtt_us: int) -> bool:
-    """A sample from what was acknowledged (-1 = none); time stamps when nothing else helps."""
+def tcp_ack_update_rtt(sk: TcpSock, acked: bool, seq_rtt_us: int, sack_rtt_us: int, ca_rtt_us: int) -> tuple[bool, int]:
+    """A sample from what was acknowledged (-1 = none); time stamps when nothing else helps.  (taken, RTT for
+    congestion control).
+    """
     opt = sk.rx_opt
     if seq_rtt_us < 0:
         seq_rtt_us = sack_rtt_us
-    if seq_rtt_us < 0 and opt.saw_tstamp and opt.rcv_tsecr and opt.tstamp_ok:
+    if seq_rtt_us < 0 and acked and opt.saw_tstamp and opt.rcv_tsecr:
         delta = (sk.mstamp_us // 1000 - opt.rcv_tsecr) & M32
         if delta < 0x7FFFFFFF // 1000:
             seq_rtt_us = ca_rtt_us = max(delta, 1) * 1000
     if seq_rtt_us < 0:
-        return False
+        return False, ca_rtt_us
     now = jiffies(sk)
     rtt = max(ca_rtt_us if ca_rtt_us >= 0 else seq_rtt_us, 1)
     if rtt <= sk.rtt_min_us or now - sk.rtt_min_stamp > 300 * sk.ts.ipv4.kernel.hz:
@@ -93,7 +95,7 @@ def tcp_ack_update_rtt(sk: TcpSock, seq_rtt_us: int, sack_rtt_us: int, ca_rtt_us
     tcp_rtt_estimator(sk, seq_rtt_us)
     tcp_set_rto(sk)
     sk.backoff = 0
-    return True
+    return True, ca_rtt_us
 
 
 # --- states of the sender -----------------------------------------------------------------------------------
@@ -160,7 +162,17 @@ def tcp_init_undo(sk: TcpSock) -> None:
     sk.undo_retrans = sk.retrans_out or -1
 
 
+def tcp_any_retrans_done(sk: TcpSock) -> bool:
+    return bool(sk.retrans_out or (sk.rtx_queue and sk.rtx_queue[0].sacked & EVER_RETRANS))
+
+
+def tcp_retrans_stamp_cleanup(sk: TcpSock) -> None:
+    if not tcp_any_retrans_done(sk):
+        sk.retrans_stamp = 0
+
+
 def tcp_enter_recovery(sk: TcpSock, ece: bool) -> None:
+    tcp_retrans_stamp_cleanup(sk)
     sk.ts.ipv4.tcpext["TCPSackRecovery" if sk.rx_opt.sack_ok else "TCPRenoRecovery"] += 1
     sk.prior_ssthresh = 0
     tcp_init_undo(sk)
@@ -178,16 +190,17 @@ def tcp_mark_skb_lost(sk: TcpSock, t: TxSkb) -> None:
     if sacked & LOST:
         if sacked & SACKED_RETRANS:
             t.sacked &= ~SACKED_RETRANS
-            sk.retrans_out -= 1
-            sk.ts.ipv4.tcpext["TCPLostRetransmit"] += 1
-            sk.lost += 1
+            sk.retrans_out -= t.pcount
+            sk.ts.ipv4.tcpext["TCPLostRetransmit"] += t.pcount
+            sk.lost += t.pcount
     else:
-        sk.lost_out += 1
-        sk.lost += 1
+        sk.lost_out += t.pcount
+        sk.lost += t.pcount
         t.sacked |= LOST
-        if sacked & SACKED_RETRANS:
-            t.sacked &= ~SACKED_RETRANS
-            sk.retrans_out -= 1
+
+
+def tcp_is_rack(sk: TcpSock) -> bool:
+    return sk.v.rack and (sk.v.rack_always or bool(sk.ts.tcp_recovery & 1))
 
 
 def tcp_enter_loss(sk: TcpSock) -> None:
@@ -198,14 +211,15 @@ def tcp_enter_loss(sk: TcpSock) -> None:
     if reneg:
         sk.ts.ipv4.tcpext["TCPSACKReneging"] += 1
         sk.sacked_out = 0
+        sk.sack_reneg = True
         for t in sk.rtx_queue:
             t.sacked &= ~SACKED_ACKED
     elif not sk.rx_opt.sack_ok:
         sk.sacked_out = 0
-    rack = sk.v.rack and bool(sk.ts.tcp_recovery & 1)
+    rack = tcp_is_rack(sk)
     head = sk.rtx_queue[0] if sk.rtx_queue else None
     for t in sk.rtx_queue:
-        if rack and t is not head and rack_skb_timeout(sk, t, 0) > 0 and not t.sacked & SACKED_RETRANS:
+        if not reneg and rack and t is not head and rack_skb_timeout(sk, t, 0) > 0:
             continue
         tcp_mark_skb_lost(sk, t)
     if (
@@ -287,7 +301,8 @@ def tcp_rack_mark_lost(sk: TcpSock) -> bool:
     timeout = tcp_rack_detect_loss(sk)
     if timeout:
         k = sk.ts.ipv4.kernel
-        inet_csk_reset_xmit_timer(sk, ICSK_TIME_REO_TIMEOUT, k.usecs_to_jiffies(timeout) + 2)
+        when = k.usecs_to_jiffies(timeout + 2 * (1_000_000 // k.hz))
+        inet_csk_reset_xmit_timer(sk, ICSK_TIME_REO_TIMEOUT, min(when, sk.rto))
     return bool(timeout)
 
 
@@ -296,13 +311,15 @@ def tcp_rack_mark_lost(sk: TcpSock) -> bool:
 
 
 def tcp_packet_delayed(sk: TcpSock) -> bool:
+    """The original arrived after all: nothing was sent again yet, or its echo is older than that."""
     opt = sk.rx_opt
-    return bool(
-        sk.retrans_stamp
-        and opt.saw_tstamp
-        and opt.rcv_tsecr
-        and before(opt.rcv_tsecr, (sk.retrans_stamp // 1000) & M32)
-    )
+    if sk.retrans_stamp:
+        return bool(opt.saw_tstamp and opt.rcv_tsecr and before(opt.rcv_tsecr, (sk.retrans_stamp // 1000) & M32))
+    if not sk.v.packet_delayed_exceptions:
+        return True
+    if not sk.rx_opt.sack_ok and not before(sk.snd_una, sk.high_seq):
+        return False
+    return sk.state != TCP_SYN_SENT
 
 
 def tcp_may_undo(sk: TcpSock) -> bool:
@@ -318,6 +335,7 @@ def tcp_undo_cwnd_reduction(sk: TcpSock, unmark_loss: bool) -> None:
         sk.snd_cwnd = sk.ca_ops.undo_cwnd(sk)
         if sk.prior_ssthresh > sk.snd_ssthresh:
             sk.snd_ssthresh = sk.prior_ssthresh
+            sk.ecn_flags &= ~TCP_ECN_QUEUE_CWR
     sk.snd_cwnd_stamp = jiffies(sk)
     sk.undo_marker = 0
     sk.rack_advanced = True
@@ -325,7 +343,8 @@ def tcp_undo_cwnd_reduction(sk: TcpSock, unmark_loss: bool) -> None:
 
 def tcp_is_non_sack_preventing_reopen(sk: TcpSock) -> bool:
     if sk.snd_una == sk.high_seq and not sk.rx_opt.sack_ok:
-        sk.retrans_stamp = 0 if not sk.retrans_out else sk.retrans_stamp
+        if not tcp_any_retrans_done(sk):
+            sk.retrans_stamp = 0
         return True
     return False
 
@@ -336,9 +355,12 @@ def tcp_try_undo_recovery(sk: TcpSock) -> bool:
         name = "TCPLossUndo" if sk.ca_state == TCP_CA_Loss else "TCPFullUndo"
         tcp_undo_cwnd_reduction(sk, False)
         ext[name] += 1
+    elif sk.rack_persist:
+        sk.rack_persist -= 1
     if tcp_is_non_sack_preventing_reopen(sk):
         return True
     tcp_set_ca_state(sk, TCP_CA_Open)
+    sk.sack_reneg = False
     return False
 
 
@@ -354,31 +376,68 @@ def tcp_try_undo_loss(sk: TcpSock, frto_undo: bool) -> bool:
             return True
         if frto_undo or sk.rx_opt.sack_ok:
             tcp_set_ca_state(sk, TCP_CA_Open)
+            sk.sack_reneg = False
         return True
     return False
 
 
 def tcp_try_undo_dsack(sk: TcpSock) -> bool:
     if sk.undo_marker and not sk.undo_retrans:
+        sk.rack_persist = min(16, sk.rack_persist + 1)
         tcp_undo_cwnd_reduction(sk, False)
         sk.ts.ipv4.tcpext["TCPDSACKUndo"] += 1
         return True
     return False
 
 
-def tcp_try_undo_partial(sk: TcpSock) -> bool:
+def tcp_highest_sack_seq(sk: TcpSock) -> int:
+    """Where the highest selectively acknowledged element begins."""
+    if not sk.sacked_out:
+        return sk.snd_una
+    return sk.highest_sack.seq if sk.highest_sack is not None else sk.snd_nxt
+
+
+def tcp_check_sack_reordering(sk: TcpSock, low_seq: int, by_stamp: bool = False) -> None:
+    fack = tcp_highest_sack_seq(sk)
+    if not before(low_seq, fack):
+        return
+    metric = (fack - low_seq) & M32
+    mss = sk.mss_cache
+    if mss and metric > sk.reordering * mss:
+        sk.reordering = min((metric + mss - 1) // mss, sk.ts.tcp_max_reordering)
+    sk.reord_seen += 1
+    sk.ts.ipv4.tcpext["TCPTSReorder" if by_stamp else "TCPSACKReorder"] += 1
+
+
+def tcp_try_undo_partial(sk: TcpSock, prior_snd_una: int) -> bool:
     if sk.undo_marker and tcp_packet_delayed(sk):
+        tcp_check_sack_reordering(sk, prior_snd_una, True)
         if sk.retrans_out:
             return True
+        tcp_retrans_stamp_cleanup(sk)
         tcp_undo_cwnd_reduction(sk, True)
         sk.ts.ipv4.tcpext["TCPPartialUndo"] += 1
         tcp_try_keep_open(sk)
-        return True
     return False
 
 
+def tcp_rack_update_reo_wnd(sk: TcpSock, prior_delivered: int) -> None:
+    """D-SACKs of what was sent again widen the reordering window, a step a round trip."""
+    if sk.ts.tcp_recovery & 2 or not prior_delivered:
+        return
+    if before(prior_delivered, sk.rack_last_delivered):
+        sk.rack_dsack = False
+    if sk.rack_dsack:
+        sk.rack_reo_steps = min(255, sk.rack_reo_steps + 1)
+        sk.rack_dsack = False
+        sk.rack_last_delivered = sk.delivered
+        sk.rack_persist = 16
+    elif not sk.rack_persist:
+        sk.rack_reo_steps = 1
+
+
 def tcp_try_keep_open(sk: TcpSock) -> None:
-    state = TCP_CA_Disorder if sk.sacked_out or sk.lost_out or sk.retrans_out or sk.undo_marker else TCP_CA_Open
+    state = TCP_CA_Disorder if sk.sacked_out or sk.lost_out or tcp_any_retrans_done(sk) else TCP_CA_Open
     if sk.ca_state != state:
         tcp_set_ca_state(sk, state)
         sk.high_seq = sk.snd_nxt

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from rxpath.kernel.mm import alloc_skb_truesize, alloc_skb_truesize_small_head
 from rxpath.kernel.timer import HrTimer, TimerList
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from rxpath.net.ipv4.ip_options import IpOptions
     from rxpath.net.ipv4.route import Rtable
     from rxpath.net.ipv4.tcp.cong import CongOps
+    from rxpath.net.ipv4.tcp.fastopen import FastOpenRequest
     from rxpath.net.ipv4.tcp.ipv4 import TcpHandlers
 
+MSG_FASTOPEN: Final = 0x20000000
 TCP_MSS_DEFAULT: Final = 536
 TCP_MIN_MSS: Final = 88
 TCP_INIT_CWND: Final = 10
@@ -135,7 +138,9 @@ def tcb(skb: SkBuff) -> TcpCb:
 
 
 class TxSkb:
-    """An element of the write or retransmission queue: data not yet acknowledged.  `tx_us`: when last sent."""
+    """An element of the write or retransmission queue: data not yet acknowledged.  `tx_us`: when last sent; `pcount`:
+    segments that it is (0: not known yet), of `gso_size` bytes when more than one.
+    """
 
     __slots__ = (
         "seq",
@@ -152,9 +157,13 @@ class TxSkb:
         "in_flight",
         "eor",
         "app_limited",
+        "pcount",
+        "gso_size",
     )
 
     def __init__(self, seq: int, data: bytes, flags: int) -> None:
+        self.pcount = 0
+        self.gso_size = 0
         self.seq = seq
         self.data = data
         self.end_seq = (seq + len(data) + (1 if flags & 3 else 0)) & M32
@@ -253,6 +262,7 @@ class RequestSock:
         "snt_tsval_last",
         "state",
         "dst",
+        "fastopen",
     )
 
     def __init__(self, ipv4: Ipv4, listener: TcpSock) -> None:
@@ -295,6 +305,7 @@ class RequestSock:
         self.snt_tsval_first = 0
         self.snt_tsval_last = 0
         self.dst: Rtable | None = None
+        self.fastopen = False
 
     def timer_due(self) -> None:
         tcp_state_of(self.ipv4).handlers.reqsk_timer(self)
@@ -464,6 +475,15 @@ class TcpSock(InetSock):
         "undo_marker",
         "synack_stamp",
         "sock_done",
+        "tx_overhead",
+        "gso_segs",
+        "nospace",
+        "wstamp_us",
+        "highest_sack",
+        "recv_sack_cache",
+        "sack_reneg",
+        "rack_last_delivered",
+        "rack_persist",
         "undo_retrans",
         "undone",
         "total_retrans",
@@ -525,7 +545,6 @@ class TcpSock(InetSock):
         "tw_bits",
         "tcp_header_len_extra",
         "rcv_ooopack",
-        "highest_sack_seq",
         "isn_override",
         "rcv_wnd_max",
         "quickack_opt",
@@ -548,6 +567,18 @@ class TcpSock(InetSock):
         "fastopen_qlen",
         "peer_rst_err",
         "syn_data",
+        "fastopen_rsk",
+        "fastopen_req",
+        "syn_fastopen",
+        "syn_fastopen_exp",
+        "syn_data_acked",
+        "fastopen_connect",
+        "fastopen_no_cookie",
+        "fastopen_client_fail",
+        "fastopen_defer",
+        "fastopenq_max",
+        "fastopenq_rst",
+        "fastopen_keys",
         "total_rto",
         "sk_txhash",
     )
@@ -560,6 +591,7 @@ class TcpSock(InetSock):
         self.v = ts.v
         self.rcvbuf = ts.tcp_rmem[1]
         self.sndbuf = ts.tcp_wmem[1]
+        self.tx_overhead = ts.tx_overhead
         # listener
         self.backlog_limit = 0
         self.accept_queue: deque[TcpSock] = deque()
@@ -656,6 +688,14 @@ class TcpSock(InetSock):
         self.retrans_stamp = 0
         self.undo_marker = 0
         self.synack_stamp = 0
+        self.gso_segs = 0
+        self.nospace = False
+        self.wstamp_us = 0
+        self.highest_sack: TxSkb | None = None
+        self.recv_sack_cache: list[tuple[int, int]] = [(0, 0)] * 4
+        self.sack_reneg = False
+        self.rack_last_delivered = 0
+        self.rack_persist = 0
         self.sock_done = False
         self.undo_retrans = 0
         self.undone = False
@@ -718,7 +758,6 @@ class TcpSock(InetSock):
         self.tw_bits = 0
         self.tcp_header_len_extra = 0
         self.rcv_ooopack = 0
-        self.highest_sack_seq = 0
         self.isn_override = -1
         self.rcv_wnd_max = 0
         self.quickack_opt = 0
@@ -741,6 +780,18 @@ class TcpSock(InetSock):
         self.fastopen_qlen = 0
         self.peer_rst_err = 0
         self.syn_data = False
+        self.fastopen_rsk: RequestSock | None = None
+        self.fastopen_req: FastOpenRequest | None = None
+        self.syn_fastopen = False
+        self.syn_fastopen_exp = False
+        self.syn_data_acked = False
+        self.fastopen_connect = 0
+        self.fastopen_no_cookie = 0
+        self.fastopen_client_fail = 0
+        self.fastopen_defer = False  # DEFER_CONNECT: connected in name, the SYN goes with the first write
+        self.fastopenq_max = 0
+        self.fastopenq_rst: list[int] = []
+        self.fastopen_keys: tuple[bytes, bytes] = (b"", b"")
         self.total_rto = 0
         self.sk_txhash = 0
 
@@ -787,6 +838,8 @@ class TcpSock(InetSock):
         return self.ts.handlers.accept(self, flags)
 
     def sendmsg(self, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
+        if flags & MSG_FASTOPEN or self.fastopen_defer:
+            return self.ts.handlers.sendmsg_fastopen(self, data, name, flags)
         return self.ts.handlers.sendmsg(self, data, name, flags)
 
     def recvmsg(self, size: int, flags: int) -> Msg:
@@ -850,6 +903,7 @@ class TcpState:
         "v",
         "handlers",
         "ehash",
+        "tx_overhead",
         "listening",
         "bhash",
         "default_ca",
@@ -952,6 +1006,8 @@ class TcpState:
         self.ipv4 = ipv4
         self.v: TcpVariant = VARIANTS[r.name]
         self.handlers: TcpHandlers
+        # what an element of the write queue is charged before it has data: a head of MAX_TCP_HEADER bytes
+        self.tx_overhead = alloc_skb_truesize_small_head(320) if r.skb_alloc == "v6_18" else alloc_skb_truesize(320)
         self.ehash: dict[tuple[int, int, int, int], TcpSock | TimewaitSock | RequestSock] = {}
         self.listening: dict[int, list[TcpSock]] = {}
         self.bhash: dict[int, list[TcpSock | TimewaitSock]] = {}
@@ -1045,8 +1101,8 @@ class TcpState:
         self.tcp_fastopen_blackhole_timeout_sec = 0
         self.tcp_fastopen_key = b""
         self.tcp_fastopen_key2 = b""
-        # peer -> (MSS, cookie, whether the experimental option): what the client side remembers
-        self.fastopen_cache: dict[int, tuple[int, bytes, bool]] = {}
+        # peer -> (MSS, cookie, experimental option, tried the experimental option): what the client remembers
+        self.fastopen_cache: dict[int, tuple[int, bytes, bool, int]] = {}
         self.metrics: dict[int, int] = {}
         self.max_wscale_rmem = 0
 

@@ -10,7 +10,7 @@ from rxpath.net.core.skbuff import SkBuff, skb_end
 from rxpath.net.core.sock import SHUTDOWN_MASK, Sock, sk_error_report, sk_release, sock_def_wakeup, sock_rfree
 from rxpath.net.ipv4.mib import TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB, TCP_MIB_ESTABRESETS
 from rxpath.net.ipv4.tcp.hashtables import inet_put_port, inet_unhash
-from rxpath.net.ipv4.tcp.output import inet_csk_clear_xmit_timers
+from rxpath.net.ipv4.tcp.output import inet_csk_clear_xmit_timers, wfree
 from rxpath.net.ipv4.tcp.seq import (
     TCP_CLOSE,
     TCP_CLOSE_WAIT,
@@ -65,9 +65,11 @@ def end_unread(sk: Sock, skb: SkBuff, purge: bool) -> None:
 
 
 def tcp_write_queue_purge(sk: TcpSock) -> None:
-    sk.write_queue.clear()
-    sk.rtx_queue.clear()
-    sk.wmem_queued = 0
+    while sk.write_queue:
+        wfree(sk, sk.write_queue.popleft())
+    while sk.rtx_queue:
+        wfree(sk, sk.rtx_queue.popleft())
+    sk.highest_sack = None
     sk.packets_out = sk.sacked_out = sk.lost_out = sk.retrans_out = 0
     sk.backoff = 0
 
@@ -103,6 +105,9 @@ def tcp_done(sk: TcpSock) -> None:
         sk.ts.ipv4.tcp[TCP_MIB_ATTEMPTFAILS] += 1
     tcp_set_state(sk, TCP_CLOSE)
     inet_csk_clear_xmit_timers(sk)
+    if sk.fastopen_rsk is not None:
+        sk.fastopen_rsk.listener.fastopen_qlen -= 1
+        sk.fastopen_rsk = None
     sk.shutdown = SHUTDOWN_MASK
     if sk.orphan:
         inet_csk_destroy_sock(sk)

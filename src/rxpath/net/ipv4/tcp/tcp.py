@@ -18,6 +18,7 @@ from rxpath.kernel.errno import (
     ENOPROTOOPT,
     ENOTCONN,
     ENOTSUP,
+    EOPNOTSUPP,
     EPIPE,
     linux_error,
 )
@@ -26,6 +27,7 @@ from rxpath.net.core.skbuff import SkBuff, consume_skb
 from rxpath.net.core.sock import (
     INT_MAX,
     MSG_DONTWAIT,
+    MSG_EOR,
     MSG_ERRQUEUE,
     MSG_MORE,
     MSG_OOB,
@@ -54,7 +56,7 @@ from rxpath.net.core.sock import (
     lock_sock,
     opt_int,
     sk_rmem_schedule,
-    sk_stream_moderate_sndbuf,
+    sk_wmem_schedule,
     sock_def_wakeup,
     sock_error,
     sock_recv_cmsgs,
@@ -62,26 +64,39 @@ from rxpath.net.core.sock import (
 )
 from rxpath.net.ipv4.af_inet import enter, leave
 from rxpath.net.ipv4.route import Rtable, ipv4_mtu
+from rxpath.net.ipv4.tcp.fastopen import (
+    KEY_LENGTH,
+    TFO_CLIENT_ENABLE,
+    fastopen_queue_tune,
+    tcp_fastopen_keys,
+    tcp_fastopen_listen,
+)
 from rxpath.net.ipv4.tcp.hashtables import inet_csk_get_port, inet_hash, inet_put_port, inet_unhash
 from rxpath.net.ipv4.tcp.output import (
     __tcp_push_pending_frames,
     inet_csk_clear_xmit_timers,
     jiffies,
     sk_stream_is_writeable,
-    tcp_bound_to_half_wnd,
+    sk_stream_memory_free,
+    sk_wmem_charge,
     tcp_check_probe_timer,
     tcp_current_mss,
     tcp_mark_urg,
     tcp_mstamp_refresh,
     tcp_need_reset,
+    tcp_push_one,
     tcp_push_pending_frames,
-    tcp_queue_skb,
     tcp_send_ack,
     tcp_send_active_reset,
     tcp_send_fin,
+    tcp_skb_entail,
+    tcp_stream_alloc_skb,
+    tcp_xmit_size_goal,
+    wfree,
 )
 from rxpath.net.ipv4.tcp.rcvbuf import (
     __tcp_select_window,
+    sk_forced_mem_schedule,
     tcp_full_space,
     tcp_rcv_space_adjust,
     tcp_receive_window,
@@ -101,7 +116,6 @@ from rxpath.net.ipv4.tcp.seq import (
     TCP_LISTEN,
     TCP_SYN_RECV,
     TCP_SYN_SENT,
-    TCPHDR_ACK,
     TCPHDR_FIN,
     TCPHDR_PSH,
     TCPHDR_SYN,
@@ -148,12 +162,17 @@ TCP_USER_TIMEOUT: Final = 18
 TCP_REPAIR: Final = 19
 TCP_FASTOPEN: Final = 23
 TCP_NOTSENT_LOWAT: Final = 25
+TCP_FASTOPEN_CONNECT: Final = 30
+TCP_FASTOPEN_KEY: Final = 33
+TCP_FASTOPEN_NO_COOKIE: Final = 34
 TCP_INQ: Final = 36
 
 TCPI_OPT_TIMESTAMPS: Final = 1
 TCPI_OPT_SACK: Final = 2
 TCPI_OPT_WSCALE: Final = 4
 TCPI_OPT_ECN: Final = 8
+TCPI_OPT_ECN_SEEN: Final = 16
+TCPI_OPT_SYN_DATA: Final = 32
 _INFO_HEAD: Final = Struct("<8B24I")
 _INFO_TAIL: Final = Struct("<4Q6I4Q2I2Q5I")
 
@@ -251,6 +270,7 @@ def inet_listen(sk: TcpSock, backlog: int) -> None:
         n = backlog & M32
         sk.max_ack_backlog = min(n, sk.ts.somaxconn)
         if sk.state != TCP_LISTEN:
+            tcp_fastopen_listen(sk, n)
             inet_csk_listen_start(sk)
     finally:
         release_sock(sk)
@@ -350,10 +370,24 @@ def tcp_sendmsg(sk: TcpSock, data: bytes, flags: int) -> int:
         release_sock(sk)
 
 
+def tcp_wmem_schedule(sk: TcpSock, n: int) -> int:
+    """How much of `n` bytes there is memory for; a socket with little queued always gets some."""
+    if sk_wmem_schedule(sk, n):
+        return n
+    left = sk.ts.tcp_wmem[0] - sk.wmem_queued
+    if left > 0:
+        sk_forced_mem_schedule(sk, min(left, n))
+    return min(n, sk.forward_alloc)
+
+
+def tcp_remove_empty_skb(sk: TcpSock) -> None:
+    if sk.write_queue and sk.write_queue[-1].seq == sk.write_queue[-1].end_seq:
+        wfree(sk, sk.write_queue.pop())
+
+
 def tcp_sendmsg_locked(sk: TcpSock, data: bytes, flags: int) -> int:
     """Queue and send.  Raises EPIPE, EAGAIN, the pending error."""
-    nb = bool(flags & MSG_DONTWAIT or sk.nonblock)
-    deadline = 0 if nb else deadline_of(sk, sk.sndtimeo)
+    deadline = 0 if flags & MSG_DONTWAIT or sk.nonblock else deadline_of(sk, sk.sndtimeo)
     while not 1 << sk.state & (1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT):
         if sk.err:
             raise linux_error(sock_error(sk))
@@ -364,61 +398,63 @@ def tcp_sendmsg_locked(sk: TcpSock, data: bytes, flags: int) -> int:
     copied = 0
     n = len(data)
     mss = tcp_current_mss(sk)
+    goal = tcp_xmit_size_goal(sk, mss, not flags & MSG_OOB)
     if sk.err or sk.shutdown & SEND_SHUTDOWN:
         raise linux_error(sock_error(sk) or EPIPE)
+    wq = sk.write_queue
     while copied < n:
-        t = sk.write_queue[-1] if sk.write_queue else None
-        room = mss - len(t.data) if t is not None and not t.flags & TCPHDR_FIN else 0
-        if room <= 0 or t is None or t.eor:
-            if sk.wmem_queued >= sk.sndbuf:
+        t = wq[-1] if wq else None
+        room = goal - len(t.data) if t is not None else 0
+        got = 0
+        if t is None or room <= 0 or t.eor:
+            t = None
+            if sk_stream_memory_free(sk):
+                t = tcp_stream_alloc_skb(sk, not sk.rtx_queue and not wq)
+                if t is not None:
+                    tcp_skb_entail(sk, t)
+                    room = goal
+        if t is not None:
+            got = tcp_wmem_schedule(sk, min(room, n - copied))
+        if t is None or got <= 0:
+            sk.nospace = True
+            if copied:
+                tcp_push(sk, flags & ~MSG_MORE, mss, TCP_NAGLE_PUSH)
+            if not wait(sk, deadline):
+                tcp_remove_empty_skb(sk)
                 if copied:
-                    tcp_push(sk, flags & ~MSG_MORE, mss, TCP_NAGLE_PUSH)
-                if not wait(sk, deadline):
-                    if copied:
-                        break
-                    sk_stream_moderate_sndbuf(sk) if False else None
-                    raise linux_error(EAGAIN)
-                if sk.err or sk.shutdown & SEND_SHUTDOWN:
-                    if copied:
-                        break
-                    raise linux_error(sock_error(sk) or EPIPE)
-                mss = tcp_current_mss(sk)
-                continue
-            chunk = data[copied : copied + mss]
-            tcp_slow_start_check(sk)
-            t = TxSkb(sk.write_seq, chunk, TCPHDR_ACK)
-            tcp_queue_skb(sk, t)
-        else:
-            chunk = data[copied : copied + room]
-            t.data += chunk
-            t.end_seq = (t.end_seq + len(chunk)) & M32
-            t.truesize += len(chunk)
-            sk.wmem_queued += len(chunk)
-            sk.write_seq = t.end_seq
-            if not copied:
-                t.flags &= ~TCPHDR_PSH
-        copied += len(chunk)
-        if len(t.data) < mss or copied >= n or len(sk.write_queue) < size_goal_segs(sk, mss):
+                    break
+                raise linux_error(EAGAIN)
+            if sk.err or sk.shutdown & SEND_SHUTDOWN:
+                tcp_remove_empty_skb(sk)
+                if copied:
+                    break
+                raise linux_error(sock_error(sk) or EPIPE)
+            mss = tcp_current_mss(sk)
+            goal = tcp_xmit_size_goal(sk, mss, not flags & MSG_OOB)
+            continue
+        t.data += data[copied : copied + got]
+        t.truesize += got
+        sk_wmem_charge(sk, got)
+        if not copied:
+            t.flags &= ~TCPHDR_PSH
+        t.end_seq = (t.end_seq + got) & M32
+        t.pcount = 0
+        sk.write_seq = (sk.write_seq + got) & M32
+        copied += got
+        if copied >= n:
+            if flags & MSG_EOR:
+                t.eor = True
+            break
+        if len(t.data) < goal or flags & MSG_OOB:
             continue
         if forced_push(sk):
             tcp_mark_push(sk, t)
             __tcp_push_pending_frames(sk, mss, TCP_NAGLE_PUSH)
-        else:
-            __tcp_push_pending_frames(sk, mss, TCP_NAGLE_PUSH)
+        elif t is wq[0]:
+            tcp_push_one(sk, mss)
     if copied:
         tcp_push(sk, flags, mss, sk.nonagle)
     return copied
-
-
-def size_goal_segs(sk: TcpSock, mss: int) -> int:
-    """tcp_xmit_size_goal in segments: so much is gathered before it is sent."""
-    return max(tcp_bound_to_half_wnd(sk, 65535 - 320) // mss, 1)
-
-
-def tcp_slow_start_check(sk: TcpSock) -> None:
-    from rxpath.net.ipv4.tcp.output import tcp_slow_start_after_idle_check
-
-    tcp_slow_start_after_idle_check(sk)
 
 
 # --- receive --------------------------------------------------------------------------------------
@@ -661,7 +697,9 @@ def tcp_poll(sk: TcpSock) -> int:
         mask |= POLLHUP
     if sk.shutdown & RCV_SHUTDOWN:
         mask |= POLLIN | POLLRDNORM | POLLRDHUP
-    if sk.state not in (TCP_SYN_SENT, TCP_SYN_RECV):
+    if sk.state == TCP_SYN_SENT and sk.fastopen_defer:
+        mask |= POLLOUT | POLLWRNORM
+    if sk.state not in (TCP_SYN_SENT, TCP_SYN_RECV) or sk.fastopen_rsk is not None:
         target = sk.rcvlowat
         if sk.urg_seq == sk.copied_seq and not sk.urginline and sk.urg_data:
             target += 1
@@ -670,6 +708,8 @@ def tcp_poll(sk: TcpSock) -> int:
         if not sk.shutdown & SEND_SHUTDOWN:
             if sk_stream_is_writeable(sk):
                 mask |= POLLOUT | POLLWRNORM
+            else:
+                sk.nospace = True
         else:
             mask |= POLLOUT | POLLWRNORM
         if sk.urg_data & TCP_URG_VALID:
@@ -866,6 +906,10 @@ def tcp_disconnect(sk: TcpSock, locked: bool = False) -> None:
     sk.dst = None
     sk.rx_dst = None
     sk.defer_connect = False
+    sk.fastopen_defer = False
+    sk.fastopen_client_fail = 0
+    sk.fastopen_req = None
+    sk.syn_data = sk.syn_data_acked = sk.syn_fastopen = False
     sk.bytes_acked = sk.bytes_received = sk.bytes_sent = sk.data_segs_in = sk.data_segs_out = 0
     sk.selective_acks.clear()
     sock_def_wakeup(sk)
@@ -942,6 +986,11 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
         sk.ca_ops = ops
         if sk.state != TCP_CLOSE:
             ops.init(sk)
+        return
+    if optname == TCP_FASTOPEN_KEY:
+        if not isinstance(value, bytes) or len(value) not in (KEY_LENGTH, 2 * KEY_LENGTH):
+            raise linux_error(EINVAL)
+        sk.fastopen_keys = (value[:KEY_LENGTH], value[KEY_LENGTH:])
         return
     val = opt_int(value)
     if optname == TCP_NODELAY:
@@ -1020,10 +1069,24 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
         if not 0 <= val <= 1:
             raise linux_error(EINVAL)
         sk.inq_hint = val
-    elif optname in (TCP_MD5SIG, TCP_REPAIR, TCP_FASTOPEN):
-        raise linux_error(
-            ENOTSUP, {TCP_MD5SIG: "TCP_MD5SIG", TCP_REPAIR: "TCP_REPAIR", TCP_FASTOPEN: "TCP_FASTOPEN"}[optname]
-        )
+    elif optname == TCP_FASTOPEN:
+        if val < 0 or sk.state not in (TCP_CLOSE, TCP_LISTEN):
+            raise linux_error(EINVAL)
+        fastopen_queue_tune(sk, val)
+    elif optname == TCP_FASTOPEN_CONNECT:
+        if not 0 <= val <= 1:
+            raise linux_error(EINVAL)
+        if not ts.tcp_fastopen & TFO_CLIENT_ENABLE:
+            raise linux_error(EOPNOTSUPP)
+        if sk.state != TCP_CLOSE:
+            raise linux_error(EINVAL)
+        sk.fastopen_connect = val
+    elif optname == TCP_FASTOPEN_NO_COOKIE:
+        if not 0 <= val <= 1 or sk.state not in (TCP_CLOSE, TCP_LISTEN):
+            raise linux_error(EINVAL)
+        sk.fastopen_no_cookie = val
+    elif optname in (TCP_MD5SIG, TCP_REPAIR):
+        raise linux_error(ENOTSUP, {TCP_MD5SIG: "TCP_MD5SIG", TCP_REPAIR: "TCP_REPAIR"}[optname])
     else:
         raise linux_error(ENOPROTOOPT, f"SOL_TCP option {optname}")
 
@@ -1065,6 +1128,15 @@ def do_tcp_getsockopt(sk: TcpSock, optname: int) -> int | bytes:
         return sk.notsent_lowat
     if optname == TCP_INQ:
         return sk.inq_hint
+    if optname == TCP_FASTOPEN:
+        return sk.fastopenq_max
+    if optname == TCP_FASTOPEN_CONNECT:
+        return sk.fastopen_connect
+    if optname == TCP_FASTOPEN_NO_COOKIE:
+        return sk.fastopen_no_cookie
+    if optname == TCP_FASTOPEN_KEY:
+        first, second = tcp_fastopen_keys(sk)
+        return first + second
     raise linux_error(ENOPROTOOPT, f"SOL_TCP option {optname}")
 
 
@@ -1079,6 +1151,8 @@ def tcp_get_info(sk: TcpSock) -> bytes:
         | (TCPI_OPT_SACK if o.sack_ok else 0)
         | (TCPI_OPT_WSCALE if o.wscale_ok else 0)
         | (TCPI_OPT_ECN if sk.ecn_flags & 1 else 0)
+        | (TCPI_OPT_ECN_SEEN if sk.ecn_flags & 8 else 0)
+        | (TCPI_OPT_SYN_DATA if sk.syn_data_acked else 0)
     )
     listen = sk.state == TCP_LISTEN
     rt = sk.dst
@@ -1096,7 +1170,7 @@ def tcp_get_info(sk: TcpSock) -> bytes:
         sk.backoff & 255,
         opts,
         (o.snd_wscale & 15 | (o.rcv_wscale & 15) << 4) if o.wscale_ok else 0,
-        0,
+        sk.fastopen_client_fail << 1,
         sk.rto * tick_us,
         sk.ato * tick_us,
         sk.mss_cache,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rxpath.kernel.errno import ETIMEDOUT
 from rxpath.net.core.sock import sk_error_report
+from rxpath.net.ipv4.tcp.fastopen import tcp_fastopen_synack_timer
 from rxpath.net.ipv4.tcp.minisocks import inet_csk_reqsk_queue_drop, reqsk_timeout, tcp_time_wait, timewait_len
 from rxpath.net.ipv4.tcp.output import (
     __tcp_retransmit_skb,
@@ -123,6 +124,10 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
     """The retransmission timeout."""
     ts = sk.ts
     ext = ts.ipv4.tcpext
+    if sk.fastopen_rsk is not None:
+        if tcp_fastopen_synack_timer(sk, sk.fastopen_rsk):
+            tcp_write_err(sk)
+        return
     if not sk.packets_out or not sk.rtx_queue:
         return
     t = sk.rtx_queue[0]
@@ -132,7 +137,7 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
             tcp_write_err(sk)
             return
         tcp_enter_loss(sk)
-        __tcp_retransmit_skb(sk, t)
+        __tcp_retransmit_skb(sk, t, 1)
     else:
         ext["TCPTimeouts"] += 1
         if tcp_write_timeout(sk):
@@ -150,7 +155,7 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
                 ext[mib] += 1
         tcp_enter_loss(sk)
         sk.retransmits += 1
-        if tcp_retransmit_skb(sk, t):
+        if tcp_retransmit_skb(sk, t, 1):
             inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, max(ts.ipv4.kernel.hz // 2, 1))
             return
     sk.backoff += 1
