@@ -53,7 +53,7 @@ def rxpath_(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 def on(net: LiveMachine, *argv: str, stdin: str = "", files: bool = True) -> subprocess.CompletedProcess[str]:
     """`rxpath exec NAME -- argv`."""
     assert net.name is not None
-    how = [] if files else ["--no-files"]
+    how = [] if files else ["--files=none"]
     return rxpath_("exec", *how, net.name, "--", *argv, stdin=stdin)
 
 

@@ -157,6 +157,68 @@ def test_a_hundred_thousand_datagrams_arrive_counted_and_none_is_unexplained(tmp
 
 
 @pytest.mark.netns
+def test_datagrams_to_threads_of_the_host_are_all_read_and_answered(tmp_path: Path, soak: bool) -> None:
+    """Four threads on two sockets of the stand-in, four senders: every datagram is read once and echoed once."""
+    need()
+    n = 20_000 if soak else 4_000
+    r = in_namespace(
+        """
+        N = %d
+        with rxpath.live(tap="t0", address="10.9.0.2/24", host_address="10.9.0.1/24") as net:
+            s = net.socket
+            servers = [s.socket(s.AF_INET, s.SOCK_DGRAM) for _ in range(2)]
+            counts = [0] * 4
+            for port, x in zip((5000, 5001), servers):
+                x.bind(("", port))
+            def serve(n):
+                try:
+                    while True:
+                        data, who = servers[n %% 2].recvfrom(2048)
+                        counts[n] += 1
+                        servers[n %% 2].sendto(data, who)
+                except OSError:
+                    pass
+            threads = [threading.Thread(target=serve, args=(n,)) for n in range(4)]
+            for t in threads:
+                t.start()
+            answers = [0] * 4
+            def ask(n):
+                c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                c.settimeout(20)
+                c.connect(("10.9.0.2", 5000 + n %% 2))
+                window, sent, seen = 32, 0, set()
+                while len(seen) < N // 4:
+                    while sent < N // 4 and sent - len(seen) < window:
+                        c.send(b"%%d %%d" %% (n, sent))
+                        sent += 1
+                    who, number = c.recv(100).split()
+                    assert int(who) == n and number not in seen
+                    seen.add(number)
+                answers[n] = len(seen)
+            askers = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+            t0 = time.monotonic()
+            for t in askers:
+                t.start()
+            for t in askers:
+                t.join()
+            result["seconds"] = time.monotonic() - t0
+            for x in servers:
+                x.close()
+            for t in threads:
+                t.join()
+            result["read"], result["answered"] = sum(counts), sum(answers)
+        result["account"] = net.account()
+        """
+        % n,
+        tmp_path,
+    )
+    a = r["account"]
+    print(f"{n / r['seconds']:,.0f} echoes/s")
+    assert r["read"] == r["answered"] == a["delivered"] == n
+    assert a["tap"]["read"] == a["wire"] == total(a) and a["in_flight"] == 0
+
+
+@pytest.mark.netns
 def test_a_flood_is_lost_in_places_that_are_named(tmp_path: Path) -> None:
     """As fast as the kernel sends: much is lost, and every frame that the TAP gave has an end."""
     need()

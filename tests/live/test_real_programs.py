@@ -473,7 +473,7 @@ def test_the_machine_ends_first(runtime: Path) -> None:
     net: Any = live(None, "10.9.0.2/24", name="gone", listen=["udp:9"]).start()
     script = "import socket, sys\nsys.stdin.readline()\nprint(len(socket.if_nameindex()))\n"
     p = subprocess.Popen(
-        command("exec", "--no-files", "gone", "--", sys.executable, "-c", script),
+        command("exec", "--files=none", "gone", "--", sys.executable, "-c", script),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

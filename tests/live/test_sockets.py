@@ -225,7 +225,7 @@ def test_no_resolver_no_other_family(net: LiveMachine) -> None:
     with pytest.raises(OSError) as e:
         net.socket.socket(net.socket.AF_INET6, net.socket.SOCK_DGRAM)
     assert e.value.errno == errno.EAFNOSUPPORT
-    with pytest.raises(AttributeError, match="no such_thing"):
+    with pytest.raises(AttributeError, match="such_thing"):
         _ = net.socket.such_thing
 
 

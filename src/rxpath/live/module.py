@@ -24,7 +24,7 @@ from typing import Any, Final
 from rxpath.kernel.errno import ENODEV, EPERM, linux_error
 from rxpath.live.bridge import Bridge
 from rxpath.live.descriptors import Descriptors
-from rxpath.live.sockets import PIECE, LiveSocket, ModuleState, check_timeout
+from rxpath.live.sockets import PIECE, LiveSocket, ModuleState, SocketType, check_timeout
 from rxpath.net.ipv4.devinet import InDevice
 from rxpath.wire.addr import ip4_str
 
@@ -220,10 +220,10 @@ def make_raw(bridge: Bridge, name: str) -> ModuleType:
 
     own["setdefaulttimeout"] = setdefaulttimeout
     own["getdefaulttimeout"] = getdefaulttimeout
-    cls = type(
+    cls = SocketType(
         "socket",
         (LiveSocket,),
-        {"__slots__": (), "__module__": name, "bridge": bridge, "files": files, "state": state},
+        {"__slots__": (), "__module__": name, "bridge": bridge, "files": files, "state": state, "immutable": True},
     )
     own["socket"] = own["SocketType"] = cls
     vars(raw).update(own)

@@ -91,7 +91,14 @@ def _bytes(data: Any) -> bytes:
 
 
 class SocketType(type):
-    """So that the host's own sockets, which the same module gives out, are instances of its class too."""
+    """So that the host's own sockets, which the same module gives out, are instances of its class too, and that a
+    class which is marked `immutable` is, as the standard library's is.
+    """
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        if "immutable" in cls.__dict__:
+            raise TypeError(f"cannot set {name!r} attribute of immutable type '_socket.{cls.__name__}'")
+        super().__setattr__(name, value)
 
     def __instancecheck__(cls, instance: object) -> bool:
         return super().__instancecheck__(instance) or isinstance(instance, stdlib.SocketType)
