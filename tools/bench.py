@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tools import bench_live
+
 from rxpath.config import MachineConfig
 from rxpath.link.capture import CaptureReader
 from rxpath.link.capture_writer import open_writer
@@ -110,6 +112,8 @@ def main() -> int:
             print(f"{size:>8}  {spread:>30}  {statistics.median(alone):>13,.0f}/s  {words}")
             if median < AIM:
                 print(f"bench: {size} bytes: below the aim of {AIM:,} frames/s", file=sys.stderr)
+    print()
+    failed |= bench_live.run(runs=options.runs) != 0
     return 1 if failed else 0
 
 
