@@ -21,7 +21,7 @@ from rxpath.machine import Machine
 from rxpath.net.core.neighbour import NUD_NAMES, NUD_NOARP, NUD_PERMANENT, NUD_VALID, neigh_add
 from rxpath.net.core.netdevice import dev_close, dev_open, dev_set_allmulti, dev_set_mtu, dev_set_promiscuity
 from rxpath.net.core.sock import sk_meminfo
-from rxpath.net.ipv4.devinet import inet_insert_ifa
+from rxpath.net.ipv4.devinet import inet_del_ifa, inet_insert_ifa
 from rxpath.net.ipv4.fib import fib_add_route
 from rxpath.net.packet.af_packet import packet_init
 from rxpath.sockets import Socket
@@ -70,7 +70,9 @@ class Scenario(Runner):
             addr, plen = ip4_net(a)
             inet_insert_ifa(tap, addr, plen, broadcast=-1)
         lo = net.loopback
-        if not env["lo_up"] and lo is not None:
+        if not env["lo_up"] and lo is not None:  # as before its first `up`: without an address
+            for ifa in list(lo.ip_ptr.ifa_list):
+                inet_del_ifa(lo.ip_ptr, ifa)
             dev_close(lo)
         dev_open(tap)
         if env["promisc"]:

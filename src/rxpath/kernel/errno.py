@@ -19,6 +19,7 @@ ENODEV: Final = 19
 ENOTDIR: Final = 20
 EISDIR: Final = 21
 EINVAL: Final = 22
+ENOTTY: Final = 25
 ENOSPC: Final = 28
 EROFS: Final = 30
 EPIPE: Final = 32

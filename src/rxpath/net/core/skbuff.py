@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 CHECKSUM_NONE: Final = 0
 CHECKSUM_UNNECESSARY: Final = 1
 CHECKSUM_COMPLETE: Final = 2
+# skb.csum of an skb whose checksum was found right by software (csum_valid)
+SUMMED_WITH_HEADER: Final = -1
+SUMMED_PAYLOAD: Final = -2
 CHECKSUM_PARTIAL: Final = 3
 
 PACKET_HOST: Final = 0

@@ -22,7 +22,7 @@ from rxpath.kernel.errno import (
     ENODEV,
     ENOPROTOOPT,
     ENOTCONN,
-    ENOTSUP,
+    EOPNOTSUPP,
     EPERM,
     linux_error,
 )
@@ -565,7 +565,10 @@ class Sock:
         self.rcvlowat = val or 1
 
     def set_peek_off(self, val: int) -> None:
-        raise linux_error(ENOTSUP, "SO_PEEK_OFF")
+        raise linux_error(EOPNOTSUPP)
+
+    def get_peek_off(self) -> int:
+        raise linux_error(EOPNOTSUPP)
 
     def in_flight(self, seen: dict[int, int]) -> int:
         """Wire frames that this socket holds (see `count_tokens`)."""
@@ -597,15 +600,15 @@ def sock_gen_cookie(sk: Sock) -> int:
     return sk.cookie
 
 
-def sk_release(sk: Sock) -> None:
-    """The end of a socket: queues are purged, what was unread is booked as dropped."""
+def sk_release(sk: Sock, site: Site | None = None) -> None:
+    """The end of a socket: queues are purged, what was unread is booked as dropped (as `site` when it is given)."""
     if sk.dead:
         return
     sk.dead = True
     while sk.receive_queue:
         skb = sk.receive_queue.popleft()
         sk.rmem_alloc -= skb.truesize
-        kfree_skb_reason(skb, SITE_SOCK_CLOSED)
+        kfree_skb_reason(skb, site or SITE_SOCK_CLOSED)
     while sk.error_queue:
         e = sk.error_queue.popleft()
         sk.rmem_alloc -= e.skb.truesize
@@ -1193,7 +1196,7 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
     if optname == SO_RXQ_OVFL:
         return int(sk.rxq_ovfl)
     if optname == SO_PEEK_OFF:
-        return sk.peek_off
+        return sk.get_peek_off()
     if optname == SO_BINDTODEVICE:
         if not sk.bound_dev_if:
             return b""

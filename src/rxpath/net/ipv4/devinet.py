@@ -347,7 +347,7 @@ def inetdev_event(event: str, dev: NetDevice) -> None:
         fib.rt_cache_flush(ipv4)
     elif event == NETDEV_UNREGISTER:
         inetdev_destroy(d)
-        fib.fib_disable_ip(ipv4, dev)
+        fib.fib_disable_ip(ipv4, dev, force=True)
     elif event == NETDEV_CHANGEMTU:
         if dev.mtu < 68:
             inetdev_destroy(d)

@@ -433,11 +433,11 @@ def fib_del_ifaddr(ifa: InIfaddr) -> None:
             _magic_del(ipv4, RTN_BROADCAST, prefix | (~ifa.mask & 0xFFFFFFFF), 32, ifa)
 
 
-def fib_disable_ip(ipv4: Ipv4, dev: NetDevice) -> None:
-    """A device went down: its routes go (those of the local table for its addresses stay until the address goes)."""
+def fib_disable_ip(ipv4: Ipv4, dev: NetDevice, force: bool = False) -> None:
+    """A device went down: its routes go; local ones stay until the address goes, unless `force` (unregistered)."""
     for t in ipv4.fib_tables.values():
         for a in t.aliases():
-            if any(nh.dev is dev for nh in a.fi.nhs) and not (a.type == RTN_LOCAL and a.plen == 32):
+            if any(nh.dev is dev for nh in a.fi.nhs) and (force or a.type != RTN_LOCAL):
                 t.remove(a)
     rt_cache_flush(ipv4)
 

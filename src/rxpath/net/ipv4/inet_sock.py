@@ -6,10 +6,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rxpath.kernel.errno import EADDRNOTAVAIL, EINVAL, EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EADDRNOTAVAIL, EINVAL, ENOTCONN, EOPNOTSUPP, linux_error
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff
-from rxpath.net.core.sock import AF_INET, TCP_CLOSE, Msg, Proto, Sock
+from rxpath.net.core.sock import (
+    AF_INET,
+    TCP_CLOSE,
+    TCP_ESTABLISHED,
+    Msg,
+    Proto,
+    Sock,
+    sock_def_readable,
+    sock_def_wakeup,
+)
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 
 if TYPE_CHECKING:
@@ -143,8 +152,13 @@ class InetSock(Sock):
         raise NotImplementedError
 
     def shutdown_how(self, how: int) -> None:
-        """`how` 0 read, 1 write, 2 both."""
-        raise linux_error(EOPNOTSUPP)
+        """`how` 0 read, 1 write, 2 both.  An unconnected socket is shut down all the same, and told ENOTCONN."""
+        self.shutdown |= how + 1
+        sock_def_wakeup(self)
+        if self.wq.entries:
+            sock_def_readable(self)
+        if self.state != TCP_ESTABLISHED:
+            raise linux_error(ENOTCONN)
 
     def setsockopt(self, level: int, optname: int, value: int | bytes) -> None:
         from rxpath.net.ipv4.ip_sockglue import ip_setsockopt

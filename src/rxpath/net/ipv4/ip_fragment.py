@@ -72,12 +72,13 @@ def _ecn_result(bits: int) -> int:
 class Frag:
     """One fragment in a queue: bytes [`offset`, `end`) of the packet."""
 
-    __slots__ = ("skb", "offset", "end")
+    __slots__ = ("skb", "offset", "end", "run")
 
     def __init__(self, skb: SkBuff, offset: int, end: int) -> None:
         self.skb = skb
         self.offset = offset
         self.end = end
+        self.run = [offset, end]  # first and last byte of the run that it belongs to, shared by its members
 
 
 class Ipq:
@@ -233,27 +234,30 @@ def killed_site(ipv4: Ipv4) -> Site:
 
 
 def inet_frag_queue_insert(q: Ipq, f: Frag) -> int:
-    """0 inserted, 1 duplicate, 2 overlap (net/ipv4/inet_fragment.c: a run that holds it wholly makes a duplicate)."""
+    """0 inserted, 1 duplicate, 2 overlap (net/ipv4/inet_fragment.c: a run that holds it wholly makes a duplicate).
+
+    Only what continues the last fragment joins its run; what comes in between is a run of its own.
+    """
     frags = q.frags
     n = len(frags)
     if n == 0 or frags[-1].end < f.end:
-        if n and f.offset < frags[-1].end:
-            return 2
+        if n:
+            last = frags[-1]
+            if f.offset < last.end:
+                return 2
+            if f.offset == last.end:
+                f.run = last.run
+                f.run[1] = f.end
         frags.append(f)
         return 0
-    # runs of adjacent fragments, as the red-black tree of runs has them
-    i = 0
-    while i < n:
-        run_start = frags[i].offset
-        j = i
-        while j + 1 < n and frags[j + 1].offset == frags[j].end:
-            j += 1
-        run_end = frags[j].end
-        if f.end <= run_start:
+    i = n
+    while i:
+        run = frags[i - 1].run
+        if f.offset >= run[1]:
             break
-        if f.offset < run_end:
-            return 1 if f.offset >= run_start and f.end <= run_end else 2
-        i = j + 1
+        if f.end > run[0]:
+            return 1 if f.offset >= run[0] and f.end <= run[1] else 2
+        i -= 1
     frags.insert(i, f)
     return 0
 

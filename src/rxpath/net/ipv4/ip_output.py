@@ -179,7 +179,10 @@ def __ip_append_data(cork: Cork, data: bytes) -> None:
         ip_local_error(sk, EMSGSIZE, cork.fl4.daddr, sk.dport, mtu - hdr + 20)
         raise linux_error(EMSGSIZE)
     try:
-        sock_wait_for_room(sk)
+        if sk.type != SOCK_RAW:
+            sock_wait_for_room(sk)
+        elif sk.wmem_alloc > 2 * sk.sndbuf:  # without a transport header nobody waits
+            raise linux_error(ENOBUFS)
     except OSError:
         sk.ipv4.ip[IPSTATS_MIB_OUTDISCARDS] += 1
         raise

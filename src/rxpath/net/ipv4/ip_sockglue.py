@@ -21,6 +21,8 @@ from rxpath.kernel.errno import (
 )
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
+    SUMMED_PAYLOAD,
+    SUMMED_WITH_HEADER,
     SkBuff,
     __alloc_skb,
     consume_skb,
@@ -185,8 +187,14 @@ def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: 
                     sockaddr_in(int.from_bytes(head[nh + 16 : nh + 20], "big"), head[th + 2] << 8 | head[th + 3]),
                 )
             )
-    if flags & CMSG_CHECKSUM and skb.ip_summed == CHECKSUM_COMPLETE:
-        out.append((SOL_IP, IP_CHECKSUM, skb.csum.to_bytes(4, "little")))
+    if flags & CMSG_CHECKSUM and (
+        skb.ip_summed == CHECKSUM_COMPLETE or (skb.csum_valid and skb.csum in (SUMMED_WITH_HEADER, SUMMED_PAYLOAD))
+    ):
+        # a sum of 32 bit words in the host's order, ones' complement; which zero it is depends on how it came about
+        v = int.from_bytes(skb.tobytes()[offset:], "little") % 0xFFFFFFFF
+        if not v and (offset or skb.csum != SUMMED_PAYLOAD):
+            v = 0xFFFFFFFF
+        out.append((SOL_IP, IP_CHECKSUM, v.to_bytes(4, "little")))
     if flags & CMSG_RECVFRAGSIZE and cb is not None and cb.frag_max_size:
         out.append((SOL_IP, IP_RECVFRAGSIZE, _INT.pack(cb.frag_max_size)))
 

@@ -18,6 +18,7 @@ from rxpath.kernel.errno import (
     EINVAL,
     EMSGSIZE,
     ENETUNREACH,
+    ENOTTY,
     EREMOTEIO,
     linux_error,
 )
@@ -69,6 +70,7 @@ class PingSock(InetSock):
     def __init__(self, net: Net) -> None:
         super().__init__(net, SOCK_DGRAM, IPPROTO_ICMP, ipv4_of(net).ping_prot)
         self.hashed = False
+        self.reuse = 1  # INET_PROTOSW_REUSE
 
     def get_port(self, snum: int) -> bool:
         return ping_get_port(self, snum)
@@ -97,7 +99,7 @@ class PingSock(InetSock):
         return ping_recvmsg(self, size, flags)
 
     def siocinq(self) -> int:
-        return self.receive_queue[0].len if self.receive_queue else 0
+        raise linux_error(ENOTTY)
 
     def close(self) -> None:
         if not self.dead:

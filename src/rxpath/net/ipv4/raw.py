@@ -92,6 +92,7 @@ class RawSock(InetSock):
 
     def __init__(self, net: Net, protocol: int) -> None:
         super().__init__(net, SOCK_RAW, protocol, ipv4_of(net).raw_prot)
+        self.reuse = 1  # INET_PROTOSW_REUSE
         self.icmp_filter = 0
         self.hashed = False
         self.num = protocol

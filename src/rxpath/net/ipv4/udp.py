@@ -22,7 +22,6 @@ from rxpath.kernel.errno import (
     ENETUNREACH,
     ENOBUFS,
     ENOPROTOOPT,
-    ENOTCONN,
     EOPNOTSUPP,
     EPROTO,
     linux_error,
@@ -37,6 +36,8 @@ from rxpath.net.core.skbuff import (
     PACKET_MULTICAST,
     SKB_GSO_FRAGLIST,
     SKB_GSO_UDP_L4,
+    SUMMED_PAYLOAD,
+    SUMMED_WITH_HEADER,
     SkBuff,
     consume_skb,
     ip_hdr,
@@ -79,7 +80,6 @@ from rxpath.net.core.sock import (
     sk_release,
     sock_deadline,
     sock_def_readable,
-    sock_def_wakeup,
     sock_error,
     sock_recv_cmsgs,
     sock_rfree,
@@ -269,14 +269,6 @@ class UdpSock(InetSock):
     def close(self) -> None:
         udp_destroy_sock(self)
 
-    def shutdown_how(self, how: int) -> None:
-        if self.state != TCP_ESTABLISHED:
-            raise linux_error(ENOTCONN)
-        self.shutdown |= how + 1
-        sock_def_wakeup(self)
-        if self.wq.entries:
-            sock_def_readable(self)
-
     def poll(self) -> int:
         return udp_poll(self)
 
@@ -285,6 +277,9 @@ class UdpSock(InetSock):
 
     def set_peek_off(self, val: int) -> None:
         self.peek_off = val
+
+    def get_peek_off(self) -> int:
+        return self.peek_off
 
     def siocinq(self) -> int:
         skb = first_packet_length(self)
@@ -673,6 +668,8 @@ def __skb_checksum_complete(skb: SkBuff) -> bool:
     ok = n != 0 and n % 0xFFFF == 0
     if ok:
         skb.csum_valid = True
+        # what Linux keeps (CHECKSUM_COMPLETE by software) is worth nothing here but to IP_CHECKSUM, which sums anew
+        skb.csum = SUMMED_WITH_HEADER if skb.data == skb.transport_header else SUMMED_PAYLOAD
     return ok
 
 
@@ -1105,7 +1102,7 @@ def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:
             skb.csum_valid
             or skb.ip_summed == CHECKSUM_UNNECESSARY
             or skb.ip_summed == CHECKSUM_PARTIAL
-            or __skb_checksum_complete(skb)
+            or (__skb_checksum_complete(skb) if copied < ulen or peeking else _copy_and_csum(skb))
         ):
             _csum_copy_err(sk, skb, flags)
             if sk.enq == 0 and sock_deadline(sk, flags, sk.rcvtimeo) == 0:
@@ -1151,6 +1148,13 @@ def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:
             hook(skb)
         skb_consume_udp(sk, skb)
     return msg
+
+
+def _copy_and_csum(skb: SkBuff) -> bool:
+    """Summed while it is copied out (skb_copy_and_csum_datagram_msg): the sum is not kept."""
+    ok = __skb_checksum_complete(skb)
+    skb.csum = 0
+    return ok
 
 
 def _csum_copy_err(sk: UdpSock, skb: SkBuff, flags: int) -> None:

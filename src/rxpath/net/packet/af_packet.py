@@ -10,6 +10,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any, Final
 
+from rxpath.formats import packet
 from rxpath.kernel.errno import (
     EADDRNOTAVAIL,
     EAGAIN,
@@ -18,7 +19,6 @@ from rxpath.kernel.errno import (
     ENETDOWN,
     ENODEV,
     ENOPROTOOPT,
-    ENOTCONN,
     ENOTSUP,
     EOPNOTSUPP,
     ESOCKTNOSUPPORT,
@@ -94,6 +94,7 @@ PACKET_MR_MULTICAST: Final = 0
 PACKET_MR_PROMISC: Final = 1
 PACKET_MR_ALLMULTI: Final = 2
 
+SITE_PACKET_PURGED: Final = Site("socket", "packet socket closed unread", "none", "QUEUE_PURGE")
 SITE_PACKET_FILTER: Final = Site("packet", "filter of a packet socket or loop-back of a group packet")
 SITE_PACKET_FULL: Final = Site("socket", "receive buffer of a packet socket full", "socket drops", "PACKET_SOCK_ERROR")
 
@@ -207,7 +208,7 @@ class PacketSock(Sock):
         return self.receive_queue[0].len if self.receive_queue else 0
 
     def shutdown_how(self, how: int) -> None:
-        raise linux_error(ENOTCONN)
+        raise linux_error(EOPNOTSUPP)
 
     def close(self) -> None:
         if self.dead:
@@ -218,7 +219,7 @@ class PacketSock(Sock):
             if dev is not None:
                 _dev_mc(dev, kind, addr, -1)
         self.mclist.clear()
-        sk_release(self)
+        sk_release(self, SITE_PACKET_PURGED if self.net.kernel.release.packet_chains_per_net else None)
 
     def setsockopt(self, level: int, optname: int, value: int | bytes) -> None:
         if level == SOL_SOCKET:
@@ -307,8 +308,8 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
         skb.pull(skb.network_header - skb.data)
     snap = skb.len
     f = sk.filter
-    if f is not None:
-        n = sk_run_filter(f.prog, skb)
+    if f is not None or not snap:
+        n = sk_run_filter(f.prog, skb) if f is not None else 0
         if n == 0:
             skb_end(skb, IGNORED, SITE_PACKET_FILTER)
             consume_skb(skb, None)
@@ -472,6 +473,19 @@ class PacketFamily:
 def packet_init(net: Net) -> None:
     """device_initcall."""
     net.packet = PacketFamily(net)
+    net.kernel.files.add("/proc/net/packet", lambda: packet_text(net))
+
+
+def packet_text(net: Net) -> str:
+    """/proc/net/packet: the programs' packet sockets; pointers are not shown."""
+    rows = [
+        packet.PacketSock(
+            0, 3, s.type, s.proto_, s.ifindex, int(s.hook is not None), s.rmem_alloc, s.uid, s.inode
+        )
+        for s in net.sockets
+        if isinstance(s, PacketSock)
+    ]
+    return packet.render(packet.Packet(tuple(rows)))
 
 
 __all__ = [
