@@ -69,6 +69,7 @@ class Flow:
     ts_first: tuple[int, int, int] | None = None  # script, live, time in us
     script_ports: tuple[int, int] = (0, 0)  # (local, remote) as the script writes them
     absolute: bool = False
+    heard: bool = False  # the peer has sent something
 
     def to_live_local(self, seq: int) -> int:
         return (seq + (self.local_offset or 0)) & M32
@@ -257,10 +258,11 @@ def build_tcp(p: Packet, flow: Flow) -> bytes:
     flags = flag_bits(p)
     ack = flow.to_live_local(p.ack) if flags & 16 else p.ack
     seq = p.seq
-    if not flags & 2:
+    if not flags & 2 or flow.heard:
         seq += flow.remote_offset
     elif not flow.absolute:
         flow.remote_offset = p.seq
+    flow.heard = True
     seg = bytearray(
         tcp_segment(
             flow.raddr,

@@ -10,6 +10,7 @@ looked at when it is done.
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -193,8 +194,6 @@ def seconds(us: int) -> str:
 
 
 def strerror(n: int) -> str:
-    import os
-
     return os.strerror(n)
 
 
@@ -658,6 +657,11 @@ def run_on(host: Host, script: Script, o: Options, result: Result) -> None:
         result.outcome, result.line, result.message = FAIL, m2.line, m2.message
     except ScriptError as m3:
         result.outcome, result.line, result.message = BAD, m3.line, m3.what
+    except Exception as err:
+        if os.environ.get("RXPATH_TRACEBACK"):
+            raise
+        result.outcome, result.line = FAIL, r.line
+        result.message = f"rxpath itself failed: {type(err).__name__}: {err} (RXPATH_TRACEBACK=1 shows where)"
     result.events = r.done
     result.virtual_us = host.now_us() - r.start_us
 

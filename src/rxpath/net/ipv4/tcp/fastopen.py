@@ -13,6 +13,7 @@ from rxpath.kernel.errno import EINVAL, linux_error
 from rxpath.net.core.skbuff import SkBuff, skb_clone
 from rxpath.net.ipv4.tcp.options import tcp_parse_options
 from rxpath.net.ipv4.tcp.output import inet_csk_reset_xmit_timer, jiffies, rto_max, tcp_mstamp_refresh, tcp_rearm_rto
+from rxpath.net.ipv4.tcp.rcvbuf import sk_forced_mem_schedule
 from rxpath.net.ipv4.tcp.rcvq import tcp_fin, tcp_queue_rcv
 from rxpath.net.ipv4.tcp.seq import (
     M32,
@@ -301,6 +302,7 @@ def tcp_fastopen_add_skb(sk: TcpSock, skb: SkBuff) -> None:
     k.flags &= ~TCPHDR_SYN
     k.doff = 0
     n = clone.len
+    sk_forced_mem_schedule(sk, clone.truesize)
     tcp_queue_rcv(sk, clone)
     sk.syn_data_acked = True
     sk.bytes_received = n

@@ -357,6 +357,7 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
         sk.segs_in += max(1, skb.gso_segs)
         tcp_v4_do_rcv(sk, skb)
         return 0
+    sk.incoming_cpu = this_cpu(skb.net).id
     sk.segs_in += max(1, skb.gso_segs)
     if skb.len > c.doff:
         sk.data_segs_in += max(1, skb.gso_segs)
@@ -793,6 +794,9 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     req.rmt_addr = c.saddr
     req.iif = inet_iif(skb)
     req.mark = sk.mark
+    if sk.save_syn:
+        start = skb.mac_header if sk.save_syn == 2 else skb.network_header
+        req.saved_syn = skb.head[start : c.th + c.doff]
     if c.ip_opt is not None and c.ip_opt.optlen:
         from rxpath.net.ipv4.ip_options import __ip_options_echo
 
@@ -852,6 +856,8 @@ def tcp_v4_syn_recv_sock(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> TcpSock
         return None
     child = tcp_create_openreq_child(lsk, req, skb)
     child.inet_opt = req.opt
+    child.saved_syn = req.saved_syn
+    child.incoming_cpu = this_cpu(lsk.net).id
     if ts.tcp_reflect_tos:
         child.tos = req.tos & 0xFC
     if req.opt is not None:
@@ -1082,7 +1088,7 @@ def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int, is_sendms
     try:
         if sk.state == TCP_LISTEN or (sk.state == TCP_ESTABLISHED and not sk.defer_connect):
             raise linux_error(EISCONN)
-        if sk.state not in (TCP_CLOSE, TCP_SYN_SENT, TCP_SYN_RECV):
+        if sk.state not in (TCP_CLOSE, TCP_SYN_SENT, TCP_SYN_RECV) and not sk.defer_connect:
             raise linux_error(EISCONN)
         if sk.state == TCP_CLOSE:
             if sk.defer_connect:

@@ -63,6 +63,7 @@ from rxpath.net.core.sock import (
     sock_rfree,
 )
 from rxpath.net.ipv4.af_inet import enter, leave
+from rxpath.net.ipv4.ip_sockglue import ip_recv_error
 from rxpath.net.ipv4.route import Rtable, ipv4_mtu
 from rxpath.net.ipv4.tcp.fastopen import (
     KEY_LENGTH,
@@ -165,6 +166,8 @@ TCP_NOTSENT_LOWAT: Final = 25
 TCP_FASTOPEN_CONNECT: Final = 30
 TCP_FASTOPEN_KEY: Final = 33
 TCP_FASTOPEN_NO_COOKIE: Final = 34
+TCP_SAVE_SYN: Final = 27
+TCP_SAVED_SYN: Final = 28
 TCP_INQ: Final = 36
 
 TCPI_OPT_TIMESTAMPS: Final = 1
@@ -388,7 +391,7 @@ def tcp_remove_empty_skb(sk: TcpSock) -> None:
 def tcp_sendmsg_locked(sk: TcpSock, data: bytes, flags: int) -> int:
     """Queue and send.  Raises EPIPE, EAGAIN, the pending error."""
     deadline = 0 if flags & MSG_DONTWAIT or sk.nonblock else deadline_of(sk, sk.sndtimeo)
-    while not 1 << sk.state & (1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT):
+    while not 1 << sk.state & (1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT) and sk.fastopen_rsk is None:
         if sk.err:
             raise linux_error(sock_error(sk))
         if not 1 << sk.state & (1 << TCP_SYN_SENT | 1 << TCP_SYN_RECV):
@@ -519,7 +522,7 @@ def tcp_recv_urg(sk: TcpSock, flags: int) -> Msg:
 
 def tcp_recvmsg(sk: TcpSock, size: int, flags: int) -> Msg:
     if flags & MSG_ERRQUEUE:
-        raise linux_error(EAGAIN)
+        return ip_recv_error(sk, size)
     lock_sock_nested(sk)
     try:
         return tcp_recvmsg_locked(sk, size, flags)
@@ -546,7 +549,9 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
     urg_hole = 0
     left = size
     last_skb: SkBuff | None = None
-    while left > 0 or (size == 0 and False):
+    first = True
+    while left > 0 or first:
+        first = False
         if sk.urg_data and sk.urg_seq == seq and copied:
             break
         found: SkBuff | None = None
@@ -1069,6 +1074,10 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
         if not 0 <= val <= 1:
             raise linux_error(EINVAL)
         sk.inq_hint = val
+    elif optname == TCP_SAVE_SYN:
+        if not 0 <= val <= 2:
+            raise linux_error(EINVAL)
+        sk.save_syn = val
     elif optname == TCP_FASTOPEN:
         if val < 0 or sk.state not in (TCP_CLOSE, TCP_LISTEN):
             raise linux_error(EINVAL)
@@ -1128,6 +1137,12 @@ def do_tcp_getsockopt(sk: TcpSock, optname: int) -> int | bytes:
         return sk.notsent_lowat
     if optname == TCP_INQ:
         return sk.inq_hint
+    if optname == TCP_SAVE_SYN:
+        return sk.save_syn
+    if optname == TCP_SAVED_SYN:
+        saved = sk.saved_syn
+        sk.saved_syn = b""
+        return saved
     if optname == TCP_FASTOPEN:
         return sk.fastopenq_max
     if optname == TCP_FASTOPEN_CONNECT:
