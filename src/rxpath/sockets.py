@@ -167,7 +167,13 @@ class Socket:
         return self._recv(bufsize, flags).data
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
-        m = self._recv(bufsize, flags)
+        if self._closed or bufsize < 0:
+            m = self._recv(bufsize, flags)  # says what is wrong
+        else:
+            try:
+                m = af_inet.sys_recvfrom(self.sk, bufsize, flags)
+            except OSError as e:
+                raise self._fail(e) from None
         return m.data, m.name
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:

@@ -70,10 +70,11 @@ class NetdevAlloc:
     GFP_ATOMIC.  `napi_frag`: whether small NAPI skbs have a page fragment as head (GRO may take it over).
     """
 
-    __slots__ = ("napi_frag",)
+    __slots__ = ("napi_frag", "napi_known")
 
     def __init__(self, napi_frag: bool) -> None:
         self.napi_frag = napi_frag
+        self.napi_known: dict[int, int] = {}  # what `napi` said, by length
 
     def netdev(self, length: int, sleepable: bool) -> int:
         raise NotImplementedError

@@ -62,7 +62,8 @@ def shape(
 ) -> tuple[Source, Cable | None]:
     """Any source with the later stages around it, and its cable. `start_ns` None keeps the source's own
     times."""
-    source = Monotonic(source)
+    if not source.in_order():
+        source = Monotonic(source)
     if Fraction(speed_up) != 1:
         source = SpeedUp(source, speed_up)
     if loop != 1:

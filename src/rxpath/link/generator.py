@@ -230,6 +230,10 @@ class LoadGenerator(Source):
         self.start_ns = start_ns
         self._templates: dict[int, _Template] = {}
 
+    def in_order(self) -> bool:
+        """Bursts may run into each other, single frames do not."""
+        return self.burst == 1
+
     def _template(self, flow: int, size: int, last: bool) -> _Template:
         key = (size * self.flows + flow) * 2 + last
         found = self._templates.get(key)

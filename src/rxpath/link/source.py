@@ -85,6 +85,10 @@ class Source:
     def __iter__(self) -> Iterator[Frame]:
         raise NotImplementedError(type(self).__name__)
 
+    def in_order(self) -> bool:
+        """Whether times never go back, by the way they are made."""
+        return False
+
     def read_count(self) -> int:
         """Origin only: frames taken from the outside world."""
         return self.frames

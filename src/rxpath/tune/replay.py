@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from rxpath.config import MachineConfig
@@ -179,19 +180,23 @@ class ReaderProgram:
                 sock.sendto(data, addr)
 
 
-def counted(source: Iterable[tuple[int, bytes]], tick: Callable[[int], None] | None) -> Iterator[tuple[int, bytes]]:
-    """Pass frames on from time zero, telling `tick` how many went by (for progress)."""
+def counted(source: Iterator[tuple[int, bytes]], tick: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:
+    """Pass frames on, telling `tick` how many went by (for progress)."""
     n = 0
-    base = None
-    for t, f in source:
-        if base is None:
-            base = t
+    for item in source:
         n += 1
-        if tick is not None and not n & 0xFFF:
+        if not n & 0xFFF:
             tick(n)
-        yield t - base, f
-    if tick is not None:
-        tick(n)
+        yield item
+    tick(n)
+
+
+def first_time(source: Iterable[tuple[int, bytes]]) -> tuple[Iterator[tuple[int, bytes]], int]:
+    """The frames and the time of the first (0 for none)."""
+    frames = iter(source)
+    for first in frames:
+        return chain((first,), frames), first[0]
+    return frames, 0
 
 
 def run(request: ReplayRequest, progress: Callable[[int], None] | None = None) -> ReplayResult:
@@ -231,7 +236,8 @@ def _drive(m: Machine, request: ReplayRequest, result: ReplayResult, progress: C
     for c in m.kernel.cpus:
         c.set_mode(c.mode)
     acct = [list(c.acct) for c in m.kernel.cpus]
-    m.attach(0, counted(request.source, progress))
+    frames, base = first_time(request.source)
+    m.attach(0, frames if progress is None else counted(frames, progress), offset=m.now - base)
     m.run()
     end = m.now
     for c in m.kernel.cpus:

@@ -899,7 +899,13 @@ class I82574(NicModel):
         sizes = self.quick_sizes
         sizes[n + 4] = sizes.get(n + 4, 0) + 1
         self.rx_causes |= self.quick_cause
-        self._rx_announce()
+        delay = self.rdtr_ns
+        if not delay or self.rx_timer is None or not self.rx_abs_due or self.rx_abs_due < self.rx_timer_at:
+            self._rx_announce()
+        else:
+            due = self.rx_due = self.bus.now_ns() + delay
+            if due < self.rx_timer_at:
+                self._rx_announce()
         return True
 
     def _prefetch(self, q: RxQueue) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from rxpath.kernel.cpu import Cpu
 from rxpath.net.core.netdevice import NETIF_F_GRO, NapiStruct
 from rxpath.net.core.receive import netif_receive_skb, netif_receive_skb_list_internal
 from rxpath.net.core.skbuff import SkBuff, consume_skb
@@ -122,7 +123,8 @@ def dev_gro_receive(napi: NapiStruct, skb: SkBuff) -> int:
         skb.gro = None
         cost = k.costs.gro_normal
         if cost:
-            k.cur().charge(cost)
+            cpu: Cpu = k.engine.current
+            cpu.charge(cost)
         return GRO_NORMAL
     if not list8 and len(held) >= MAX_GRO_SKBS:
         gro_flush_oldest(napi, held)

@@ -491,7 +491,10 @@ def __napi_build_skb(net: Net, truesize: int) -> SkBuff:
 def __napi_alloc_skb(net: Net, length: int) -> SkBuff:
     """A small skb for `length` bytes, from NAPI context; truesize by release (mm.py)."""
     alloc = net.kernel.skb_alloc
-    skb = __napi_build_skb(net, alloc.napi(length))
+    truesize = alloc.napi_known.get(length)
+    if truesize is None:
+        truesize = alloc.napi_known[length] = alloc.napi(length)
+    skb = __napi_build_skb(net, truesize)
     skb.head_frag = alloc.napi_frag
     return skb
 

@@ -228,7 +228,7 @@ def ip_rcv_finish_core(ipv4: Ipv4, skb: SkBuff, dev: NetDevice, hint: SkBuff | N
     vhl, tos, _, _, frag, _, proto, _, saddr, daddr = skb.iph if skb.iph_head is skb.head else ip_hdr(skb)
     err = 0
     if hint is not None and skb.dst is None:
-        before = ip_hdr(hint)
+        before = hint.iph if hint.iph_head is hint.head else ip_hdr(hint)
         if daddr == before[9] and tos == before[1]:
             err = ip_route_use_hint(ipv4, skb, daddr, saddr, tos & IPTOS_RT_MASK, dev, hint)
             if err:
