@@ -50,11 +50,10 @@ def rxpath_(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
-def on(net: LiveMachine, *argv: str, stdin: str = "", files: bool = True) -> subprocess.CompletedProcess[str]:
+def on(net: LiveMachine, *argv: str, stdin: str = "", files: str = "none") -> subprocess.CompletedProcess[str]:
     """`rxpath exec NAME -- argv`."""
     assert net.name is not None
-    how = [] if files else ["--files=none"]
-    return rxpath_("exec", *how, net.name, "--", *argv, stdin=stdin)
+    return rxpath_("exec", f"--files={files}", net.name, "--", *argv, stdin=stdin)
 
 
 def read(net: LiveMachine, path: str) -> str:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxpath.live import access, control, operations
 from rxpath.live.machine import LiveMachine, live
 from rxpath.net.core import rtnetlink as rt
+from rxpath.tools.file_calls import SYSCALLS as SYSCALLS_ON_FILES
+from rxpath.tools.file_calls import pack_stat, pack_statx
 from rxpath.tools.supervisor import SYSCALLS, changed_pieces, ethtool_size, program
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets here")
@@ -203,6 +205,7 @@ def test_rtnetlink_one_and_errors(shared: Any) -> None:
     assert refused(rt.RTM_GETROUTE, bytes(12)) == errno.EOPNOTSUPP
 
 
+@settings(max_examples=30)
 @given(st.binary(max_size=200))
 def test_rtnetlink_survives_any_bytes(shared: Any, data: bytes) -> None:
     got = ask(shared, "rtnetlink", data=b64encode(data).decode(), portid=1)
@@ -257,7 +260,7 @@ def run_filter(code: bytes, arch: int, nr: int, args: list[int]) -> int:
 @pytest.mark.parametrize("machine", sorted(SYSCALLS))
 def test_the_filter_holds_up_what_it_should_and_nothing_else(machine: str) -> None:
     n = SYSCALLS[machine]
-    code = program(n)
+    code = program(n, SYSCALLS_ON_FILES[machine])
 
     def held(name: str, *args: int, arch: int = n["arch"]) -> bool:
         return run_filter(code, arch, n[name], [*args, *[0] * (6 - len(args))]) == 0x7FC00000
@@ -265,9 +268,29 @@ def test_the_filter_holds_up_what_it_should_and_nothing_else(machine: str) -> No
     assert held("socket", 16) and held("socket", 17) and not held("socket", 2) and not held("socket", 1)
     assert held("ioctl", 3, 0x8946) and held("ioctl", 3, 0x8B01) and not held("ioctl", 3, 0x5401)
     assert not held("ioctl", 3, 0x541B) and held("uname", 0)
+    for name, number in SYSCALLS_ON_FILES[machine].items():
+        at = [run_filter(code, n["arch"], number, [fd, 0, 0, 0, 0, 0]) == 0x7FC00000 for fd in (1, 3, 800)]
+        assert at == {"read": [False, False, True], "pread64": [False, False, True], "write": [True, False, True]}.get(
+            name, [True, True, True]
+        ), name
+        assert run_filter(program(n), n["arch"], number, [0] * 6) == 0x7FFF0000
     for name in ("bind", "sendmsg", "recvmsg", "sendto", "recvfrom", "getsockname"):
         assert held(name, 800) and held(name, 1023) and not held(name, 3)
     assert not held("socket", 16, arch=0x40000003)  # another instruction set's numbers mean other things
+
+
+def test_struct_stat_is_what_the_c_library_reads() -> None:
+    import platform
+
+    if platform.machine() not in ("x86_64", "aarch64"):
+        pytest.skip("another struct stat")
+    raw = pack_stat(0o100644, 4096, 77)
+    assert len(raw) == (144 if platform.machine() == "x86_64" else 128)
+    assert struct.unpack_from("<I", raw, 24 if platform.machine() == "x86_64" else 16)[0] == 0o100644
+    assert struct.unpack_from("<Q", raw, 48)[0] == 4096 and struct.unpack_from("<Q", raw, 8)[0] == 77
+    extended = pack_statx(0o100644, 4096, 77)
+    assert len(extended) == 256 and struct.unpack_from("<H", extended, 28)[0] == 0o100644
+    assert struct.unpack_from("<QQ", extended, 32) == (77, 4096)
 
 
 def test_a_client_that_goes_away_leaves_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

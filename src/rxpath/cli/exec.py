@@ -21,13 +21,19 @@ Exit status: the program's; 127 no such program, 126 it cannot be started,
 def exec_(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A running machine, as rxpath list shows it.")],
     program: Annotated[list[str], typer.Argument(metavar="-- PROGRAM...", help="The program and its arguments.")],
-    files: Annotated[bool, typer.Option(help="The machine's files over /proc and /sys (needs FUSE).")] = True,
-    sockets: Annotated[bool, typer.Option(help="The machine's interfaces behind ioctl and rtnetlink.")] = True,
+    files: Annotated[
+        str,
+        typer.Option(
+            metavar="WAY",
+            help="How it gets /proc and /sys: fuse, calls (each call by itself, without FUSE), none; auto takes"
+            " FUSE where it can.",
+        ),
+    ] = "auto",
 ) -> None:
     """Run a program of this host on a running machine: it sees the machine's /proc, /sys and interfaces."""
     from rxpath.tools.namespace import run_program
 
-    status = run_program(name, program, files=files, sockets=sockets)
+    status = run_program(name, program, files=files)
     if status:
         raise typer.Exit(status)
 

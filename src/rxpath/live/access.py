@@ -124,6 +124,12 @@ def _lstat(m: Machine, what: Answer) -> Answer:
     return lstat(m.files, str(what["path"]))
 
 
+def _stat(m: Machine, what: Answer) -> Answer:
+    """As lstat, of what a link leads to; "path" is where that is."""
+    path = m.files.resolve(str(what["path"]))
+    return {**lstat(m.files, path), "path": path}
+
+
 def _names(m: Machine, what: Answer) -> Answer:
     return {"names": names(m.files, str(what["path"]))}
 
@@ -174,6 +180,7 @@ def _uname(m: Machine, what: Answer) -> Answer:
 
 FUNCTIONS: Final[dict[str, Operation]] = {
     "lstat": _lstat,
+    "stat": _stat,
     "names": _names,
     "open": _open,
     "read": _contents,

@@ -7,6 +7,7 @@ from typing import Final
 # operation -> whether it may sleep, and so needs a task of its own; what each does is access.py
 OPERATIONS: Final[dict[str, bool]] = {
     "lstat": False,
+    "stat": False,
     "names": False,
     "open": False,
     "read": False,

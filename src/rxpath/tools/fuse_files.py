@@ -120,6 +120,15 @@ class MachineFiles:
             path = parent
         return real
 
+    def shines_through(self, path: str) -> bool:
+        """Whether a path that the machine has not is the host's: it, or what it is in, stands beside the machine's."""
+        entry = path
+        while (parent := entry.rpartition("/")[0]) not in SHARED:
+            if not parent:
+                return False
+            entry = parent
+        return entry not in HIDDEN and (entry == path or not self._has(entry))
+
     def _has(self, path: str) -> bool:
         try:
             self.ask("lstat", path=path)

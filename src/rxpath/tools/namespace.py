@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
+import struct
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from rxpath.live.control import Client
-from rxpath.tools import fuse_files, supervisor
+from rxpath.tools import file_calls, fuse_files, supervisor
 
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWUSER: Final = 0x10000000
@@ -122,18 +124,20 @@ def _overlay(name: str, path: Path, place: str) -> int:
     return pid
 
 
-def _become(argv: Sequence[str], conn: socket.socket, numbers: dict[str, int] | None) -> NoReturn:
+def _become(
+    argv: Sequence[str], conn: socket.socket, numbers: dict[str, int], calls: dict[str, int] | None
+) -> NoReturn:
     """The process that becomes the program."""
     status = CANNOT_RUN
     try:
         _die_with_parent()
         for n in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(n, signal.SIG_DFL)
-        if numbers is not None:
-            fd = supervisor.install(numbers)
-            socket.send_fds(conn, [b"x"], [fd])
-            os.close(fd)
-            conn.recv(1)  # until somebody answers
+        # from here on a call may wait until somebody answers: nothing is imported or opened before
+        fd = supervisor.install(numbers, calls)
+        conn.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))])
+        os.close(fd)
+        conn.recv(1)
         conn.close()
         try:
             os.execvp(argv[0], list(argv))
@@ -172,57 +176,76 @@ def _signals(pid: int) -> Iterator[None]:
             signal.signal(n, handler)
 
 
-def _supervise(pid: int, conn: socket.socket, client: Client, proc: str, numbers: dict[str, int]) -> None:
+def _supervise(
+    pid: int, conn: socket.socket, client: Client, proc: str, numbers: dict[str, int], copies: str | None
+) -> None:
     _, fds, _, _ = socket.recv_fds(conn, 1, 1)
     if not fds:  # it could not have the filter, and has said so
         return
     conn.send(b"x")
     pidfd = os.pidfd_open(pid)
     try:
-        supervisor.Supervisor(fds[0], client, proc, numbers).run(pidfd)
+        supervisor.Supervisor(fds[0], client, proc, numbers, copies).run(pidfd)
     finally:
         os.close(pidfd)
         os.close(fds[0])
 
 
-def run_program(name: str, argv: Sequence[str], *, files: bool = True, sockets: bool = True) -> int:
+AUTO: Final = "auto"
+FUSE: Final = "fuse"
+CALLS: Final = "calls"
+NONE: Final = "none"
+WAYS: Final = (AUTO, FUSE, CALLS, NONE)
+
+
+def choose_way(files: str) -> str:
+    """How the machine's files come to the program: FUSE where it can be had, else call by call."""
+    if files not in WAYS:
+        raise NamespaceError(f"--files: {', '.join(WAYS)}, not '{files}'")
+    if files == FUSE:
+        fuse_files.load_fuse()
+    if files != AUTO:
+        return files
+    return FUSE if fuse_files.has_fuse() else CALLS
+
+
+def run_program(name: str, argv: Sequence[str], *, files: str = AUTO) -> int:
     """Run a program of the host on the machine `name`; returns its exit status (128 + n for signal n).
 
-    `files` False: /proc and /sys stay the host's; `sockets` False: its sockets do.  Status 127: no such program,
-    126: it cannot be started.  NamespaceError, fuse_files.MountError: what it takes is not here.
+    `files`: how it gets /proc and /sys (WAYS); NONE leaves it the host's.  Its questions about interfaces are the
+    machine's always.  Status 127: no such program, 126: it cannot be started.  NamespaceError,
+    fuse_files.MountError: what it takes is not here.
     """
-    numbers = supervisor.syscall_numbers() if sockets else None
-    if sockets and numbers is None:
+    numbers = supervisor.syscall_numbers()
+    if numbers is None:
         raise NamespaceError("system calls are answered on Linux x86-64 and AArch64 only")
-    if files:
-        fuse_files.load_fuse()
+    way = choose_way(files)
     with Client(name) as client:
         client.ask({"op": "info"})
         place = tempfile.mkdtemp(prefix="rxpath-exec-")
         server = 0
         try:
             proc = "/proc"
-            if files:
+            if way == FUSE:
                 _unshare()
                 proc = f"{place}/proc"
                 server = _overlay(name, client.path, place)
-            return _run(argv, client, proc, numbers)
+            return _run(argv, client, proc, numbers, os.path.realpath(place) if way == CALLS else None)
         finally:
             _clear(place, server)
 
 
-def _run(argv: Sequence[str], client: Client, proc: str, numbers: dict[str, int] | None) -> int:
+def _run(argv: Sequence[str], client: Client, proc: str, numbers: dict[str, int], copies: str | None) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         ours.close()
-        _become(argv, theirs, numbers)
+        _become(argv, theirs, numbers, file_calls.syscall_numbers() if copies is not None else None)
     theirs.close()
     with _signals(pid), ours:
-        if numbers is not None:
-            _supervise(pid, ours, client, proc, numbers)
+        _supervise(pid, ours, client, proc, numbers, copies)
         _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
@@ -237,9 +260,11 @@ def _clear(place: str, server: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(server, signal.SIGTERM)
         os.waitpid(server, 0)
-    for part in ("machine", "sys", "proc"):
-        libc.umount2(f"{place}/{part}".encode(), MNT_DETACH)
+        for part in ("machine", "sys", "proc"):
+            libc.umount2(f"{place}/{part}".encode(), MNT_DETACH)
+            with contextlib.suppress(OSError):
+                os.rmdir(f"{place}/{part}")
         with contextlib.suppress(OSError):
-            os.rmdir(f"{place}/{part}")
-    with contextlib.suppress(OSError):
-        os.rmdir(place)
+            os.rmdir(place)  # and nothing more, should a mount be left there
+    else:
+        shutil.rmtree(place, ignore_errors=True)

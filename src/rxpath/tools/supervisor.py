@@ -16,10 +16,12 @@ import socket
 import struct
 from base64 import b64decode, b64encode
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 from rxpath.kernel.errno import EAFNOSUPPORT, EAGAIN, EFAULT, EIO, ENOPROTOOPT, EOPNOTSUPP, EPROTONOSUPPORT
 from rxpath.live.control import Client, ControlError
+from rxpath.tools import file_calls
 
 SECCOMP_SET_MODE_FILTER: Final = 1
 FLAG_NEW_LISTENER: Final = 1 << 3
@@ -107,6 +109,7 @@ SIOCETHTOOL: Final = 0x8946
 NOT_OURS: Final = frozenset({*range(0x8901, 0x8908), 0x894B, 0x894C})
 IFREQ_SIZE: Final = 40
 MAX_BUFFER: Final = 1 << 20
+EMFILE: Final = 24
 
 # SIOCETHTOOL commands whose buffer's length stands in it: command -> (head, where the counts are, bytes an item)
 ETHTOOL_LENGTHS: Final[dict[int, tuple[int, tuple[tuple[int, int], ...]]]] = {
@@ -146,8 +149,11 @@ def _arg(n: int) -> int:
     return 16 + 8 * n
 
 
-def program(numbers: dict[str, int]) -> bytes:
-    """The filter's instructions, struct sock_filter each: what it does not hold up is allowed."""
+def program(numbers: dict[str, int], files: dict[str, int] | None = None) -> bytes:
+    """The filter's instructions, struct sock_filter each: what it does not hold up is allowed.
+
+    `files`: the numbers of the calls that file_calls.py answers, when it does.
+    """
     code: list[tuple[int, int, str]] = []  # operation, k, where to when true ("" = on)
     labels: dict[str, int] = {}
 
@@ -167,6 +173,8 @@ def program(numbers: dict[str, int]) -> bytes:
     add(JEQ, numbers["uname"], "notify")
     for name in ON_OURS:
         add(JEQ, numbers[name], "fd")
+    for name, number in (files or {}).items():
+        add(JEQ, number, {"write": "write", "read": "fd", "pread64": "fd"}.get(name, "notify"))
     add(RET, RET_ALLOW)
     label("socket")
     add(LD, _arg(0))
@@ -179,6 +187,10 @@ def program(numbers: dict[str, int]) -> bytes:
     add(JEQ, 0x8900, "notify")
     add(JEQ, 0x8B00, "notify")
     add(RET, RET_ALLOW)
+    label("write")  # a shell puts the file it opened in the place of a standard stream
+    add(LD, _arg(0))
+    add(JGE, 3, "fd")
+    add(RET, RET_USER_NOTIF)
     label("fd")
     add(LD, _arg(0))
     add(JGE, FIRST_FD, "notify")
@@ -195,12 +207,12 @@ class _Fprog(ctypes.Structure):
     _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
-def install(numbers: dict[str, int]) -> int:
+def install(numbers: dict[str, int], files: dict[str, int] | None = None) -> int:
     """Put the filter on this process, and return the descriptor on which its calls can be answered.  OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() and libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
-    code = program(numbers)
+    code = program(numbers, files)
     buffer = ctypes.create_string_buffer(code, len(code))
     prog = _Fprog(len(code) // 8, ctypes.addressof(buffer))
     for flags in (FLAG_NEW_LISTENER | FLAG_WAIT_KILLABLE_RECV, FLAG_NEW_LISTENER):  # 5.19 has the former
@@ -360,10 +372,13 @@ class Continue(Exception):
 class Supervisor:
     """Answers the system calls that come on `listener` with the machine behind `client`.
 
-    `proc`: where the host's own /proc is.  `run` returns when the process `pidfd` has ended.
+    `proc`: where the host's own /proc is.  `place`: a directory for copies, when files are answered too.
+    `run` returns when the process `pidfd` has ended.
     """
 
-    def __init__(self, listener: int, client: Client, proc: str, numbers: dict[str, int]) -> None:
+    def __init__(
+        self, listener: int, client: Client, proc: str, numbers: dict[str, int], place: str | None = None
+    ) -> None:
         self.listener = listener
         self.client = client
         self.proc = proc
@@ -373,7 +388,12 @@ class Supervisor:
         self.sessions: dict[int, Session] = {}  # by the inode of the program's end
         self.by_fd: dict[int, int] = {}
         self.poll = select.poll()
-        self.names = {numbers[n]: n for n in ("ioctl", "socket", "uname", *ON_OURS)}
+        self.calls: dict[int, Callable[[Call], int]] = {
+            numbers[n]: getattr(self, "_do_" + n) for n in ("ioctl", "socket", "uname", *ON_OURS)
+        }
+        if place is not None:
+            files = file_calls.FileCalls(self, place)
+            self.calls.update({number: files.calls[n] for n, number in file_calls.syscall_numbers().items()})
         self.uname: dict[str, Any] | None = None
 
     def run(self, pidfd: int) -> None:
@@ -413,15 +433,17 @@ class Supervisor:
     def _serve(self, call: Call) -> None:
         value, error, flags = 0, 0, 0
         try:
-            value = getattr(self, "_do_" + self.names[call.nr])(call)
+            value = self.calls[call.nr](call)
         except Pending:
             return
         except Continue:
             flags = NOTIF_FLAG_CONTINUE
         except Fault as e:
             error = -e.errno
-        except (ControlError, OSError):  # the machine has ended, or the program
+        except ControlError:  # the machine has ended
             error = -EIO
+        except OSError as e:  # or the program has
+            error = -(e.errno or EIO)
         resp = ctypes.create_string_buffer(RESP.pack(call.id, value, error, flags), RESP.size)
         self.libc.ioctl(self.listener, ctypes.c_ulong(NOTIF_SEND), resp)  # fails when the caller was killed
 
@@ -439,8 +461,8 @@ class Supervisor:
                     return int(line.split()[1])
         raise Fault(EIO)
 
-    def _dup(self, call: Call) -> socket.socket:
-        """The program's socket itself, as our own descriptor.  Continue when it is none of ours."""
+    def take_fd(self, call: Call) -> int:
+        """The open file that the call's first argument names, as our own descriptor.  Continue when there is none."""
         pidfd = os.pidfd_open(self._tgid(call.tid))
         try:
             fd = self.libc.syscall(
@@ -453,6 +475,27 @@ class Supervisor:
             os.close(pidfd)
         if fd < 0:
             raise Continue
+        return int(fd)
+
+    def add_fd(self, call: Call, fd: int, cloexec: bool, first: int = 0) -> int:
+        """Give the program our open file `fd`, with `first` under a number from there on.  Fault: it has no room."""
+        number = first
+        if first:
+            tgid = self._tgid(call.tid)
+            while os.path.lexists(f"{self.proc}/{tgid}/fd/{number}"):
+                number += 1
+                if number > LAST_FD:
+                    raise Fault(EMFILE)
+        flags = ADDFD_FLAG_SETFD if first else 0
+        add = ADDFD.pack(call.id, flags, fd, number, O_CLOEXEC if cloexec else 0)
+        got = self.libc.ioctl(self.listener, ctypes.c_ulong(NOTIF_ADDFD), ctypes.create_string_buffer(add, ADDFD.size))
+        if got < 0:
+            raise Fault(ctypes.get_errno())
+        return int(got)
+
+    def _dup(self, call: Call) -> socket.socket:
+        """The program's socket itself.  Continue when it is none of ours."""
+        fd = self.take_fd(call)
         if os.fstat(fd).st_ino not in self.sessions:
             os.close(fd)
             raise Continue
@@ -480,29 +523,21 @@ class Supervisor:
             raise Fault(EPROTONOSUPPORT)
         if protocol != NETLINK_ROUTE:
             raise Continue
-        tgid = self._tgid(call.tid)
-        number = FIRST_FD
-        while os.path.lexists(f"{self.proc}/{tgid}/fd/{number}"):
-            number += 1
-            if number > LAST_FD:
-                raise Fault(24)  # EMFILE
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             ours.setblocking(False)
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
             theirs.setblocking(not kind & O_NONBLOCK)
             ino = os.fstat(theirs.fileno()).st_ino
-            add = ADDFD.pack(call.id, ADDFD_FLAG_SETFD, theirs.fileno(), number, kind & O_CLOEXEC)
-            buffer = ctypes.create_string_buffer(add, ADDFD.size)
-            fd = self.libc.ioctl(self.listener, ctypes.c_ulong(NOTIF_ADDFD), buffer)
-            if fd < 0:
-                errno = ctypes.get_errno()
+            try:
+                fd = self.add_fd(call, theirs.fileno(), bool(kind & O_CLOEXEC), FIRST_FD)
+            except Fault:
                 ours.close()
-                raise Fault(errno)
-        self.sessions[ino] = Session(ours, tgid)
+                raise
+        self.sessions[ino] = Session(ours, self._tgid(call.tid))
         self.by_fd[ours.fileno()] = ino
         self.poll.register(ours.fileno(), select.POLLIN)
-        return int(fd)
+        return fd
 
     def _do_bind(self, call: Call) -> int:
         s = self._session(call)
