@@ -223,6 +223,7 @@ class Runner:
         self.done = 0
         self.line = 0
         self.rest = 0
+        self.actual = ""
 
     def say(self, text: str) -> None:
         self.remarks.append(f"{self.script.path}:{self.line}: {text}")
@@ -440,10 +441,22 @@ class Runner:
             limit += STUCK_US * 10
         limit += self.tolerance(last) if e.kind != ANY else 0
         whole = p
+        start = ""
         while True:
-            live = self.one_outbound(e, p, whole, first, last, limit)
+            try:
+                live = self.one_outbound(e, p, whole, first, last, limit)
+            except Mismatch as m:
+                if start and ("Timed out" in m.message or "tcp_seq" in m.message):  # it was all of it
+                    m.message = start
+                raise
             if p.protocol != "tcp" or not self.rest:
                 return live
+            if not start:
+                n, want = self.rest, whole.length
+                start = (
+                    f"error handling packet: live packet field tcp_payload: expected: {want} ({want:#x}) vs "
+                    f"actual: {n} ({n:#x})\nscript packet: {seconds(first)} {self.show_script(whole)}\n{self.actual}"
+                )
             # a script may show as one what is sent as several segments
             p = replace(p, seq=(p.seq + self.rest) & 0xFFFFFFFF, length=p.length - self.rest)
 
@@ -481,7 +494,7 @@ class Runner:
                 flow.ts_live, flow.ts_first = saved
         else:
             bad = compare(p, v, flow, 0, 0)
-        actual = f"actual packet: {seconds(live)} {show_live(v, flow)}"
+        self.actual = actual = f"actual packet: {seconds(live)} {show_live(v, flow)}"
         if bad:
             raise Mismatch(
                 e.line,
