@@ -122,7 +122,7 @@ class Kernel:
         self.trace = Tracepoints(self.engine)
         self.log = KernelLog(self.engine)
         self.files = FileTree()
-        self.sysctl = SysctlTable(self.files)
+        self.sysctl = SysctlTable(self.files, release.sysctls_absent)
         self.memory = Memory()
         self.irqchip = InterruptController(ncpus)
         self.config = dict(config or {})

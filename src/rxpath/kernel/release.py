@@ -51,6 +51,7 @@ class Release:
     gro_storage: str = known("sheet 4.2: list8 | buckets8", "buckets8")
     gro_normal_batch: int = known("sheet 4.1; 0 = each packet at once", 8)
     gro_fixed_id: bool = known("sheet 4.5", True)
+    gro_cwr_compared: bool = known("recorded on 6.18", False)
     gro_id_in_transport: bool = known("sheet 4.5: evaluated in the transport step (6.12)", False)
     gro_fixed_id_without_df: bool = known("recorded on 6.18: equal ids merge with DF clear too", False)
     udp_gro: bool = known("sheet 4.9", True)
@@ -70,6 +71,8 @@ class Release:
     skb_alloc: str = known("sheet 1.2 of sockets: v3_13 | v5_15 | v6_1 | v6_18", "v6_1")
     skb_defer_free: bool = known("sheet 3.5 (5.19, 6.1)", True)
     # --- files
+    sysctls_absent: frozenset[str] = known("sheets 15, 16; else unchecked (kernel history)", frozenset())
+    sysfs_net_absent: frozenset[str] = known("sheet 14; else unchecked (kernel history)", frozenset())
     softnet_columns: int = known("sheet 1 of proc-files", 13)
     interrupts_hwirq: bool = known("sheet 2 of proc-files", True)
     # --- IPv4, UDP
@@ -89,6 +92,10 @@ class Release:
     packet_chains_per_net: bool = known("recorded on 6.18 (6.15): sockets' packet types come after protocols", False)
     otherhost_dropped: bool = known("sheet 7.4", True)
     ip_out_transmits: bool = known("sheet 5 of proc-files (6.12)", False)
+    fib_merged: bool = known("unchecked (4.1): local and main are one trie until a rule is made", True)
+    rt_cache_file: bool = known("recorded on 6.1 and 6.18: a header and nothing else", True)
+    net_warnings: int = known("sheet 15", 0)
+    default_qdisc: str = known("recorded: fq_codel on Debian's 6.1, pfifo_fast on 6.18; else sheet 15", "fq_codel")
     rmem_max: int = known("sheet 15; recorded 4194304 on 6.18", 212992)
     wmem_max: int = known("sheet 15; recorded on 6.18", 212992)
     optmem_max: int = known("sheet 15", 20480)
@@ -103,12 +110,107 @@ class Release:
     default_rss_physical: bool = known("drivers.md section 3 (5.18)", True)
 
 
-R_6_1 = Release("6.1", uname="6.1.0-56-amd64")
+# what came after a release: names below net.core and net.ipv4, of conf/DEV and neigh/DEV; files of /sys/class/net/DEV
+_AFTER_6_1 = frozenset(
+    {
+        "core.rps_default_mask",
+        "ipv4.fib_multipath_hash_seed",
+        "ipv4.tcp_backlog_ack_defer",
+        "ipv4.tcp_ecn_option",
+        "ipv4.tcp_ecn_option_beacon",
+        "ipv4.tcp_pingpong_thresh",
+        "ipv4.tcp_plb_cong_thresh",
+        "ipv4.tcp_plb_enabled",
+        "ipv4.tcp_plb_idle_rehash_rounds",
+        "ipv4.tcp_plb_rehash_rounds",
+        "ipv4.tcp_plb_suspend_rto_sec",
+        "ipv4.tcp_rto_max_ms",
+        "ipv4.tcp_rto_min_us",
+        "ipv4.tcp_syn_linear_timeouts",
+        "ipv4.tcp_tw_reuse_delay",
+        "ipv4.udp_child_hash_entries",
+        "ipv4.udp_hash_entries",
+    }
+)
+_AFTER_5_15 = _AFTER_6_1 | {
+    "core.skb_defer_max",
+    "core.mem_pcpu_rsv",
+    "core.txrehash",
+    "conf.arp_evict_nocarrier",
+    "neigh.interval_probe_time_ms",
+    "ipv4.tcp_shrink_window",
+    "ipv4.tcp_child_ehash_entries",
+    "ipv4.tcp_ehash_entries",
+    "ipv4.tcp_tso_rtt_log",
+}
+_AFTER_3_13 = _AFTER_5_15 | {
+    "core.max_skb_frags",
+    "core.tstamp_allow_data",
+    "core.high_order_alloc_disable",
+    "core.bpf_jit_harden",
+    "core.bpf_jit_kallsyms",
+    "core.bpf_jit_limit",
+    "core.devconf_inherit_init_net",
+    "core.fb_tunnels_only_for_init_net",
+    "core.netdev_unregister_timeout_secs",
+    "conf.bc_forwarding",
+    "conf.drop_gratuitous_arp",
+    "conf.drop_unicast_in_l2_multicast",
+    "conf.ignore_routes_with_linkdown",
+    "neigh.mcast_resolicit",
+    "ipv4.fib_sync_mem",
+    "ipv4.igmp_link_local_mcast_reports",
+    "ipv4.igmp_qrv",
+    "ipv4.ip_forward_use_pmtu",
+    "ipv4.tcp_autocorking",
+    "ipv4.tcp_available_ulp",
+    "ipv4.tcp_comp_sack_delay_ns",
+    "ipv4.tcp_comp_sack_nr",
+    "ipv4.tcp_comp_sack_slack_ns",
+    "ipv4.tcp_ecn_fallback",
+    "ipv4.tcp_fastopen_blackhole_timeout_sec",
+    "ipv4.tcp_fwmark_accept",
+    "ipv4.tcp_invalid_ratelimit",
+    "ipv4.tcp_l3mdev_accept",
+    "ipv4.tcp_max_reordering",
+    "ipv4.tcp_migrate_req",
+    "ipv4.tcp_min_rtt_wlen",
+    "ipv4.tcp_min_snd_mss",
+    "ipv4.tcp_mtu_probe_floor",
+    "ipv4.tcp_no_ssthresh_metrics_save",
+    "ipv4.tcp_pacing_ca_ratio",
+    "ipv4.tcp_pacing_ss_ratio",
+    "ipv4.tcp_probe_interval",
+    "ipv4.tcp_probe_threshold",
+    "ipv4.tcp_recovery",
+    "ipv4.tcp_reflect_tos",
+}
+_GONE_SINCE_3_13 = frozenset({"ipv4.tcp_tw_recycle", "ipv4.tcp_thin_dupack"})
+_SYSFS_AFTER_3_13 = frozenset(
+    {
+        "name_assign_type",
+        "phys_port_name",
+        "phys_switch_id",
+        "proto_down",
+        "dev_port",
+        "carrier_changes",
+        "carrier_up_count",
+        "carrier_down_count",
+        "testing",
+        "queues/tx/traffic_class",
+        "queues/tx/tx_maxrate",
+        "queues/tx/xps_rxqs",
+    }
+)
+
+R_6_1 = Release("6.1", uname="6.1.0-56-amd64", sysctls_absent=_AFTER_6_1 | _GONE_SINCE_3_13)
 
 R_5_15 = replace(
     R_6_1,
     name="5.15",
     uname="5.15.135",
+    default_qdisc="pfifo_fast",
+    sysctls_absent=_AFTER_5_15 | _GONE_SINCE_3_13,
     napi_schedule_wakes_ksoftirqd=False,
     cpu_hotplug="v5_15",
     strtobool="v4_6",
@@ -126,6 +228,10 @@ R_3_13 = replace(
     R_5_15,
     name="3.13",
     uname="3.13.0",
+    net_warnings=1,
+    fib_merged=False,
+    sysctls_absent=_AFTER_3_13,
+    sysfs_net_absent=_SYSFS_AFTER_3_13,
     irq_spread=False,
     cpu_hotplug="v3_13",
     strtobool="v3_13",
@@ -173,6 +279,9 @@ R_6_18 = replace(
     R_6_1,
     name="6.18",
     uname="6.18.44",
+    default_qdisc="pfifo_fast",
+    sysctls_absent=_GONE_SINCE_3_13,
+    gro_cwr_compared=True,
     gro_id_in_transport=True,
     gro_fixed_id_without_df=True,
     softirq_defer_to_ksoftirqd=False,

@@ -64,13 +64,26 @@ class Sysctl:
 
 
 class SysctlTable:
-    """All entries of one kernel by dotted name; each also a file under /proc/sys."""
+    """All entries of one kernel by dotted name; each also a file under /proc/sys.
 
-    __slots__ = ("entries", "files")
+    `absent`: names that this release does not have (Release.sysctls_absent); registering one does nothing.
+    """
 
-    def __init__(self, files: FileTree) -> None:
+    __slots__ = ("entries", "files", "absent")
+
+    def __init__(self, files: FileTree, absent: frozenset[str] = frozenset()) -> None:
         self.entries: dict[str, Sysctl] = {}
         self.files = files
+        self.absent = absent
+
+    def exists_here(self, name: str) -> bool:
+        """Whether this release has the entry: net.ipv4.conf.DEV.x is looked for as conf.x."""
+        words = name.split(".")
+        if words[0] != "net" or len(words) < 3:
+            return True
+        if len(words) == 5 and words[1] == "ipv4" and words[2] in ("conf", "neigh"):
+            return f"{words[2]}.{words[4]}" not in self.absent
+        return ".".join(words[1:]) not in self.absent
 
     def path(self, name: str) -> str:
         """Dots to slashes as sysctl(8) does: a slash inside a component stands for a dot (eth0/5)."""
@@ -82,10 +95,12 @@ class SysctlTable:
         """`name`: dotted; a component with a dot in it is written with a slash
         (net.ipv4.conf.eth0/5.rp_filter).
         """
+        if not self.exists_here(name):
+            return
         if mode == 0:
             mode = 0o644 if write is not None else 0o444
         self.entries[name] = Sysctl(name, read, write, mode)
-        self.files.add(self.path(name), lambda: read() + "\n", write, mode)
+        self.files.add(self.path(name), (lambda: read() + "\n") if mode & 0o444 else None, write, mode)
 
     def int_value(
         self,

@@ -84,7 +84,6 @@ class E1000eModule(ModuleLike):
             log.info("e1000e: Copyright(c) 1999 - 2015 Intel Corporation.")
         d = "/sys/module/e1000e/parameters/"
         kernel.files.add(d + "copybreak", lambda: "%d\n" % self.copybreak, self._put_copybreak)
-        kernel.files.add(d + "debug", lambda: "%d\n" % self.params.int_of("debug", 0, -1))
         kernel.modules[self.name] = self
         pci_register_driver(bus, self.driver)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from rxpath.formats import net_dev, ptype, softnet_stat
+from typing import Final
+
+from rxpath.formats import cpumask, dev_mcast, net_dev, ptype, softnet_stat
 from rxpath.formats.layouts import LAYOUTS
 from rxpath.kernel.core import Kernel
 from rxpath.kernel.cpu import Cpu
-from rxpath.kernel.errno import EINVAL, linux_error
+from rxpath.kernel.errno import EINVAL, ENOENT, linux_error
 from rxpath.kernel.softirq import NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, raise_softirq_irqoff
-from rxpath.kernel.sysctl import INT_MAX
+from rxpath.kernel.sysctl import INT_MAX, SysctlTable, parse_ints
 from rxpath.net.core.gro import gro_in_flight
 from rxpath.net.core.loopback import loopback_net_init
 from rxpath.net.core.napi import NetRxAction, ____napi_schedule
@@ -20,6 +22,8 @@ from rxpath.net.core.receive import netif_rx
 from rxpath.net.core.steering import BacklogNapi, backlog_in_flight, net_rps_send_ipi, rps_trigger_softirq
 from rxpath.net.core.xmit import NetTxAction
 
+# queueing disciplines that may be the default; here every one is a FIFO under its name (xmit.py)
+QDISCS: Final = ("pfifo_fast", "pfifo", "bfifo", "fq_codel", "fq", "sfq", "cake", "noqueue")
 SOCK_MIN_RCVBUF = 2304
 SOCK_MIN_SNDBUF = 4608
 
@@ -36,6 +40,7 @@ def net_dev_init(net: Net) -> None:
     f.add("/proc/net/dev", lambda: net_dev_text(net))
     f.add("/proc/net/softnet_stat", lambda: softnet_text(net))
     f.add("/proc/net/ptype", lambda: ptype_text(net))
+    f.add("/proc/net/dev_mcast", lambda: dev_mcast_text(net))
     for cpu in k.cpus:
         sd = SoftnetData(net, cpu)
         sd.backlog = BacklogNapi(net, sd)
@@ -114,6 +119,18 @@ def net_dev_text(net: Net) -> str:
     return net_dev.render(
         net_dev.NetDev(
             tuple(net_dev.from_link_stats(d.name, dev_get_stats(d).as_dict()) for d in net.devices)
+        )
+    )
+
+
+def dev_mcast_text(net: Net) -> str:
+    return dev_mcast.render(
+        dev_mcast.DevMcast(
+            tuple(
+                dev_mcast.McastAddress(d.ifindex, d.name, users, 0, addr.hex())
+                for d in net.devices
+                for addr, users in d.mc.items()
+            )
         )
     )
 
@@ -207,13 +224,58 @@ def sysctl_core_init(net: Net) -> None:
     s.int_value("net.core.flow_limit_table_len", lambda: net.flow_limit_table_len, put_len)
 
     def put_qdisc(text: str) -> None:
-        net.default_qdisc = text.strip()
+        name = text.strip()
+        if name not in QDISCS:
+            raise linux_error(ENOENT, name)
+        net.default_qdisc = name
 
     s.register("net.core.default_qdisc", lambda: net.default_qdisc, put_qdisc)
     if r.rss_key_random:
         s.register(
             "net.core.netdev_rss_key", lambda: ":".join("%02x" % b for b in (net.rss_key or bytes(52))), None
         )
+
+
+    for name, value, lo, hi, mode in HELD:
+        held_sysctl(s, "net.core." + name, value, lo, hi, mode)
+    held_sysctl(s, "net.core.warnings", r.net_warnings, any_int, INT_MAX, 0o644)
+
+    bits = len(k.cpus)
+
+    def put_default_mask(text: str) -> None:
+        net.rps_default_mask = cpumask.parse_mask(text, bits)
+
+    s.register(
+        "net.core.rps_default_mask", lambda: cpumask.render_mask(net.rps_default_mask, bits), put_default_mask
+    )
+
+
+# sysctls whose value is kept and changes nothing for what is received: name, default, lowest, highest, mode
+HELD: Final = (
+    ("bpf_jit_enable", 1, 0, 2, 0o644),
+    ("bpf_jit_harden", 0, 0, 2, 0o600),
+    ("bpf_jit_kallsyms", 1, 0, 1, 0o600),
+    ("bpf_jit_limit", 528482304, 0, INT_MAX, 0o600),
+    ("devconf_inherit_init_net", 0, 0, 3, 0o644),
+    ("fb_tunnels_only_for_init_net", 0, 0, 2, 0o644),
+    ("high_order_alloc_disable", 0, 0, 1, 0o644),
+    ("max_skb_frags", 17, 1, 17, 0o644),
+    ("mem_pcpu_rsv", 256, 256, INT_MAX, 0o644),
+    ("netdev_unregister_timeout_secs", 10, 1, 3600, 0o644),
+    ("skb_defer_max", 64, 0, INT_MAX, 0o644),
+    ("tstamp_allow_data", 1, 0, 1, 0o644),
+    ("txrehash", 1, 0, 1, 0o644),
+)
+
+
+def held_sysctl(s: SysctlTable, name: str, value: int, lo: int, hi: int, mode: int) -> None:
+    """An integer that is kept, with Linux's range, and read by nobody here."""
+    cell = [value]
+
+    def write(text: str) -> None:
+        cell[0] = parse_ints(text, 1, lo, hi)[0]
+
+    s.register(name, lambda: "%d" % cell[0], write, mode)
 
 
 def netdev_rss_key_fill(net: Net, n: int) -> bytes:

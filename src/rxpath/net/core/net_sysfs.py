@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rxpath.formats import cpumask
-from rxpath.kernel.errno import EINVAL, EOPNOTSUPP, ERANGE, linux_error
+from rxpath.kernel.errno import EINVAL, ENOENT, EOPNOTSUPP, ERANGE, linux_error
 from rxpath.kernel.sysctl import parse_ints
+from rxpath.net.core.dql import DQL_MAX_LIMIT
 from rxpath.net.core.napi import dev_set_threaded
 from rxpath.net.core.netdevice import (
     NETDEV_REGISTER,
@@ -17,6 +18,7 @@ from rxpath.net.core.netdevice import (
     STAT_FIELDS,
     Net,
     NetDevice,
+    NetdevQueue,
     dev_close,
     dev_get_stats,
     dev_open,
@@ -24,6 +26,7 @@ from rxpath.net.core.netdevice import (
 )
 from rxpath.net.core.steering import RpsDevFlow, SdFlowLimit
 
+IFALIASZ = 256
 SYSFS_STATS = tuple(sorted(f for f in STAT_FIELDS if f not in ("rx_otherhost_dropped",)))
 
 
@@ -115,6 +118,11 @@ def netdev_register_kobject(dev: NetDevice) -> None:
     k = net.kernel
     f = k.files
     base = "/sys/class/net/" + dev.name
+    absent = k.release.sysfs_net_absent
+
+    def add(name: str, read: Callable[[], str], write: Callable[[str], None] | None = None) -> None:
+        if name not in absent:
+            f.add(base + "/" + name, read, write)
 
     def num(
         name: str, get: Callable[[], int], put: Callable[[int], None] | None = None, fmt: str = "%d\n"
@@ -123,7 +131,15 @@ def netdev_register_kobject(dev: NetDevice) -> None:
             assert put is not None
             put(_uint(text))
 
-        f.add(base + "/" + name, lambda: fmt % get(), write if put is not None else None)
+        add(name, lambda: fmt % get(), write if put is not None else None)
+
+    def unsupported() -> str:
+        raise linux_error(EOPNOTSUPP, dev.name)
+
+    def put_carrier(v: int) -> None:
+        if not dev.running():
+            raise linux_error(EINVAL, dev.name)
+        raise linux_error(EOPNOTSUPP, dev.name)  # no driver here has ndo_change_carrier
 
     def running(get: Callable[[], str]) -> Callable[[], str]:
         def read() -> str:
@@ -150,7 +166,18 @@ def netdev_register_kobject(dev: NetDevice) -> None:
     f.add(base + "/address", lambda: ":".join("%02x" % b for b in dev.dev_addr) + "\n")
     f.add(base + "/broadcast", lambda: ":".join("%02x" % b for b in dev.broadcast) + "\n")
     num("addr_assign_type", lambda: dev.addr_assign_type)
-    f.add(base + "/carrier", running(lambda: "%d\n" % dev.carrier_ok))
+    num("addr_len", lambda: 6)
+    add("name_assign_type", _name_assign_type(dev))
+    num("netdev_group", lambda: int(dev.attr.get("group", 0)), lambda v: dev.attr.__setitem__("group", v))
+    for name in ("phys_port_id", "phys_port_name", "phys_switch_id"):
+        add(name, unsupported)
+
+    def put_proto_down(v: int) -> None:
+        raise linux_error(EOPNOTSUPP, dev.name)  # IFF_CHANGE_PROTO_DOWN is tunnels' and macvlan's
+
+    num("proto_down", lambda: 0, put_proto_down)
+    f.add(base + "/uevent", lambda: "INTERFACE=%s\nIFINDEX=%d\n" % (dev.name, dev.ifindex), lambda text: None)
+    f.add(base + "/carrier", running(lambda: "%d\n" % dev.carrier_ok), lambda text: put_carrier(_uint(text)))
     num("carrier_changes", lambda: dev.carrier_up_count + dev.carrier_down_count)
     num("carrier_up_count", lambda: dev.carrier_up_count)
     num("carrier_down_count", lambda: dev.carrier_down_count)
@@ -172,9 +199,20 @@ def netdev_register_kobject(dev: NetDevice) -> None:
     num("dev_port", lambda: 0)
     num("link_mode", lambda: dev.link_mode)
     f.add(base + "/dormant", running(lambda: "%d\n" % dev.dormant))
-    f.add(base + "/testing", running(lambda: "0\n"))
+    add("testing", running(lambda: "0\n"))
     f.add(base + "/operstate", lambda: dev.operstate() + "\n")
-    f.add(base + "/ifalias", lambda: "")
+
+    def ifalias() -> str:
+        text = str(dev.attr.get("ifalias", ""))
+        return text + "\n" if text else ""
+
+    def put_ifalias(text: str) -> None:
+        text = text.removesuffix("\n")
+        if len(text) >= IFALIASZ:
+            raise linux_error(EINVAL, dev.name)
+        dev.attr["ifalias"] = text
+
+    f.add(base + "/ifalias", ifalias, put_ifalias)
 
     def put_qlen(v: int) -> None:
         dev.tx_queue_len = v
@@ -209,6 +247,16 @@ def netdev_register_kobject(dev: NetDevice) -> None:
     net_rx_queue_update_kobjects(dev)
 
 
+def _name_assign_type(dev: NetDevice) -> Callable[[], str]:
+    """1: the kernel enumerated it; loopback says EINVAL (NET_NAME_UNKNOWN) before 6.x, 2 (predictable) later."""
+
+    def read() -> str:
+        kind = int(dev.attr.get("name_assign_type", 2 if dev.is_loopback else 1))
+        return "%d\n" % kind
+
+    return read
+
+
 def _stat_reader(dev: NetDevice, name: str) -> Callable[[], str]:
     return lambda: "%d\n" % getattr(dev_get_stats(dev), name)
 
@@ -226,11 +274,14 @@ def net_rx_queue_update_kobjects(dev: NetDevice) -> None:
     k = net.kernel
     f = k.files
     base = "/sys/class/net/" + dev.name + "/queues"
+    had = [f.exists("%s/rx-%d" % (base, i)) for i in range(dev.real_num_rx_queues)]
     f.remove(base)
     f.mkdir(base)
     bits = len(k.cpus)
     if k.config_enabled("RPS"):
         for i in range(dev.real_num_rx_queues):
+            if net.rps_default_mask and not had[i]:
+                store_rps_map(net, dev, i, net.rps_default_mask)
             _rx_queue_files(net, dev, i, "%s/rx-%d" % (base, i), bits)
     for i in range(dev.real_num_tx_queues):
         _tx_queue_files(net, dev, i, "%s/tx-%d" % (base, i), bits)
@@ -254,9 +305,64 @@ def _rx_queue_files(net: Net, dev: NetDevice, i: int, path: str, bits: int) -> N
 def _tx_queue_files(net: Net, dev: NetDevice, i: int, path: str, bits: int) -> None:
     f = net.kernel.files
     q = dev.tx_queues[i]
+    r = net.kernel.release
+    absent = r.sysfs_net_absent
+    # where one queue leaves nothing to choose, later kernels refuse (netif_is_multiqueue)
+    refuses = len(dev.tx_queues) == 1 and "queues/tx/traffic_class" not in absent
+
+    def several() -> None:
+        if refuses:
+            raise linux_error(ENOENT, path)
+
+    def get() -> str:
+        several()
+        return cpumask.render_mask(q.xps_mask, bits) + "\n"
 
     def put(t: str) -> None:
+        several()
         q.xps_mask = cpumask.parse_mask(t, bits)
 
-    f.add(path + "/xps_cpus", lambda: cpumask.render_mask(q.xps_mask, bits) + "\n", put)
+    f.add(path + "/xps_cpus", get, put)
     f.add(path + "/tx_timeout", lambda: "0\n")
+    if "queues/tx/xps_rxqs" not in absent:
+
+        def no_class() -> str:
+            several()
+            return "-1\n"
+
+        def put_rxqs(t: str) -> None:
+            several()
+            cpumask.parse_mask(t, max(1, dev.real_num_rx_queues))
+
+        def put_rate(t: str) -> None:
+            _uint(t)
+            raise linux_error(EOPNOTSUPP, path)  # ndo_set_tx_maxrate
+
+        f.add(path + "/traffic_class", no_class)
+        f.add(path + "/xps_rxqs", lambda: cpumask.render_mask(0, max(1, dev.real_num_rx_queues)) + "\n", put_rxqs)
+        f.add(path + "/tx_maxrate", lambda: "0\n", put_rate)
+    bql = path + "/byte_queue_limits"
+    d = q.dql
+
+    def put_hold(text: str) -> None:
+        q.bql_hold_ms = _uint(text)
+
+    f.add(bql + "/hold_time", lambda: "%d\n" % q.bql_hold_ms, put_hold)
+    f.add(bql + "/inflight", lambda: "%d\n" % (d.num_queued - d.num_completed))
+    for name in ("limit", "limit_max", "limit_min"):
+        attr = {"limit": "limit", "limit_max": "max_limit", "limit_min": "min_limit"}[name]
+        f.add(bql + "/" + name, _dql_reader(q, attr), _dql_writer(q, attr))
+
+
+def _dql_reader(q: NetdevQueue, attr: str) -> Callable[[], str]:
+    return lambda: "%d\n" % getattr(q.dql, attr)
+
+
+def _dql_writer(q: NetdevQueue, attr: str) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        v = DQL_MAX_LIMIT if text.strip() == "max" else _uint(text)
+        if v > DQL_MAX_LIMIT:
+            raise linux_error(EINVAL, attr)
+        setattr(q.dql, attr, v)
+
+    return write

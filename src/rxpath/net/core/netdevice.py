@@ -306,6 +306,7 @@ class NetdevQueue:
         "bytes",
         "packets",
         "trans_start",
+        "bql_hold_ms",
     )
 
     def __init__(self, dev: NetDevice, index: int) -> None:
@@ -324,6 +325,7 @@ class NetdevQueue:
         self.bytes = 0
         self.packets = 0
         self.trans_start = 0
+        self.bql_hold_ms = 1000  # how long a slack is watched before the byte limit shrinks
 
 
 class NetDevice:
@@ -738,7 +740,7 @@ class Net:
         self.busy_poll = 0
         self.rps_default_mask = 0
         self.max_skb_frags = 17
-        self.default_qdisc = "fq_codel"
+        self.default_qdisc = r.default_qdisc
         self.rss_key = b""
         self.message_cost = 5
         self.message_burst = 10
@@ -855,7 +857,9 @@ def __dev_open(dev: NetDevice) -> None:
     dev.flags |= IFF_UP
     for q in dev.tx_queues:
         q.limit = 10240
-    dev.qdisc_name = "noqueue" if dev.is_loopback else dev.net.default_qdisc
+    if dev.qdisc_name == "noop":  # attached once, and kept while the device is down
+        several = len(dev.tx_queues) > 1
+        dev.qdisc_name = "noqueue" if dev.is_loopback else "mq" if several else dev.net.default_qdisc
     dev.ndo_set_rx_mode()
 
 
@@ -872,7 +876,6 @@ def dev_close(dev: NetDevice) -> None:
 
             kfree_skb_reason(q.q.popleft(), SITE_TX_DOWN)
     dev.ndo_stop()
-    dev.qdisc_name = "noop"
     dev.net.call_netdevice_notifiers(NETDEV_DOWN, dev)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from rxpath.kernel.cpu import Cpu
 from rxpath.kernel.softirq import NET_TX_SOFTIRQ, SoftirqAction, raise_softirq_irqoff
-from rxpath.net.core.netdevice import Net, NetDevice, NetdevQueue, SoftnetData
+from rxpath.net.core.netdevice import IFF_UP, Net, NetDevice, NetdevQueue, SoftnetData
 from rxpath.net.core.skbuff import (
     PACKET_OUTGOING,
     SKB_GSO_TCPV4,
@@ -57,7 +57,7 @@ def __dev_queue_xmit(skb: SkBuff) -> int:
         k.trace.net_dev_queue.fire(skb, dev)
     txq = netdev_core_pick_tx(dev, skb)
     rc = NET_XMIT_SUCCESS
-    if dev.qdisc_name == "noop":
+    if not dev.flags & IFF_UP:  # every queue has the noop qdisc
         dev.core_tx_dropped += 1
         kfree_skb_reason(skb, SITE_NO_CARRIER)
         rc = NET_XMIT_DROP
@@ -251,7 +251,7 @@ def netdev_tx_completed_queue(q: NetdevQueue, pkts: int, nbytes: int) -> None:
     if not nbytes:
         return
     k = q.dev.net.kernel
-    q.dql.completed(nbytes, k.jiffies(), k.hz)
+    q.dql.completed(nbytes, k.jiffies(), k.msecs_to_jiffies(q.bql_hold_ms))
     if q.dql.avail() < 0:
         return
     if q.stack_xoff:

@@ -77,6 +77,7 @@ from rxpath.net.ipv4.ping import PingInetsw
 from rxpath.net.ipv4.proc import ipv4_proc_init
 from rxpath.net.ipv4.raw import RawInetsw
 from rxpath.net.ipv4.route import ip_rt_init
+from rxpath.net.ipv4.sysctl_held import sysctl_held_init
 from rxpath.net.ipv4.sysctl_net_ipv4 import devinet_sysctl_register, neigh_sysctl_register, sysctl_ipv4_init
 from rxpath.net.ipv4.udp import UdpInetsw, UdpProtocol, udp_init
 from rxpath.net.ipv4.udplite import IPPROTO_PIM, IPPROTO_UDPLITE, PimProtocol, UdpliteProtocol
@@ -94,6 +95,7 @@ def register_initcalls(k: Kernel, net: Net) -> None:
     k.initcalls.add("fs", "inet_init", lambda: inet_init(net))
     k.initcalls.add("fs", "ipv4_offload_init", lambda: ipv4_offload_init(net))
     k.initcalls.add("device", "sysctl_ipv4_init", lambda: sysctl_ipv4_init(ipv4_of(net)))
+    k.initcalls.add("late", "sysctl_held_init", lambda: sysctl_held_init(ipv4_of(net)))
 
 
 def inet_init(net: Net) -> None:
@@ -235,7 +237,7 @@ def sock_recvmsg(sk: InetSock, size: int, flags: int) -> Msg:
 
 
 def inet_sendmsg(sk: InetSock, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
-    if not sk.num and sk.type != SOCK_RAW:
+    if not sk.num and sk.type not in (SOCK_RAW, SOCK_STREAM):
         inet_autobind(sk)
     return sk.sendmsg(data, name, control, flags)
 
@@ -407,7 +409,7 @@ def sys_getsockname(sk: InetSock) -> tuple[int, int]:
 
 def sys_getpeername(sk: InetSock) -> tuple[int, int]:
     """Raises ENOTCONN."""
-    if (not sk.dport and sk.type != SOCK_RAW) or sk.state == TCP_CLOSE:
+    if (not sk.dport and sk.type != SOCK_RAW) or sk.state in (TCP_CLOSE, 2):  # CLOSE, SYN_SENT
         raise linux_error(ENOTCONN)
     return sk.daddr, sk.dport
 

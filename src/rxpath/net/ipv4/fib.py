@@ -116,9 +116,9 @@ class FibInfo:
 
 
 class FibAlias:
-    """One route in a table: prefix, TOS, priority, type."""
+    """One route in a table: prefix, TOS, priority, type; `seq`: the how manieth route of the machine."""
 
-    __slots__ = ("prefix", "plen", "tos", "fi", "type", "table")
+    __slots__ = ("prefix", "plen", "tos", "fi", "type", "table", "seq")
 
     def __init__(self, prefix: int, plen: int, tos: int, fi: FibInfo, type_: int, table: int) -> None:
         self.prefix = prefix
@@ -127,6 +127,7 @@ class FibAlias:
         self.fi = fi
         self.type = type_
         self.table = table
+        self.seq = 0
 
 
 class FibResult:
@@ -312,6 +313,8 @@ def fib_add_route(
     fi.mtu = mtu
     t = fib_get_table(ipv4, table)
     a = FibAlias(prefix, plen, tos, fi, type_, table)
+    ipv4.fib_seq += 1
+    a.seq = ipv4.fib_seq
     for old in list(t.by_len.get(plen, {}).get(prefix, [])):
         if old.tos == tos and old.fi.priority == priority:
             if replace:
@@ -387,7 +390,10 @@ def fib_magic(ipv4: Ipv4, type_: int, dst: int, plen: int, ifa: InIfaddr, priori
             return
     nh = FibNh(ifa.in_dev.dev, 0, RT_SCOPE_NOWHERE if scope == RT_SCOPE_HOST else RT_SCOPE_HOST)
     fi = FibInfo(type_, scope, ifa.local, priority, RTPROT_KERNEL, [nh])
-    t.insert(FibAlias(dst, plen, 0, fi, type_, table))
+    a = FibAlias(dst, plen, 0, fi, type_, table)
+    ipv4.fib_seq += 1
+    a.seq = ipv4.fib_seq
+    t.insert(a)
 
 
 def _magic_del(ipv4: Ipv4, type_: int, dst: int, plen: int, ifa: InIfaddr) -> None:

@@ -103,6 +103,7 @@ class Ipv4:
         "fib_info_list",
         "fib_has_custom_local_routes",
         "rt_genid",
+        "fib_seq",
         "rt_in_cache",
         "rt_out_cache",
         "act_local",
@@ -225,6 +226,7 @@ class Ipv4:
         self.fib_info_list: list[FibInfo] = []
         self.fib_has_custom_local_routes = False
         self.rt_genid = 0
+        self.fib_seq = 0
         self.rt_in_cache: dict[tuple[int, int], Rtable] = {}
         self.rt_out_cache: dict[tuple[int, int, int], Rtable] = {}
         self.act_local: RtAction

@@ -19,6 +19,7 @@ from rxpath.net.core.neighbour import NUD_NOARP, NUD_PERMANENT, NUD_VALID
 from rxpath.net.core.sock import TCP_CLOSE, TCP_ESTABLISHED
 from rxpath.net.ipv4 import mib
 from rxpath.net.ipv4.fib import RT_TABLE_MAIN, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_PROHIBIT, RTN_UNREACHABLE
+from rxpath.net.ipv4.fib_trie import fib_trie_text
 from rxpath.net.ipv4.inet_sock import InetSock
 from rxpath.net.ipv4.netns import Ipv4
 from rxpath.wire.addr import inet_make_mask, ip4_str, mac_str
@@ -208,6 +209,13 @@ def sockstat_text(ipv4: Ipv4) -> str:
     )
 
 
+def rt_cache_text(ipv4: Ipv4) -> str:
+    """The cache is gone since 3.6; the file and its header stayed."""
+    titles = "Iface Destination Gateway_ Flags _ RefCnt Use Metric Source _ MTU Window IRTT TOS HHRef HHUptod SpecDst"
+    words = ["" if w == "_" else w.replace("_", " ") for w in titles.split()]
+    return "\t".join(words).ljust(127) + "\n"
+
+
 class _Text:
     """A file's read function bound to one machine."""
 
@@ -235,5 +243,8 @@ def ipv4_proc_init(ipv4: Ipv4) -> None:
         ("route", route_text),
         ("igmp", igmp_text),
         ("sockstat", sockstat_text),
+        ("fib_trie", fib_trie_text),
     ):
         f.add("/proc/net/" + name, _Text(fn, ipv4))
+    if ipv4.kernel.release.rt_cache_file:
+        f.add("/proc/net/rt_cache", _Text(rt_cache_text, ipv4))
