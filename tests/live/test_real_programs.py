@@ -427,6 +427,22 @@ def test_without_a_word_it_takes_fuse_where_there_is_one(igb: LiveMachine) -> No
     assert (done.returncode, done.stderr) == (2, "rxpath: --files: auto, fuse, calls, none, not 'nfs'\n")
 
 
+@program("setpriv")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give up rights")
+def test_without_the_right_to_mount_as_in_a_container(igb: LiveMachine) -> None:
+    script = "cat /proc/sys/net/core/netdev_budget; echo 400 > /proc/sys/net/core/netdev_budget; uname -r"
+    argv = [
+        "setpriv",
+        "--bounding-set=-sys_admin",
+        "--inh-caps=-all",
+        *command("exec", "real", "--", "sh", "-c", script),
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=environment())
+    release = read(igb, "/proc/sys/kernel/osrelease")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "300\n" + release, "")
+    assert read(igb, "/proc/sys/net/core/netdev_budget") == "400\n"
+
+
 def test_a_shell_writes_files_call_by_call(igb: LiveMachine) -> None:
     """Redirection puts the file in the place of a standard stream: its errors come back to the shell."""
     script = (

@@ -119,8 +119,13 @@ def _overlay(name: str, path: Path, place: str) -> int:
     if said != b"\0":
         os.waitpid(pid, 0)
         raise NamespaceError(said.decode(errors="replace") or "the machine's files could not be mounted")
-    for tree in ("/proc", "/sys"):
-        _mount(where + tree, tree, MS_BIND)
+    try:
+        for tree in ("/proc", "/sys"):
+            _mount(where + tree, tree, MS_BIND)
+    except OSError:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+        raise
     return pid
 
 
@@ -191,6 +196,7 @@ def _supervise(
         os.close(fds[0])
 
 
+MOUNTED: Final = ("machine", "sys", "proc")
 AUTO: Final = "auto"
 FUSE: Final = "fuse"
 CALLS: Final = "calls"
@@ -227,9 +233,16 @@ def run_program(name: str, argv: Sequence[str], *, files: str = AUTO) -> int:
         try:
             proc = "/proc"
             if way == FUSE:
-                _unshare()
-                proc = f"{place}/proc"
-                server = _overlay(name, client.path, place)
+                try:
+                    _unshare()
+                    server = _overlay(name, client.path, place)
+                    proc = f"{place}/proc"
+                except OSError:
+                    if files != AUTO:
+                        raise
+                    _clear(place, 0)  # no right to namespaces or mounts: in a container, say
+                    os.makedirs(place, mode=0o700, exist_ok=True)
+                    way = CALLS
             return _run(argv, client, proc, numbers, os.path.realpath(place) if way == CALLS else None)
         finally:
             _clear(place, server)
@@ -260,11 +273,9 @@ def _clear(place: str, server: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(server, signal.SIGTERM)
         os.waitpid(server, 0)
-        for part in ("machine", "sys", "proc"):
-            libc.umount2(f"{place}/{part}".encode(), MNT_DETACH)
-            with contextlib.suppress(OSError):
-                os.rmdir(f"{place}/{part}")
+    for part in MOUNTED:
+        libc.umount2(f"{place}/{part}".encode(), MNT_DETACH)
         with contextlib.suppress(OSError):
-            os.rmdir(place)  # and nothing more, should a mount be left there
-    else:
+            os.rmdir(f"{place}/{part}")
+    if not any(os.path.ismount(f"{place}/{part}") for part in MOUNTED):  # copies of files, and nothing of the host
         shutil.rmtree(place, ignore_errors=True)

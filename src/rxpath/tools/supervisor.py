@@ -210,20 +210,28 @@ class _Fprog(ctypes.Structure):
 def install(numbers: dict[str, int], files: dict[str, int] | None = None) -> int:
     """Put the filter on this process, and return the descriptor on which its calls can be answered.  OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if os.geteuid() and libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
     code = program(numbers, files)
     buffer = ctypes.create_string_buffer(code, len(code))
     prog = _Fprog(len(code) // 8, ctypes.addressof(buffer))
-    for flags in (FLAG_NEW_LISTENER | FLAG_WAIT_KILLABLE_RECV, FLAG_NEW_LISTENER):  # 5.19 has the former
-        fd = libc.syscall(
-            ctypes.c_long(numbers["seccomp"]),
-            ctypes.c_ulong(SECCOMP_SET_MODE_FILTER),
-            ctypes.c_ulong(flags),
-            ctypes.byref(prog),
+
+    def attempt(flags: int) -> int:
+        return int(
+            libc.syscall(
+                ctypes.c_long(numbers["seccomp"]),
+                ctypes.c_ulong(SECCOMP_SET_MODE_FILTER),
+                ctypes.c_ulong(flags),
+                ctypes.byref(prog),
+            )
         )
-        if fd >= 0:
-            return int(fd)
+
+    for again in (False, True):
+        for flags in (FLAG_NEW_LISTENER | FLAG_WAIT_KILLABLE_RECV, FLAG_NEW_LISTENER):  # 5.19 has the former
+            fd = attempt(flags)
+            if fd >= 0:
+                return fd
+        # without CAP_SYS_ADMIN a filter is for those who give up setuid programs
+        if again or libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+            break
     raise OSError(ctypes.get_errno(), "seccomp: " + os.strerror(ctypes.get_errno()))
 
 
