@@ -11,7 +11,6 @@ from struct import Struct
 from typing import Any, Final
 
 from rxpath.formats import packet
-from rxpath.formats import packet
 from rxpath.kernel.errno import (
     EADDRNOTAVAIL,
     EAGAIN,
@@ -474,19 +473,6 @@ class PacketFamily:
 def packet_init(net: Net) -> None:
     """device_initcall."""
     net.packet = PacketFamily(net)
-    net.kernel.files.add("/proc/net/packet", lambda: packet_text(net))
-
-
-def packet_text(net: Net) -> str:
-    """/proc/net/packet: the programs' packet sockets; pointers are not shown."""
-    rows = [
-        packet.PacketSock(
-            0, 3, s.type, s.proto_, s.ifindex, int(s.hook is not None), s.rmem_alloc, s.uid, s.inode
-        )
-        for s in net.sockets
-        if isinstance(s, PacketSock)
-    ]
-    return packet.render(packet.Packet(tuple(rows)))
     net.kernel.files.add("/proc/net/packet", lambda: packet_text(net))
 
 
