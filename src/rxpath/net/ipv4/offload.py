@@ -94,7 +94,7 @@ class UdpGroLookup:
 class IpOffload(PacketOffload):
     """ETH_P_IP: holds the table of protocol offloads (`inet_offloads`)."""
 
-    __slots__ = ("net", "inet_offloads", "fixed_id", "fixed_id_any", "id_in_transport", "udp_lookup")
+    __slots__ = ("net", "inet_offloads", "fixed_id", "fixed_id_any", "id_in_transport", "cwr_compared", "udp_lookup")
 
     def __init__(self, net: Net) -> None:
         super().__init__(ETH_P_IP)
@@ -104,6 +104,7 @@ class IpOffload(PacketOffload):
         self.fixed_id = r.gro_fixed_id
         self.fixed_id_any = r.gro_fixed_id_without_df
         self.id_in_transport = r.gro_id_in_transport
+        self.cwr_compared = r.gro_cwr_compared
         self.udp_lookup = UdpGroLookup()
 
     def gro_receive(self, napi: NapiStruct, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
@@ -423,10 +424,12 @@ def tcp_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff 
         h2 = found.head
         flags2 = h2[t2 + 13]
         doff2 = (h2[t2 + 12] >> 4) * 4
-        bad = bool(pcb.flush) or bool(flags & TCP_CWR) or bool((flags ^ flags2) & ~(TCP_CWR | TCP_FIN | TCP_PSH))
-        if not bad:
+        may = TCP_FIN | TCP_PSH if off.ip.cwr_compared else TCP_CWR | TCP_FIN | TCP_PSH
+        bad = bool(pcb.flush) or bool(flags & TCP_CWR) or bool((flags ^ flags2) & ~may)
+        if not bad:  # tcp_flag_word is compared: header length, reserved bits and window too
             bad = (
-                head[t + 8 : t + 12] != h2[t2 + 8 : t2 + 12]
+                head[t + 8 : t + 13] != h2[t2 + 8 : t2 + 13]
+                or head[t + 14 : t + 16] != h2[t2 + 14 : t2 + 16]
                 or doff != doff2
                 or head[t + 20 : t + doff] != h2[t2 + 20 : t2 + doff2]
             )

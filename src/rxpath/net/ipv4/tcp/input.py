@@ -122,6 +122,7 @@ from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_SCHED,
     ICSK_ACK_TIMER,
     TCP_ECN_OK,
+    TCP_ECN_SEEN,
     TCP_INIT_CWND,
     TCP_MAX_QUICKACKS,
     TCP_URG_NOTYET,
@@ -164,6 +165,12 @@ def tcp_csum_error(sk: TcpSock, skb: SkBuff) -> None:
     tcp[TCP_MIB_INERRS] += 1
 
 
+def tcp_ecn_received_counters(sk: TcpSock, skb: SkBuff) -> None:
+    """6.18: a marked segment is remembered even where ECN was not agreed."""
+    if tcb(skb).dsfield & 3 and not sk.ecn_flags & TCP_ECN_OK and sk.v.ecn_seen_always:
+        sk.ecn_flags |= TCP_ECN_SEEN
+
+
 def pull_header(skb: SkBuff) -> None:
     """skb.data to the payload."""
     skb.pull(tcb(skb).doff)
@@ -193,6 +200,8 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
                 return
             if hl == 32 and sk.rcv_nxt == sk.rcv_wup:
                 tcp_store_ts_recent(sk)
+            if c.dsfield & 3:
+                tcp_ecn_received_counters(sk, skb)
             tcp_ack(sk, skb, 0)
             consume_skb(skb, SITE_ACK)
             tcp_data_snd_check(sk)
@@ -209,6 +218,8 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
             if hl == 32 and sk.rcv_nxt == sk.rcv_wup:
                 tcp_store_ts_recent(sk)
             tcp_rcv_rtt_measure_ts(sk, skb)
+            if c.dsfield & 3:
+                tcp_ecn_received_counters(sk, skb)
             sk.ts.ipv4.tcpext["TCPHPHits"] += 1
             pull_header(skb)
             tcp_queue_rcv(sk, skb)
@@ -239,6 +250,8 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
         tcp_drop_reason(sk, skb, ack_site(r))
         return
     tcp_rcv_rtt_measure_ts(sk, skb)
+    if c.dsfield & 3:
+        tcp_ecn_received_counters(sk, skb)
     tcp_urg(sk, skb)
     pull_header(skb)
     tcp_data_queue(sk, skb)
@@ -532,7 +545,7 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
         consume_skb(skb, SITE_SYN)
         return True, None
     tcp_clear_options(sk, saved)
-    tcp_drop_reason(sk, skb, SITE_FLAGS)
+    tcp_drop_reason(sk, skb, SITE_NOT_SPECIFIED)
     return True, None
 
 
@@ -661,6 +674,8 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
             tcp_done(sk)
             consume_skb(skb, SITE_ACK)
             return None
+    if c.dsfield & 3:
+        tcp_ecn_received_counters(sk, skb)
     tcp_urg(sk, skb)
     state = sk.state
     queued = False

@@ -12,7 +12,9 @@ from rxpath.kernel.core import Kernel
 from rxpath.kernel.errno import (
     EADDRNOTAVAIL,
     EALREADY,
+    ECONNABORTED,
     ECONNREFUSED,
+    EINVAL,
     EHOSTUNREACH,
     EINPROGRESS,
     EISCONN,
@@ -159,6 +161,9 @@ from rxpath.net.ipv4.tcp.sites import (
     SITE_SYN,
 )
 from rxpath.net.ipv4.tcp.sock import (
+    SS_CONNECTED,
+    SS_CONNECTING,
+    SS_UNCONNECTED,
     MSG_FASTOPEN,
     RequestSock,
     RxOpt,
@@ -1086,28 +1091,25 @@ def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int, is_sendms
     api.lock(sk)
     bias = 0
     try:
-        if sk.state == TCP_LISTEN or (sk.state == TCP_ESTABLISHED and not sk.defer_connect):
+        if sk.ss_state == SS_CONNECTED:
             raise linux_error(EISCONN)
-        if sk.state not in (TCP_CLOSE, TCP_SYN_SENT, TCP_SYN_RECV) and not sk.defer_connect:
-            raise linux_error(EISCONN)
-        if sk.state == TCP_CLOSE:
-            if sk.defer_connect:
-                sk.defer_connect = False
-                raise linux_error(sk_take_err(sk) or ECONNREFUSED)
+        if sk.ss_state == SS_UNCONNECTED:
+            if sk.state != TCP_CLOSE:
+                raise linux_error(EISCONN)
             tcp_v4_connect(sk, addr, port)
-            sk.defer_connect = True  # SS_CONNECTING
-            fresh = True
+            sk.ss_state = SS_CONNECTING
             if sk.fastopen_defer:
                 return
-        else:
-            fresh = False
+            err = EINPROGRESS
+        elif sk.ss_state == SS_CONNECTING:
+            err = EALREADY
             if sk.fastopen_defer:
-                if not is_sendmsg:
-                    raise linux_error(EISCONN)
-                fresh = True
+                err = EINPROGRESS if is_sendmsg else EISCONN
+        else:
+            raise linux_error(EINVAL)
         if sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
             if flags & MSG_DONTWAIT or sk.nonblock:
-                raise linux_error(EINPROGRESS if fresh else EALREADY)
+                raise linux_error(err)
             fo = sk.fastopen_req
             if fo is not None and fo.pending:
                 bias = 1
@@ -1115,19 +1117,17 @@ def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int, is_sendms
             deadline = api.deadline_of(sk, sk.sndtimeo)
             while sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
                 if not api.wait(sk, deadline):
-                    raise linux_error(EINPROGRESS if fresh else EALREADY)
-        sk.defer_connect = False
+                    raise linux_error(err)
         if sk.state == TCP_CLOSE:
-            raise linux_error(sk_take_err(sk) or ECONNREFUSED)
+            e = sk.err or ECONNABORTED
+            sk.err = 0
+            sk.ss_state = SS_UNCONNECTED
+            api.tcp_disconnect(sk, locked=True)
+            raise linux_error(e)
+        sk.ss_state = SS_CONNECTED
     finally:
         sk.write_pending -= bias
         api.release_sock(sk)
-
-
-def sk_take_err(sk: TcpSock) -> int:
-    e = sk.err or sk.err_soft
-    sk.err = 0
-    return e
 
 
 def inet_reqsk_purge(sk: TcpSock) -> None:
@@ -1359,6 +1359,7 @@ class TcpHandlers:
 
     def disconnect(self, sk: TcpSock) -> None:
         api.tcp_disconnect(sk)
+        sk.ss_state = SS_UNCONNECTED
 
     def listen(self, sk: TcpSock, backlog: int) -> None:
         api.sys_listen(sk, backlog)

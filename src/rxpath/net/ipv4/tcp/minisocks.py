@@ -203,7 +203,7 @@ def tcp_timewait_state_process(tw: TimewaitSock, skb: SkBuff) -> tuple[int, Site
         return TCP_TW_SYN, SITE_TW
     site = SITE_TW
     if paws:
-        ts.ipv4.tcpext["PAWSEstab"] += 1
+        ts.ipv4.tcpext["PAWSTimewait" if ts.v.reject_ts_reason else "PAWSEstab"] += 1
         if ts.v.reject_ts_reason:
             site = SITE_TW_PAWS
     if not rst:

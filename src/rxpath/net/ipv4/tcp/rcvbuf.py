@@ -258,7 +258,7 @@ def tcp_grow_window(sk: TcpSock, skb: SkBuff) -> None:
 def tcp_sndbuf_expand(sk: TcpSock) -> None:
     """Room for twice the congestion window."""
     nr = max(TCP_INIT_CWND, sk.snd_cwnd, sk.reordering + 1)
-    per = max(sk.rx_opt.mss_clamp, sk.mss_cache) + MAX_TCP_HEADER + 320
+    per = max(sk.rx_opt.mss_clamp, sk.mss_cache) + sk.v.max_tcp_header + 320
     per = 1 << (per - 1).bit_length()
     per += 256
     sndmem = 2 * nr * per

@@ -72,7 +72,7 @@ TCP_SACK_BLOCKS_EXPECTED: Final = 2
 
 def tcp_drop_reason(sk: TcpSock, skb: SkBuff, site: Site) -> None:
     """A segment with data ends unused: counted at the socket."""
-    sk.drops += 1
+    sk.drops += max(1, skb.gso_segs)
     kfree_skb_reason(skb, site)
 
 

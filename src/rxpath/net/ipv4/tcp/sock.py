@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from rxpath.kernel.mm import alloc_skb_truesize, alloc_skb_truesize_small_head
+from rxpath.kernel.mm import alloc_skb_truesize
 from rxpath.kernel.timer import HrTimer, TimerList
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff
@@ -31,6 +31,11 @@ MSG_FASTOPEN: Final = 0x20000000
 TCP_MSS_DEFAULT: Final = 536
 TCP_MIN_MSS: Final = 88
 TCP_INIT_CWND: Final = 10
+# what the system calls know of a socket (socket_state)
+SS_UNCONNECTED: Final = 1
+SS_CONNECTING: Final = 2
+SS_CONNECTED: Final = 3
+SS_DISCONNECTING: Final = 4
 TCP_INFINITE_SSTHRESH: Final = 0x7FFFFFFF
 MAX_TCP_WINDOW: Final = 32767
 TCP_MAX_QUICKACKS: Final = 16
@@ -262,6 +267,7 @@ class RequestSock:
         "snt_tsval_last",
         "state",
         "dst",
+        "saved_syn",
         "fastopen",
     )
 
@@ -305,6 +311,7 @@ class RequestSock:
         self.snt_tsval_first = 0
         self.snt_tsval_last = 0
         self.dst: Rtable | None = None
+        self.saved_syn = b""
         self.fastopen = False
 
     def timer_due(self) -> None:
@@ -475,6 +482,9 @@ class TcpSock(InetSock):
         "undo_marker",
         "synack_stamp",
         "sock_done",
+        "save_syn",
+        "ss_state",
+        "saved_syn",
         "tx_overhead",
         "gso_segs",
         "nospace",
@@ -697,6 +707,9 @@ class TcpSock(InetSock):
         self.rack_last_delivered = 0
         self.rack_persist = 0
         self.sock_done = False
+        self.save_syn = 0
+        self.ss_state = SS_UNCONNECTED
+        self.saved_syn = b""
         self.undo_retrans = 0
         self.undone = False
         self.total_retrans = 0
@@ -872,6 +885,9 @@ class TcpSock(InetSock):
     def set_rcvlowat(self, val: int) -> None:
         self.ts.handlers.set_rcvlowat(self, val)
 
+    def get_peek_off(self) -> int:
+        return self.peek_off
+
     def set_peek_off(self, val: int) -> None:
         self.peek_off = val
 
@@ -1007,7 +1023,7 @@ class TcpState:
         self.v: TcpVariant = VARIANTS[r.name]
         self.handlers: TcpHandlers
         # what an element of the write queue is charged before it has data: a head of MAX_TCP_HEADER bytes
-        self.tx_overhead = alloc_skb_truesize_small_head(320) if r.skb_alloc == "v6_18" else alloc_skb_truesize(320)
+        self.tx_overhead = alloc_skb_truesize(self.v.max_tcp_header)
         self.ehash: dict[tuple[int, int, int, int], TcpSock | TimewaitSock | RequestSock] = {}
         self.listening: dict[int, list[TcpSock]] = {}
         self.bhash: dict[int, list[TcpSock | TimewaitSock]] = {}

@@ -130,6 +130,13 @@ from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_PUSHED,
     ICSK_ACK_PUSHED2,
     ICSK_ACK_SCHED,
+    SS_CONNECTED,
+    SS_CONNECTING,
+    SS_DISCONNECTING,
+    SS_UNCONNECTED,
+    TCP_ECN_SEEN,
+    TCP_INFINITE_SSTHRESH,
+    TCP_MIN_MSS,
     TCP_NAGLE_CORK,
     TCP_NAGLE_OFF,
     TCP_NAGLE_PUSH,
@@ -268,7 +275,7 @@ def sk_wait_data(sk: TcpSock, deadline: int) -> bool:
 def inet_listen(sk: TcpSock, backlog: int) -> None:
     lock(sk)
     try:
-        if sk.state not in (TCP_CLOSE, TCP_LISTEN) or sk.defer_connect:
+        if sk.state not in (TCP_CLOSE, TCP_LISTEN) or sk.ss_state != SS_UNCONNECTED:
             raise linux_error(EINVAL)
         n = backlog & M32
         sk.max_ack_backlog = min(n, sk.ts.somaxconn)
@@ -313,6 +320,7 @@ def inet_csk_accept(sk: TcpSock, flags: int) -> TcpSock:
         child = sk.accept_queue.popleft()
         sk.ack_backlog -= 1
         child.listener = None
+        child.ss_state = SS_CONNECTED
         return child
     finally:
         release_sock(sk)
@@ -760,19 +768,22 @@ def inet_shutdown(sk: TcpSock, how: int) -> None:
     bits = how + 1
     lock(sk)
     try:
+        if sk.ss_state == SS_CONNECTING:
+            early = sk.state in (TCP_SYN_SENT, TCP_SYN_RECV, TCP_CLOSE)
+            sk.ss_state = SS_DISCONNECTING if early else SS_CONNECTED
+        err = 0
         if sk.state == TCP_CLOSE:
-            sk.shutdown |= bits
-            raise linux_error(ENOTCONN)
-        if sk.state == TCP_LISTEN:
-            if bits & RCV_SHUTDOWN:
-                tcp_disconnect(sk, locked=True)
-            return
-        if sk.state == TCP_SYN_SENT:
+            err = ENOTCONN
+        if sk.state == TCP_SYN_SENT or (sk.state == TCP_LISTEN and bits & RCV_SHUTDOWN):
             tcp_disconnect(sk, locked=True)
-            return
-        sk.shutdown |= bits
-        tcp_shutdown(sk, bits)
+            sk.ss_state = SS_UNCONNECTED
+        elif sk.state != TCP_LISTEN:
+            sk.shutdown |= bits
+            if not err:
+                tcp_shutdown(sk, bits)
         sock_def_wakeup(sk)
+        if err:
+            raise linux_error(err)
     finally:
         release_sock(sk)
 
@@ -900,23 +911,46 @@ def tcp_disconnect(sk: TcpSock, locked: bool = False) -> None:
     sk.write_seq = (sk.write_seq + sk.max_window + 2) & M32 or 1
     sk.backoff = 0
     sk.probes_out = 0
+    sk.probes_tstamp = 0
+    sk.rto = sk.ts.ipv4.kernel.hz
+    sk.snd_ssthresh = TCP_INFINITE_SSTHRESH
     sk.snd_cwnd = 10
     sk.snd_cwnd_cnt = 0
-    sk.delivered = 0
+    sk.is_cwnd_limited = False
+    sk.max_packets_out = 0
+    sk.window_clamp = 0
+    sk.delivered = sk.delivered_ce = 0
     sk.ca_state = 0
-    sk.ack_pending = 0
-    user = sk.rx_opt.user_mss
+    sk.sack_reneg = False
+    sk.retrans_stamp = 0
+    sk.retransmits = 0
+    sk.undo_marker = 0
+    sk.undo_retrans = -1
+    sk.total_retrans = 0
+    sk.ack_pending = sk.ack_quick = sk.pingpong = sk.ato = 0
+    sk.rcv_mss = TCP_MIN_MSS
     sk.rx_opt = RxOpt()
-    sk.rx_opt.user_mss = user
     sk.dst = None
     sk.rx_dst = None
-    sk.defer_connect = False
+    sk.saved_syn = b""
+    sk.compressed_ack = 0
+    sk.segs_in = sk.segs_out = 0
+    sk.bytes_acked = sk.bytes_received = sk.bytes_sent = sk.bytes_retrans = 0
+    sk.data_segs_in = sk.data_segs_out = 0
+    sk.dsack_dups = sk.reord_seen = 0
+    sk.tlp_high_seq = 0
+    sk.last_oow_ack_time = 0
+    sk.rack_us = 0
+    sk.rack_advanced = sk.rack_dsack = False
+    sk.rack_reo_steps = 1
+    sk.rack_last_delivered = sk.rack_persist = 0
+    sk.rcv_ooopack = 0
     sk.fastopen_defer = False
     sk.fastopen_client_fail = 0
     sk.fastopen_req = None
     sk.syn_data = sk.syn_data_acked = sk.syn_fastopen = False
-    sk.bytes_acked = sk.bytes_received = sk.bytes_sent = sk.data_segs_in = sk.data_segs_out = 0
     sk.selective_acks.clear()
+    sk.duplicate_sack = []
     sock_def_wakeup(sk)
     if not locked:
         release_sock(sk)
@@ -1166,7 +1200,7 @@ def tcp_get_info(sk: TcpSock) -> bytes:
         | (TCPI_OPT_SACK if o.sack_ok else 0)
         | (TCPI_OPT_WSCALE if o.wscale_ok else 0)
         | (TCPI_OPT_ECN if sk.ecn_flags & 1 else 0)
-        | (TCPI_OPT_ECN_SEEN if sk.ecn_flags & 8 else 0)
+        | (TCPI_OPT_ECN_SEEN if sk.ecn_flags & TCP_ECN_SEEN else 0)
         | (TCPI_OPT_SYN_DATA if sk.syn_data_acked else 0)
     )
     listen = sk.state == TCP_LISTEN

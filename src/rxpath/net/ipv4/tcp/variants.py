@@ -24,6 +24,7 @@ class TcpVariant:
     `prequeue`: a sleeping reader does the work itself (until 4.13).  `request_ehash`: request sockets are in the
     main table (4.4).
     `backlog_factor`: receive buffers that the backlog may hold.  `rack`: RACK detects losses (4.9 on).
+    `max_tcp_header`: room kept for headers of what is sent; depends on the kernel's options, 6.18's as recorded.
     `tso_by_rtt`: near peers get larger super-packets (5.18).
     `estab_reset_in_done`: EstabResets is counted in CLOSE_WAIT too.  `tsecr_check`: a third ACK's echo is checked
     (6.15).
@@ -67,6 +68,8 @@ class TcpVariant:
     ofo_measure: bool = False
     challenge_unsent: bool = False
     eat_consumes: bool = False
+    ecn_seen_always: bool = False
+    max_tcp_header: int = 320
     fin_obeys_cwnd: bool = False
     rack_always: bool = False
     packet_delayed_exceptions: bool = False
@@ -121,6 +124,8 @@ V_6_18: Final = replace(
     ofo_measure=True,
     challenge_unsent=True,
     eat_consumes=True,
+    ecn_seen_always=True,
+    max_tcp_header=192,
     tso_grow=True,
     rack_always=True,
     packet_delayed_exceptions=True,
