@@ -187,6 +187,16 @@ def test_rtnetlink_dumps(shared: Any) -> None:
     assert any(b[1] == 24 and rt.parse_attrs(b[12:]).get(1) == b"\x0a\x09\0\0" for _, _, _, b in routes[:-1])
 
 
+def test_rtnetlink_neighbours(shared: Any) -> None:
+    assert ask(shared, "run", line="ip neigh add 10.9.0.77 lladdr 02:00:00:00:00:77 dev eth0")["status"] == 0
+    (n, end) = messages(shared, rt.RTM_GETNEIGH, 0x301, bytes(12))
+    assert n[0] == rt.RTM_NEWNEIGH and end[0] == rt.NLMSG_DONE
+    family, index, state = struct.unpack_from("<BxxxiH", n[3])
+    attrs = rt.parse_attrs(n[3][12:])
+    assert (family, index, state) == (2, 2, 0x80)  # permanent
+    assert attrs[1] == bytes((10, 9, 0, 77)) and attrs[2] == b"\x02\0\0\0\0\x77"
+
+
 def test_rtnetlink_one_and_errors(shared: Any) -> None:
     body = rt.IFINFOMSG.pack(0, 0, 0, 0, 0) + rt.nla_text(rt.IFLA_IFNAME, "eth0")
     (link, ack) = messages(shared, rt.RTM_GETLINK, 0x5, body)

@@ -28,6 +28,8 @@ RTM_NEWADDR: Final = 20
 RTM_GETADDR: Final = 22
 RTM_NEWROUTE: Final = 24
 RTM_GETROUTE: Final = 26
+RTM_NEWNEIGH: Final = 28
+RTM_GETNEIGH: Final = 30
 DATAGRAM: Final = 16384  # a dump is cut into pieces of about this size
 
 IFINFOMSG: Final = struct.Struct("<BxHiII")

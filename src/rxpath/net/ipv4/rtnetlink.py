@@ -1,6 +1,7 @@
-"""What rtnetlink tells of IPv4: RTM_GETADDR and RTM_GETROUTE, and all handlers together.
+"""What rtnetlink tells of IPv4: RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH, and all handlers together.
 
-Facts: include/uapi/linux/{if_addr,rtnetlink}.h, net/ipv4/{devinet,fib_semantics}.c of 6.1.
+Facts: include/uapi/linux/{if_addr,rtnetlink,neighbour}.h, net/ipv4/{devinet,fib_semantics}.c, net/core/neighbour.c of
+6.1.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Final
 
 from rxpath.kernel.errno import EOPNOTSUPP, linux_error
 from rxpath.net.core import rtnetlink as rt
+from rxpath.net.core.neighbour import NUD_NOARP, NUD_NONE, NUD_VALID, Neighbour
 from rxpath.net.core.netdevice import IFF_UP, Net
 from rxpath.net.ipv4 import fib
 from rxpath.net.ipv4.devinet import InDevice, InIfaddr
@@ -32,6 +34,11 @@ RTA_PRIORITY: Final = 6
 RTA_PREFSRC: Final = 7
 RTA_TABLE: Final = 15
 RTNH_F_LINKDOWN: Final = 16
+NDMSG: Final = struct.Struct("<BxxxiHBB")
+NDA_DST: Final = 1
+NDA_LLADDR: Final = 2
+NDA_CACHEINFO: Final = 3
+NDA_PROBES: Final = 4
 
 
 def _ip(address: int) -> bytes:
@@ -93,8 +100,30 @@ def inet_dump_fib(net: Net, body: bytes, dump: bool) -> list[bytes]:
     return [fib_dump_info(a) for t in sorted(tables, reverse=True) for a in tables[t].aliases()]
 
 
+def neigh_fill_info(n: Neighbour, hz: int, now: int) -> bytes:
+    """struct ndmsg with its attributes; ages in hundredths of a second."""
+    a = rt.nla(NDA_DST, _ip(n.key))
+    if n.nud_state & NUD_VALID:
+        a += rt.nla(NDA_LLADDR, n.ha)
+    ages = (max(0, now - t) * 100 // hz for t in (n.confirmed, n.used, n.updated))
+    a += rt.nla(NDA_CACHEINFO, struct.pack("<4I", *ages, 0)) + rt.nla_u32(NDA_PROBES, n.probes)
+    return NDMSG.pack(AF_INET, n.dev.ifindex, n.nud_state, n.flags & 0xFF, n.type & 0xFF) + a
+
+
+def neigh_dump_table(net: Net, body: bytes, dump: bool) -> list[bytes]:
+    """The ARP table, without entries that nobody has asked for yet; only as a dump (EOPNOTSUPP else)."""
+    if not dump:
+        raise linux_error(EOPNOTSUPP, "RTM_GETNEIGH of one neighbour")
+    if body[:1] not in (b"", b"\0", b"\2"):
+        return []
+    k = net.kernel
+    entries = ipv4_of(net).arp_tbl.entries.values()
+    return [neigh_fill_info(n, k.hz, k.jiffies()) for n in entries if n.nud_state not in (NUD_NONE, NUD_NOARP)]
+
+
 HANDLERS: Final[rt.Handlers] = {
     **rt.LINK_HANDLERS,
     rt.RTM_GETADDR: (rt.RTM_NEWADDR, inet_dump_ifaddr),
     rt.RTM_GETROUTE: (rt.RTM_NEWROUTE, inet_dump_fib),
+    rt.RTM_GETNEIGH: (rt.RTM_NEWNEIGH, neigh_dump_table),
 }
