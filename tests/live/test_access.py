@@ -307,7 +307,7 @@ def test_a_client_that_goes_away_leaves_its_place(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with live(None, "10.9.0.2/24", name="b"):
         for _ in range(control.MAX_CLIENTS + 10):
-            with control.Client("b") as c:
+            with control.Client("b", 10) as c:
                 c.conn.sendall(json.dumps({"op": "info"}).encode() + b"\n")
         assert control.request("b", {"op": "info"}, 10)["name"] == "b"
         waiting = [control.Client("b") for _ in range(3)]

@@ -18,6 +18,7 @@ import stat
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,7 @@ MAX_ANSWER: Final = 64 << 20
 MAX_CLIENTS: Final = 64
 CLIENT_LIMIT_S: Final = 10.0
 INFO_LIMIT_S: Final = 2.0
+PLACE_LIMIT_S: Final = 1.0
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+=:,./*?\[\]-]+")
 
@@ -96,11 +98,19 @@ class Client:
         self.path = path if path is not None else directory() / f"{name}.sock"
         self.conn = socket.socket(socket.AF_UNIX)
         self.conn.settimeout(timeout)
-        try:
-            self.conn.connect(str(self.path))
-        except (FileNotFoundError, ConnectionRefusedError):
-            self.conn.close()
-            raise ControlError(f"no machine '{name}' runs here (rxpath list)") from None
+        end = time.monotonic() + (CLIENT_LIMIT_S if timeout is None else timeout)
+        while True:
+            try:
+                self.conn.connect(str(self.path))
+                return
+            except (FileNotFoundError, ConnectionRefusedError):
+                self.conn.close()
+                raise ControlError(f"no machine '{name}' runs here (rxpath list)") from None
+            except BlockingIOError:  # many ask at once
+                if time.monotonic() > end:
+                    self.conn.close()
+                    raise ControlError(f"the machine '{name}' does not answer") from None
+                time.sleep(0.01)
 
     def ask(self, what: dict[str, Any]) -> dict[str, Any]:
         """One request and its answer."""
@@ -253,7 +263,7 @@ class Server:
                 continue
             except OSError:
                 return
-            if not _ours(conn) or not self.places.acquire(blocking=False):
+            if not _ours(conn) or not self.places.acquire(timeout=PLACE_LIMIT_S):
                 conn.close()
                 continue
             threading.Thread(target=self._serve, args=(conn,), name="rxpath-client", daemon=True).start()
