@@ -232,7 +232,7 @@ def test_bad_captures(ran, capsys, tmp_path, damage):
 
 
 def test_every_error_of_the_house_has_a_line(capsys):
-    failed = main._failed
+    failed = main.failed
     assert failed(OSError(95, "TCP listener")) == main.USAGE
     assert failed(FileNotFoundError(2, "No such file or directory", "x.pcap")) == main.USAGE
     assert failed(AssertionError("books\ndo not balance")) == main.UNDECIDED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rxpath.net.core.dev_ioctl import user_switch
 from rxpath.net.core.netdevice import (
     IFF_ALLMULTI,
     IFF_BROADCAST,
@@ -15,9 +16,7 @@ from rxpath.net.core.netdevice import (
     dev_close,
     dev_get_stats,
     dev_open,
-    dev_set_allmulti,
     dev_set_mtu,
-    dev_set_promiscuity,
 )
 from rxpath.net.ipv4.devinet import inet_del_ifa, inet_insert_ifa
 from rxpath.tools.process import Process, Usage, error_text
@@ -109,9 +108,9 @@ def main(p: Process, args: list[str]) -> int:
             elif word == "down":
                 dev_close(d)
             elif word in ("promisc", "-promisc"):
-                _switch(d, word == "promisc", IFF_PROMISC)
+                user_switch(d, word == "promisc", IFF_PROMISC)
             elif word in ("allmulti", "-allmulti"):
-                _switch(d, word == "allmulti", IFF_ALLMULTI)
+                user_switch(d, word == "allmulti", IFF_ALLMULTI)
             elif word in ("mtu", "txqueuelen", "netmask", "broadcast"):
                 if at >= len(args) or (word in ("mtu", "txqueuelen") and not args[at].isdigit()):
                     raise Usage(f"ifconfig: option `{word}' needs a value\n")
@@ -146,11 +145,3 @@ def main(p: Process, args: list[str]) -> int:
         p.err(f"{calls.get(word, 'SIOCSIFADDR')}: {error_text(e)}\n")
         return 1
     return 0
-
-
-def _switch(d: NetDevice, on: bool, flag: int) -> None:
-    key = f"user_{flag}"
-    if bool(d.attr.get(key)) == on:
-        return
-    d.attr[key] = on
-    (dev_set_promiscuity if flag == IFF_PROMISC else dev_set_allmulti)(d, 1 if on else -1)

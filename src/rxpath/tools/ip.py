@@ -20,6 +20,7 @@ from rxpath.kernel.errno import (
     ENOTSUP,
 )
 from rxpath.net.core import neighbour as nb
+from rxpath.net.core.dev_ioctl import user_switch
 from rxpath.net.core.netdevice import (
     IFF_ALLMULTI,
     IFF_BROADCAST,
@@ -33,10 +34,8 @@ from rxpath.net.core.netdevice import (
     dev_close,
     dev_get_stats,
     dev_open,
-    dev_set_allmulti,
     dev_set_mac_address,
     dev_set_mtu,
-    dev_set_promiscuity,
 )
 from rxpath.net.ipv4 import fib
 from rxpath.net.ipv4.devinet import IFA_F_SECONDARY, InIfaddr, inet_del_ifa, inet_insert_ifa, inet_select_addr
@@ -421,9 +420,9 @@ def _link_set(p: Process, args: list[str]) -> int:
             raise OSError(ENOTSUP, "ip link set name")
         for word, on in modes:
             if word == "promisc":
-                _switch(d, on, IFF_PROMISC)
+                user_switch(d, on, IFF_PROMISC)
             elif word == "allmulticast":
-                _switch(d, on, IFF_ALLMULTI)
+                user_switch(d, on, IFF_ALLMULTI)
             elif word == "multicast":
                 d.flags = d.flags | IFF_MULTICAST if on else d.flags & ~IFF_MULTICAST
             else:
@@ -440,15 +439,6 @@ def _link_set(p: Process, args: list[str]) -> int:
             text = "mtu less than device minimum" if mtu < d.min_mtu else "mtu greater than device maximum"
         return _refused(p, e, text)
     return 0
-
-
-def _switch(d: NetDevice, on: bool, flag: int) -> None:
-    """The user's promisc or allmulticast: counted once."""
-    key = f"user_{flag}"
-    if bool(d.attr.get(key)) == on:
-        return
-    d.attr[key] = on
-    (dev_set_promiscuity if flag == IFF_PROMISC else dev_set_allmulti)(d, 1 if on else -1)
 
 
 def _addr(p: Process, o: Options, args: list[str]) -> int:
