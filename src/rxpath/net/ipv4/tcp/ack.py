@@ -147,7 +147,13 @@ def tcp_send_challenge_ack(sk: TcpSock) -> None:
         now = jiffies(sk) // ts.ipv4.kernel.hz
         if now != ts.challenge_timestamp:
             ts.challenge_timestamp = now
-            ts.challenge_count = (limit + 1) // 2 + ts.rng.randrange(max(limit, 1)) if sk.v.oow_limit else limit
+            half = (limit + 1) >> 1
+            if not sk.v.oow_limit:
+                ts.challenge_count = limit
+            elif limit:
+                ts.challenge_count = half + ts.rng.randrange(limit)
+            else:  # a range that ends before it begins is no limit
+                ts.challenge_count = 1 << 31
         if ts.challenge_count <= 0:
             return
         ts.challenge_count -= 1

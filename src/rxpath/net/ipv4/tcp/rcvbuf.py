@@ -539,6 +539,7 @@ def tcp_collapse(sk: TcpSock, items: list[SkBuff], start: int, end: int) -> list
         nskb = SkBuff(sk.net, b"", alloc_skb_truesize(copy))
         nc = TcpCb()
         nc.seq = nc.end_seq = start
+        nc.collapsed = True
         nc.flags = c.flags
         nskb.cb = nc
         nskb.protocol = items[i].protocol

@@ -302,7 +302,8 @@ def skb_try_coalesce(to: SkBuff, frm: SkBuff) -> int:
     if to.cloned or to.fate is not None or frm.fate is not None:
         return -1
     n = frm.len
-    if to.listed is None and to.frag_list is None and n <= to.head_size - NET_SKB_PAD - to.tail:
+    headroom = 0 if tcb(to).collapsed else NET_SKB_PAD
+    if to.listed is None and to.frag_list is None and n <= to.head_size - headroom - to.tail:
         if n:
             to.head = to.head[: to.tail] + frm.tobytes()
             to.tail += n
@@ -540,6 +541,7 @@ def tcp_data_queue_ofo(sk: TcpSock, skb: SkBuff) -> None:
                 tcp_drop_reason(sk, s1, SITE_OFO_MERGE)
                 place = -1
         elif tcp_try_coalesce(sk, s1, skb):
+            s1.gso_segs = min(max(1, s1.gso_segs) + max(1, skb.gso_segs), 0xFFFF)
             if sack:
                 tcp_grow_window(sk, skb)
                 tcp_sack_new_ofo_skb(sk, seq, end)
@@ -595,7 +597,10 @@ def tcp_ofo_queue(sk: TcpSock) -> None:
         if before(c.seq, dsack_high):
             d = dsack_high
             if before(c.end_seq, dsack_high):
-                dsack_high = c.end_seq
+                if sk.v.ofo_dsack_exact:
+                    d = c.end_seq
+                else:
+                    dsack_high = c.end_seq
             tcp_dsack_extend(sk, c.seq, d)
         del q[0]
         if not after(c.end_seq, sk.rcv_nxt):

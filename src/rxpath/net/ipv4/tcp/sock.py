@@ -112,6 +112,7 @@ class TcpCb:
         "tw_isn",
         "ttl",
         "ip_flags",
+        "collapsed",
     )
 
     def __init__(self) -> None:
@@ -131,6 +132,7 @@ class TcpCb:
         self.dsfield = 0
         self.ttl = 0
         self.ip_flags = 0
+        self.collapsed = False  # made by tcp_collapse: no room is left in front of its data
         self.ip_opt: IpOptions | None = None
         self.tw_isn = 0
 

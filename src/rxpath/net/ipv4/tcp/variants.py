@@ -68,6 +68,7 @@ class TcpVariant:
     ofo_measure: bool = False
     challenge_unsent: bool = False
     eat_consumes: bool = False
+    ofo_dsack_exact: bool = False
     ecn_seen_always: bool = False
     max_tcp_header: int = 320
     fin_obeys_cwnd: bool = False
@@ -124,6 +125,7 @@ V_6_18: Final = replace(
     ofo_measure=True,
     challenge_unsent=True,
     eat_consumes=True,
+    ofo_dsack_exact=True,
     ecn_seen_always=True,
     max_tcp_header=192,
     tso_grow=True,
