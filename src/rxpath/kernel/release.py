@@ -95,6 +95,8 @@ class Release:
     fib_merged: bool = known("unchecked (4.1): local and main are one trie until a rule is made", True)
     rt_cache_file: bool = known("recorded on 6.1 and 6.18: a header and nothing else", True)
     net_warnings: int = known("sheet 15", 0)
+    ipfrag_secret_interval: int = known("sheet 16", 0)
+    unres_qlen_bytes: int = known("sheet 16.1", 212992)
     default_qdisc: str = known("recorded: fq_codel on Debian's 6.1, pfifo_fast on 6.18; else sheet 15", "fq_codel")
     rmem_max: int = known("sheet 15; recorded 4194304 on 6.18", 212992)
     wmem_max: int = known("sheet 15; recorded on 6.18", 212992)
@@ -229,6 +231,8 @@ R_3_13 = replace(
     name="3.13",
     uname="3.13.0",
     net_warnings=1,
+    ipfrag_secret_interval=600,
+    unres_qlen_bytes=65536,
     fib_merged=False,
     sysctls_absent=_AFTER_3_13,
     sysfs_net_absent=_SYSFS_AFTER_3_13,

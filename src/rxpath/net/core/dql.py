@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-DQL_MAX_LIMIT: Final = (1 << 31) - 1 - 262144
+DQL_MAX_LIMIT: Final = (1 << 32) // 2 - (1 << 32) // 16  # recorded: 1879048192
 
 
 class Dql:

@@ -190,6 +190,7 @@ class NeighTable:
         self.id = table_id
         self.entries: dict[tuple[int, int], Neighbour] = {}
         self.parms = NeighParms(None, k.hz)
+        self.parms.queue_len_bytes = k.release.unres_qlen_bytes
         self.parms_list: list[NeighParms] = [self.parms]
         self.gc_thresh1 = 128
         self.gc_thresh2 = 512

@@ -13,6 +13,7 @@ from rxpath.kernel.sysctl import parse_ints
 from rxpath.net.core.dql import DQL_MAX_LIMIT
 from rxpath.net.core.napi import dev_set_threaded
 from rxpath.net.core.netdevice import (
+    NETDEV_CHANGEQUEUES,
     NETDEV_REGISTER,
     NETDEV_UNREGISTER,
     STAT_FIELDS,
@@ -36,6 +37,8 @@ def netdev_kobject_init(net: Net) -> None:
     def event(what: str, dev: NetDevice) -> None:
         if what == NETDEV_REGISTER:
             netdev_register_kobject(dev)
+        elif what == NETDEV_CHANGEQUEUES and dev.name in net.by_name:
+            net_rx_queue_update_kobjects(dev)
         elif what == NETDEV_UNREGISTER:
             net.kernel.files.remove("/sys/class/net/" + dev.name)
 
@@ -278,6 +281,9 @@ def net_rx_queue_update_kobjects(dev: NetDevice) -> None:
     f.remove(base)
     f.mkdir(base)
     bits = len(k.cpus)
+    for q in dev.rx_queues[dev.real_num_rx_queues :]:  # a queue that goes takes its steering along
+        q.rps_mask, q.rps_map, q.rps_flow_cnt, q.rps_flow_table = 0, None, 0, None
+    _count_users(net)
     if k.config_enabled("RPS"):
         for i in range(dev.real_num_rx_queues):
             if net.rps_default_mask and not had[i]:

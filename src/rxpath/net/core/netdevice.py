@@ -114,6 +114,7 @@ NETDEV_UNREGISTER: Final = "NETDEV_UNREGISTER"
 NETDEV_CHANGE: Final = "NETDEV_CHANGE"
 NETDEV_CHANGEMTU: Final = "NETDEV_CHANGEMTU"
 NETDEV_CHANGEADDR: Final = "NETDEV_CHANGEADDR"
+NETDEV_CHANGEQUEUES: Final = "the real number of queues changed"  # Linux calls the kobject code directly
 
 STAT_FIELDS: Final = (
     "rx_packets",
@@ -967,13 +968,19 @@ def dev_get_stats(dev: NetDevice) -> RtnlLinkStats64:
 def netif_set_real_num_rx_queues(dev: NetDevice, n: int) -> None:
     if n < 1 or n > len(dev.rx_queues):
         raise linux_error(EINVAL, dev.name)
+    changed = dev.real_num_rx_queues != n
     dev.real_num_rx_queues = n
+    if changed and dev.ifindex:
+        dev.net.call_netdevice_notifiers(NETDEV_CHANGEQUEUES, dev)
 
 
 def netif_set_real_num_tx_queues(dev: NetDevice, n: int) -> None:
     if n < 1 or n > len(dev.tx_queues):
         raise linux_error(EINVAL, dev.name)
+    changed = dev.real_num_tx_queues != n
     dev.real_num_tx_queues = n
+    if changed and dev.ifindex:
+        dev.net.call_netdevice_notifiers(NETDEV_CHANGEQUEUES, dev)
 
 
 def netdev_update_features(dev: NetDevice) -> bool:

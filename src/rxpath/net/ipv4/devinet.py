@@ -288,6 +288,8 @@ def inetdev_init(dev: NetDevice) -> InDevice:
     ipv4 = ipv4_of(dev.net)
     d = InDevice(ipv4, dev)
     d.arp_parms = neigh_parms_alloc(dev, ipv4.arp_tbl)
+    if dev.is_loopback:
+        d.conf.disable_policy = d.conf.disable_xfrm = 1
     ipv4.in_devs.append(d)
     dev.ip_ptr = d
     from rxpath.net.ipv4.sysctl_net_ipv4 import devinet_sysctl_register

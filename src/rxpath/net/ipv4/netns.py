@@ -274,7 +274,7 @@ class Ipv4:
         self.ip_autobind_reuse = 0
         self.ip_unprivileged_port_start = 1024
         self.ipfrag_max_dist = 64
-        self.ipfrag_secret_interval = 0
+        self.ipfrag_secret_interval = net.kernel.release.ipfrag_secret_interval
         self.icmp_echo_ignore_all = 0
         self.icmp_echo_enable_probe = 0
         self.icmp_echo_ignore_broadcasts = 1
