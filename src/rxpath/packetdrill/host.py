@@ -57,6 +57,10 @@ class Host(ABC):
     def now_us(self) -> int: ...
 
     @abstractmethod
+    def wall_ns(self) -> int:
+        """What the host's sockets put into time stamps now."""
+
+    @abstractmethod
     def sleep_until(self, t_us: int) -> None: ...
 
     @abstractmethod

@@ -131,6 +131,9 @@ class KernelHost(Host):
     def now_us(self) -> int:
         return time.clock_gettime_ns(time.CLOCK_REALTIME) // 1000
 
+    def wall_ns(self) -> int:
+        return time.clock_gettime_ns(time.CLOCK_REALTIME)
+
     def sleep_until(self, t_us: int) -> None:
         while True:
             left = t_us - self.now_us()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -181,6 +182,9 @@ class MachineHost(Host):
     def now_us(self) -> int:
         return self.machine.kernel.engine.now // 1000
 
+    def wall_ns(self) -> int:
+        return self.machine.kernel.ktime_get_real()
+
     def sleep_until(self, t_us: int) -> None:
         k = self.machine.kernel
         end = t_us * 1000
@@ -297,6 +301,15 @@ class MachineHost(Host):
         return before
 
     def shell(self, line: str) -> str | None:
+        m = re.match(r"tc\s+qdisc\s+(add|replace|change|del|delete)\s+dev\s+(\S+)\s+root(.*)", line)
+        if m is not None:  # of queue disciplines only the length of the queue is modelled
+            if m.group(2) != self.tun.name:
+                return f"no device {m.group(2)}"
+            limit = re.search(r"limit\s+(\d+)", m.group(3))
+            if m.group(3).split()[:1] in ([], ["pfifo"], ["pfifo_fast"]):
+                self.tun.tx_queues[0].limit = int(limit.group(1)) if limit else self.tun.tx_queue_len
+                return ""
+            return None
         from rxpath.tools.run import COMMANDS, NOT_FOUND, run_command
 
         if line.split()[0] not in COMMANDS:

@@ -265,6 +265,7 @@ class Runner:
             self.line = self.script.init_line
             self.shell.run(self.script.init.text)
         self.start_us = self.host.now_us()
+        self.calls.zero_ns = self.host.wall_ns()
         for e in self.script.events:
             self.line = e.line
             first, last = self.when(e)
@@ -489,7 +490,7 @@ class Runner:
                 flags = p.flags.replace("P", "").replace("F", "")
                 part = replace(p, length=v.length, flags="P" + flags if v.flags & 8 else flags)
                 self.rest = v.length
-            bad = compare(part, v, flow, self.o.tcp_ts_tick_us, self.tolerance(last))
+            bad = compare(part, v, flow, self.o.tcp_ts_tick_us, self.tolerance(last), self.o.strict_segments)
             if bad:
                 flow.ts_live, flow.ts_first = saved
         else:

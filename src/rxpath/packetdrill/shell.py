@@ -43,7 +43,7 @@ DEFAULTS: Final[tuple[tuple[str, str], ...]] = (
 _QUIET: Final = frozenset(
     "true : set source . export readonly declare local shift exit return if then else elif fi for while do done "
     "{ } [ [[ test "
-    "cd tc sync modprobe".split()
+    "cd sync modprobe".split()
 )
 _ARITH: Final = re.compile(r"\$\(\(([0-9xa-fA-F+*/()\s<>|-]+)\)\)")
 MAX_DEPTH: Final = 5

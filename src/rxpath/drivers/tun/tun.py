@@ -142,10 +142,26 @@ def tun_skb_truesize(dev: TunDevice, length: int) -> tuple[int, bool]:
         n = skb_data_align(length + NET_SKB_PAD) + SKB_SHARED_INFO
         if n <= PAGE_SIZE:
             return n + SKB_STRUCT, True
+    pages = 0
+    if dev.ip_only and length + NET_SKB_PAD >= PAGE_SIZE:  # in page fragments, with an empty head
+        pages = frags_truesize(length)
+        length = 0
     n = skb_data_align(length + NET_SKB_PAD) + SKB_SHARED_INFO
     if dev.small_heads and n <= SMALL_HEAD:
-        return SMALL_HEAD + SKB_STRUCT, False
-    return kmalloc_size(n) + SKB_STRUCT, False
+        return SMALL_HEAD + SKB_STRUCT + pages, False
+    return kmalloc_size(n) + SKB_STRUCT + pages, False
+
+
+def frags_truesize(length: int) -> int:
+    """alloc_skb_with_frags: pieces of up to eight pages, as large as what is left fills."""
+    total = 0
+    order = 3
+    while length > 0:
+        while order and (length + PAGE_SIZE - 1) // PAGE_SIZE < 1 << order:
+            order -= 1
+        total += PAGE_SIZE << order
+        length -= PAGE_SIZE << order
+    return total
 
 
 def tun_get_user(dev: TunDevice, frame: bytes, tag: int | None = None) -> int:

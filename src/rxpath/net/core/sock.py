@@ -94,6 +94,7 @@ SO_PEEK_OFF: Final = 42
 SO_LOCK_FILTER: Final = 44
 SO_BUSY_POLL: Final = 46
 SO_INCOMING_CPU: Final = 49
+SO_ZEROCOPY: Final = 60
 SO_MEMINFO: Final = 55
 SO_INCOMING_NAPI_ID: Final = 56
 SO_COOKIE: Final = 57
@@ -463,6 +464,7 @@ class Sock:
         "owned",
         "lock_wq",
         "write_pending",
+        "zerocopy",
         "dontroute",
         "localroute",
         "zapped",
@@ -531,6 +533,7 @@ class Sock:
         self.owned = False
         self.lock_wq: WaitQueueHead | None = None
         self.write_pending = 0
+        self.zerocopy = False
         self.dontroute = False
         self.localroute = False
         self.zapped = True
@@ -1078,6 +1081,10 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
             sock_enable_timestamp(sk)
         else:
             sock_disable_timestamp(sk)
+    elif optname == SO_ZEROCOPY:
+        if val not in (0, 1):
+            raise linux_error(EINVAL)
+        sk.zerocopy = bool(val)
     elif optname == SO_TIMESTAMPING:
         sk.tsflags = val
         if val & (1 << 3):  # SOF_TIMESTAMPING_RX_SOFTWARE
@@ -1180,6 +1187,8 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
         return int(sk.rcvtstampns)
     if optname == SO_TIMESTAMPING:
         return sk.tsflags
+    if optname == SO_ZEROCOPY:
+        return int(sk.zerocopy)
     if optname in (SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW):
         t = sk.rcvtimeo if optname in (SO_RCVTIMEO, SO_RCVTIMEO_NEW) else sk.sndtimeo
         return _TIMEVAL.pack(*divmod(max(t, 0) // 1000, 1_000_000))

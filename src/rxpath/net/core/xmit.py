@@ -83,7 +83,7 @@ def __dev_queue_xmit(skb: SkBuff) -> int:
 
 def __dev_xmit_skb(dev: NetDevice, txq: NetdevQueue, skb: SkBuff) -> int:
     """Queue and run; an empty qdisc that may be bypassed sends at once.  (Inline in Linux.)"""
-    if not txq.q and not txq.running and txq.requeued is None and not txq.stopped and not txq.stack_xoff:
+    if txq.limit and not txq.q and not txq.running and txq.requeued is None and not txq.stopped and not txq.stack_xoff:
         txq.running = True
         txq.bytes += skb.len
         txq.packets += 1

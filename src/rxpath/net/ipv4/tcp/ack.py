@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff
+from rxpath.net.ipv4.tcp.notify import tcp_notice_acked
 from rxpath.net.ipv4.tcp.options import sack_blocks
 from rxpath.net.ipv4.tcp.output import (
     __tcp_push_pending_frames,
@@ -187,6 +188,8 @@ def tcp_in_ack_event(sk: TcpSock) -> None:
 def tcp_snd_una_update(sk: TcpSock, ack: int) -> None:
     sk.bytes_acked += (ack - sk.snd_una) & M32
     sk.snd_una = ack
+    if sk.notices:
+        tcp_notice_acked(sk)
 
 
 def tcp_ack_update_window(sk: TcpSock, skb: SkBuff, ack: int, ack_seq: int) -> int:

@@ -14,9 +14,9 @@ from rxpath.kernel.errno import (
     EALREADY,
     ECONNABORTED,
     ECONNREFUSED,
-    EINVAL,
     EHOSTUNREACH,
     EINPROGRESS,
+    EINVAL,
     EISCONN,
     ENETUNREACH,
     EOPNOTSUPP,
@@ -28,6 +28,7 @@ from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import PACKET_HOST, SkBuff, __alloc_skb, consume_skb, kfree_skb_reason, skb_put
 from rxpath.net.core.sock import (
     MSG_DONTWAIT,
+    SO_TIMESTAMPING,
     SOCK_STREAM,
     Msg,
     sk_error_report,
@@ -114,6 +115,7 @@ from rxpath.net.ipv4.tcp.minisocks import (
     tcp_twsk_unique,
     tw_timer_handler,
 )
+from rxpath.net.ipv4.tcp.notify import MSG_ZEROCOPY, OPT_ID, OPT_ID_TCP, tcp_notice_sendmsg, tcp_notice_sent
 from rxpath.net.ipv4.tcp.options import tcp_options_write, tcp_parse_md5sig_option, tcp_parse_options
 from rxpath.net.ipv4.tcp.output import (
     ipv4_default_advmss,
@@ -161,10 +163,10 @@ from rxpath.net.ipv4.tcp.sites import (
     SITE_SYN,
 )
 from rxpath.net.ipv4.tcp.sock import (
+    MSG_FASTOPEN,
     SS_CONNECTED,
     SS_CONNECTING,
     SS_UNCONNECTED,
-    MSG_FASTOPEN,
     RequestSock,
     RxOpt,
     TcpCb,
@@ -1374,6 +1376,23 @@ class TcpHandlers:
     def sendmsg_fastopen(self, sk: TcpSock, data: bytes, name: Address | None, flags: int) -> int:
         return tcp_sendmsg_fastopen(sk, data, name, flags)
 
+    def sendmsg_noticed(self, sk: TcpSock, data: bytes, name: Address | None, flags: int) -> int:
+        """With notices on the error queue: MSG_ZEROCOPY, time stamps of transmission."""
+        made = tcp_notice_sendmsg(sk, len(data), bool(sk.zerocopy and flags & MSG_ZEROCOPY))
+        first = sk.state == TCP_CLOSE  # Fast Open: the sequence numbers begin with this call
+        n = 0
+        try:
+            if flags & MSG_FASTOPEN or sk.fastopen_defer:
+                n = tcp_sendmsg_fastopen(sk, data, name, flags)
+            else:
+                n = api.tcp_sendmsg(sk, data, flags)
+        finally:
+            if first and n > 0:
+                for m in made:
+                    m.last = (sk.snd_una + n) & M32
+            tcp_notice_sent(sk, made, n, n if first and n > 0 else len(data))
+        return n
+
     def init_transfer(self, sk: TcpSock) -> None:
         tcp_init_transfer(sk)
 
@@ -1404,6 +1423,8 @@ class TcpHandlers:
         api.do_tcp_setsockopt(sk, optname, value)
 
     def after_setsockopt(self, sk: TcpSock, level: int, optname: int) -> None:
+        if level == 1 and optname == SO_TIMESTAMPING and sk.tsflags & OPT_ID:
+            sk.tskey = sk.write_seq if sk.tsflags & OPT_ID_TCP else sk.snd_una
         api.after_setsockopt(sk, level, optname)
 
     def getsockopt(self, sk: TcpSock, optname: int) -> int | bytes:

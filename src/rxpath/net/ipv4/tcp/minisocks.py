@@ -363,6 +363,7 @@ INHERITED: Final = (
     "freebind",
     "busy_poll",
     "thin_lto",
+    "zerocopy",
     "rto_min",
     "delack_max",
 )

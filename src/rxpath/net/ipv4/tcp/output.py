@@ -27,6 +27,7 @@ from rxpath.net.ipv4.mib import (
 )
 from rxpath.net.ipv4.route import Rtable, ipv4_mtu
 from rxpath.net.ipv4.tcp.ipxmit import __sk_dst_check, ip_queue_xmit
+from rxpath.net.ipv4.tcp.notify import tcp_notice_transmit
 from rxpath.net.ipv4.tcp.options import tcp_options_write
 from rxpath.net.ipv4.tcp.rcvbuf import (
     sk_forced_mem_schedule,
@@ -402,7 +403,10 @@ def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
         t.first_tx_us = sk.first_tx_us or sk.mstamp_us
     t.delivered = sk.delivered
     t.delivered_us = sk.delivered_us
-    return __tcp_transmit_skb(sk, t.seq, t.flags, t.data, 1, t.pcount, t.gso_size)
+    err = __tcp_transmit_skb(sk, t.seq, t.flags, t.data, 1, t.pcount, t.gso_size)
+    if sk.notices and not err:
+        tcp_notice_transmit(sk, t)
+    return err
 
 
 def __tcp_send_ack(sk: TcpSock) -> None:

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from rxpath.net.ipv4.tcp.cong import CongOps
     from rxpath.net.ipv4.tcp.fastopen import FastOpenRequest
     from rxpath.net.ipv4.tcp.ipv4 import TcpHandlers
+    from rxpath.net.ipv4.tcp.notify import SendNotice
 
 MSG_FASTOPEN: Final = 0x20000000
+MSG_ZEROCOPY: Final = 0x4000000
+TX_RECORD_MASK: Final = 0x303  # SOF_TIMESTAMPING_TX_*
 TCP_MSS_DEFAULT: Final = 536
 TCP_MIN_MSS: Final = 88
 TCP_INIT_CWND: Final = 10
@@ -591,6 +594,9 @@ class TcpSock(InetSock):
         "fastopenq_max",
         "fastopenq_rst",
         "fastopen_keys",
+        "notices",
+        "zckey",
+        "tskey",
         "total_rto",
         "sk_txhash",
     )
@@ -807,6 +813,9 @@ class TcpSock(InetSock):
         self.fastopenq_max = 0
         self.fastopenq_rst: list[int] = []
         self.fastopen_keys: tuple[bytes, bytes] = (b"", b"")
+        self.notices: list[SendNotice] = []  # sends that the error queue will tell about
+        self.zckey = 0
+        self.tskey = 0
         self.total_rto = 0
         self.sk_txhash = 0
 
@@ -853,6 +862,8 @@ class TcpSock(InetSock):
         return self.ts.handlers.accept(self, flags)
 
     def sendmsg(self, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
+        if data and ((self.zerocopy and flags & MSG_ZEROCOPY) or self.tsflags & TX_RECORD_MASK):
+            return self.ts.handlers.sendmsg_noticed(self, data, name, flags)
         if flags & MSG_FASTOPEN or self.fastopen_defer:
             return self.ts.handlers.sendmsg_fastopen(self, data, name, flags)
         return self.ts.handlers.sendmsg(self, data, name, flags)

@@ -10,6 +10,7 @@ from rxpath.net.core.skbuff import SkBuff, skb_end
 from rxpath.net.core.sock import SHUTDOWN_MASK, Sock, sk_error_report, sk_release, sock_def_wakeup, sock_rfree
 from rxpath.net.ipv4.mib import TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB, TCP_MIB_ESTABRESETS
 from rxpath.net.ipv4.tcp.hashtables import inet_put_port, inet_unhash
+from rxpath.net.ipv4.tcp.notify import tcp_notice_purge
 from rxpath.net.ipv4.tcp.output import inet_csk_clear_xmit_timers, wfree
 from rxpath.net.ipv4.tcp.seq import (
     TCP_CLOSE,
@@ -65,6 +66,8 @@ def end_unread(sk: Sock, skb: SkBuff, purge: bool) -> None:
 
 
 def tcp_write_queue_purge(sk: TcpSock) -> None:
+    if sk.notices:
+        tcp_notice_purge(sk)
     while sk.write_queue:
         wfree(sk, sk.write_queue.popleft())
     while sk.rtx_queue:
