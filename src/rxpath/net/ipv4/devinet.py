@@ -327,9 +327,6 @@ def inetdev_event(event: str, dev: NetDevice) -> None:
     if d is None:
         if event == NETDEV_REGISTER:
             d = inetdev_init(dev)
-            if dev.flags & IFF_LOOPBACK:
-                d.conf.disable_xfrm = 1
-                d.conf.disable_policy = 1
         elif event == NETDEV_CHANGEMTU and dev.mtu >= 68:
             d = inetdev_init(dev)
         return
