@@ -452,6 +452,9 @@ class Supervisor:
             error = -EIO
         except OSError as e:  # or the program has
             error = -(e.errno or EIO)
+        except Exception as e:  # a fault of ours must not leave the program waiting for ever
+            os.write(2, f"rxpath: exec: call {call.nr} failed: {type(e).__name__}: {e}\n".encode())
+            error = -EIO
         resp = ctypes.create_string_buffer(RESP.pack(call.id, value, error, flags), RESP.size)
         self.libc.ioctl(self.listener, ctypes.c_ulong(NOTIF_SEND), resp)  # fails when the caller was killed
 
