@@ -46,6 +46,7 @@ class Release:
     budget_usecs_min_checked: bool = known("sheet 17: below 2e6/HZ refused (6.1.192)", True)
     weight_bias: bool = known("sheet 3.7 (4.12)", True)
     threaded_napi: bool = known("sheet 3.8 (5.12)", True)
+    busy_poll: bool = known("sheet 3.9; 3.13 asks the driver, and none here answers", True)
     irq_defer: bool = known("sheet 3.3: gro_flush_timeout, napi_defer_hard_irqs", True)
     # --- GRO
     gro_storage: str = known("sheet 4.2: list8 | buckets8", "buckets8")
@@ -247,6 +248,7 @@ R_3_13 = replace(
     budget_usecs_per_hz=0,
     weight_bias=False,
     threaded_napi=False,
+    busy_poll=False,
     irq_defer=False,
     gro_storage="list8",
     gro_normal_batch=0,

@@ -60,6 +60,7 @@ class Task:
         "stopper",
         "allowed",
         "should_park",
+        "should_stop",
         "parked",
     )
 
@@ -84,6 +85,7 @@ class Task:
         self.stopper = False  # of the stop class: before everybody else
         self.allowed = 1 << cpu.id if mode == MODE_PROGRAM else -1
         self.should_park = False
+        self.should_stop = False
         self.parked: Completion | None = None
 
     def __repr__(self) -> str:
@@ -366,6 +368,11 @@ class Scheduler:
                 done.complete()
             self.sleep()
             t.state = TASK_RUNNING
+
+    def kthread_stop(self, t: Task) -> None:
+        """Tell a kernel thread to end; it does at its next look."""
+        t.should_stop = True
+        self.wake_up_process(t)
 
     def kthread_unpark(self, t: Task) -> None:
         t.should_park = False

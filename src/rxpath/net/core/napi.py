@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rxpath.kernel.cpu import MODE_KSOFTIRQD, Cpu
-from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING
+from rxpath.kernel.cpu import MODE_KTHREAD, Cpu
+from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
 from rxpath.kernel.softirq import NET_RX_SOFTIRQ, SoftirqAction, __raise_softirq_irqoff, raise_softirq_irqoff
 from rxpath.kernel.timer import HrTimer
 from rxpath.net.core.gro import gro_normal_list, napi_gro_flush
@@ -29,7 +29,7 @@ from rxpath.net.core.netdevice import (
     NetDevice,
     SoftnetData,
 )
-from rxpath.net.core.steering import net_rps_action_and_irq_enable, net_rps_send_ipi
+from rxpath.net.core.steering import net_rps_action_and_irq_enable
 
 if TYPE_CHECKING:
     pass
@@ -42,6 +42,7 @@ __all__ = [
     "napi_enable",
     "napi_schedule",
     "napi_schedule_prep",
+    "napi_watchdog_start",
     "__napi_schedule",
     "dev_set_threaded",
 ]
@@ -138,10 +139,15 @@ def napi_complete_done(n: NapiStruct, work_done: int) -> bool:
     n.state = new
     n.list_owner = -1
     if timeout:
-        if n.timer is None:
-            n.timer = HrTimer(net.kernel, lambda: napi_watchdog(n))
-        n.timer.start(timeout)
+        napi_watchdog_start(n, timeout)
     return ret
+
+
+def napi_watchdog_start(n: NapiStruct, timeout: int) -> None:
+    """Arm the NAPI's timer on this CPU, `timeout` ns from now (hrtimer_start, pinned)."""
+    if n.timer is None:
+        n.timer = HrTimer(n.net.kernel, lambda: napi_watchdog(n))
+    n.timer.start(timeout)
 
 
 def napi_complete(n: NapiStruct) -> None:
@@ -162,7 +168,7 @@ def napi_complete(n: NapiStruct) -> None:
 def napi_watchdog(n: NapiStruct) -> None:
     """gro_flush_timeout expired: poll again unless somebody does."""
     if not n.state & NAPI_STATE_DISABLE and not n.state & NAPI_STATE_SCHED:
-        n.state |= NAPI_STATE_SCHED
+        n.state = (n.state | NAPI_STATE_SCHED) & ~NAPI_STATE_PREFER_BUSY_POLL
         __napi_schedule(n)
 
 
@@ -411,20 +417,31 @@ def net_rx_action_3_13(net: Net, sd: SoftnetData, cpu: Cpu) -> None:
 
 
 def dev_set_threaded(dev: NetDevice, threaded: bool) -> None:
-    """/sys/class/net/DEV/threaded: a kthread a NAPI, named napi/DEV-ID."""
-    k = dev.net.kernel
+    """/sys/class/net/DEV/threaded: a kthread a NAPI, named napi/DEV-ID, made when first wanted, kept until it goes.
+
+    Effective when a NAPI is scheduled next.
+    """
+    if dev.threaded == threaded:
+        return
+    if threaded:
+        for n in dev.napi_list:
+            if n.thread is None:
+                napi_kthread_create(n)
     dev.threaded = threaded
     for n in dev.napi_list:
         if threaded:
-            if n.thread is None:
-                cpu = k.cpus[n.index % len(k.cpus)]
-                n.thread = k.sched.create(
-                    "napi/%s-%d" % (dev.name, n.napi_id), cpu, _thread_fn(n), MODE_KSOFTIRQD
-                )
-                k.sched.wake_up_process(n.thread)
             n.state |= NAPI_STATE_THREADED
         else:
             n.state &= ~NAPI_STATE_THREADED
+
+
+def napi_kthread_create(n: NapiStruct) -> None:
+    """Bound to no CPU: it starts on that of the NAPI's number."""
+    assert n.dev is not None
+    k = n.net.kernel
+    cpu = k.cpus[n.index % len(k.cpus)]
+    n.thread = k.sched.create("napi/%s-%d" % (n.dev.name, n.napi_id), cpu, _ThreadFn(n), MODE_KTHREAD)
+    k.sched.wake_up_process(n.thread)
 
 
 class _ThreadFn:
@@ -437,34 +454,46 @@ class _ThreadFn:
         napi_threaded_poll(self.napi)
 
 
-def _thread_fn(n: NapiStruct) -> _ThreadFn:
-    return _ThreadFn(n)
+def napi_thread_wait(n: NapiStruct, t: Task) -> bool:
+    """Sleep until this thread owns its NAPI; False when it is told to end.
+
+    The bit SCHED alone does not tell who owns it.  A thread that was woken does (only `____napi_schedule` wakes it);
+    one that was not asleep yet finds SCHED_THREADED.
+    """
+    k = n.net.kernel
+    woken = False
+    while not t.should_stop:
+        t.state = TASK_INTERRUPTIBLE
+        if n.state & NAPI_STATE_SCHED_THREADED or woken:
+            t.state = TASK_RUNNING
+            return True
+        k.sched.sleep()
+        woken = not t.should_stop
+    t.state = TASK_RUNNING
+    return False
 
 
 def napi_threaded_poll(n: NapiStruct) -> None:
+    """The thread: whole polls with bottom halves off while the full weight was used; no budget, no squeeze.
+
+    6.12 sends steering's interrupts itself; before, they go by the NET_RX that was raised.
+    """
     k = n.net.kernel
     t = n.thread
     assert t is not None
-    woken = False
-    while True:
-        t.state = TASK_INTERRUPTIBLE
-        if not (
-            n.state & NAPI_STATE_SCHED_THREADED
-            or (woken and n.state & NAPI_STATE_SCHED and not n.state & NAPI_STATE_NPSVC)
-        ):
-            woken = k.sched.sleep()
-            continue
-        t.state = TASK_RUNNING
-        woken = False
-        while True:
+    sends = k.release.net_rx_action == "v6_12"
+    while napi_thread_wait(n, t):
+        again = True
+        while again:
             cpu = k.cur()
             sd = n.net.softnet[cpu.id]
             cpu.local_bh_disable()
+            sd.in_napi_threaded_poll = sends
             _, again = __napi_poll(n)
-            if sd.rps_ipi_list:
-                net_rps_send_ipi(sd)
+            sd.in_napi_threaded_poll = False
+            if sends and sd.rps_ipi_list:
+                net_rps_action_and_irq_enable(sd)
             cpu.local_bh_enable()
-            cpu.charge(0)
-            k.sched.cond_resched(cpu)
-            if not again:
-                break
+            k.cur().charge(0)
+            if again:
+                k.sched.cond_resched(k.cur())

@@ -585,6 +585,7 @@ class SoftnetData:
         "input_queue_head",
         "input_queue_tail",
         "in_net_rx_action",
+        "in_napi_threaded_poll",
         "defer_list",
         "trigger",
         "xmit_recursion",
@@ -612,6 +613,7 @@ class SoftnetData:
         self.input_queue_head = 0
         self.input_queue_tail = 0
         self.in_net_rx_action = False
+        self.in_napi_threaded_poll = False
         self.defer_list: list[SkBuff] = []
         self.trigger: Callable[[SoftnetData], None] | None = None
         self.xmit_recursion = 0
@@ -1009,6 +1011,10 @@ def netif_napi_add(dev: NetDevice, napi: NapiStruct, weight: int = NAPI_POLL_WEI
     net.napi_hash[napi.napi_id] = napi
     napi.index = len(dev.napi_list)
     dev.napi_list.append(napi)
+    if dev.threaded:
+        from rxpath.net.core.napi import napi_kthread_create
+
+        napi_kthread_create(napi)
 
 
 def netif_napi_del(napi: NapiStruct) -> None:
@@ -1017,6 +1023,9 @@ def netif_napi_del(napi: NapiStruct) -> None:
         dev.napi_list.remove(napi)
     napi.net.napi_hash.pop(napi.napi_id, None)
     napi.state &= ~NAPI_STATE_LISTED
+    if napi.thread is not None:
+        napi.net.kernel.sched.kthread_stop(napi.thread)
+        napi.thread = None
 
 
 __all__ = [n for n in dir() if not n.startswith("_")] + ["EBUSY", "__dev_open"]

@@ -28,7 +28,7 @@ from rxpath.kernel.errno import (
 )
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
 from rxpath.net.core.filter import BpfProgram, sk_run_filter
-from rxpath.net.core.netdevice import Net
+from rxpath.net.core.netdevice import MIN_NAPI_ID, Net
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_clone
 from rxpath.sim.ledger import Site
 
@@ -104,6 +104,7 @@ SO_TIMESTAMPNS_NEW: Final = 64
 SO_RCVTIMEO_NEW: Final = 66
 SO_SNDTIMEO_NEW: Final = 67
 SO_PREFER_BUSY_POLL: Final = 69
+SO_BUSY_POLL_BUDGET: Final = 70
 SO_RCVMARK: Final = 75
 
 MSG_OOB: Final = 0x1
@@ -472,6 +473,7 @@ class Sock:
         "stamp",
         "tstamp_on",
         "prefer_busy_poll",
+        "busy_poll_budget",
     )
 
     def __init__(self, net: Net, family: int, type_: int, protocol: int, prot: Proto) -> None:
@@ -539,6 +541,7 @@ class Sock:
         self.zapped = True
         self.busy_poll = net.busy_read
         self.prefer_busy_poll = False
+        self.busy_poll_budget = 0
         self.stamp = -1
         prot.inuse += 1
         prot.sockets_allocated += 1
@@ -551,6 +554,10 @@ class Sock:
             sock_def_write_space(self)
 
     # --- what protocols override -----------------------------------------------------------------------------------
+    def has_queued(self) -> bool:
+        """Whether a packet lies where a reader would find it."""
+        return bool(self.receive_queue)
+
     def hash(self) -> None:
         """Enter the protocol's tables."""
 
@@ -1118,8 +1125,12 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         if val < 0:
             raise linux_error(EINVAL)
         sk.busy_poll = val
-    elif optname == SO_PREFER_BUSY_POLL:
+    elif optname == SO_PREFER_BUSY_POLL and sk.net.kernel.release.busy_poll:
         sk.prefer_busy_poll = on_
+    elif optname == SO_BUSY_POLL_BUDGET and sk.net.kernel.release.busy_poll:
+        if val < 0 or val > 0xFFFF:
+            raise linux_error(EINVAL)
+        sk.busy_poll_budget = val
     elif optname == SO_INCOMING_CPU:
         sk.incoming_cpu = val
     elif optname == SO_BINDTOIFINDEX:
@@ -1219,14 +1230,14 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
         return int(sk.filter_locked)
     if optname == SO_BUSY_POLL:
         return sk.busy_poll
-    if optname == SO_PREFER_BUSY_POLL:
+    if optname == SO_PREFER_BUSY_POLL and sk.net.kernel.release.busy_poll:
         return int(sk.prefer_busy_poll)
     if optname == SO_INCOMING_CPU:
         return sk.incoming_cpu
     if optname == SO_MEMINFO:
         return b"".join(v.to_bytes(4, "little") for v in sk_meminfo(sk))
-    if optname == SO_INCOMING_NAPI_ID:
-        return sk.napi_id
+    if optname == SO_INCOMING_NAPI_ID and sk.net.kernel.release.busy_poll:
+        return sk.napi_id if sk.napi_id >= MIN_NAPI_ID else 0
     if optname == SO_COOKIE:
         return sock_gen_cookie(sk).to_bytes(8, "little")
     raise linux_error(ENOPROTOOPT, f"SOL_SOCKET option {optname}")

@@ -7,7 +7,7 @@ recorded on 6.1.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.softirq import NET_RX_SOFTIRQ, __raise_softirq_irqoff
 from rxpath.net.core.netdevice import (
@@ -18,6 +18,11 @@ from rxpath.net.core.netdevice import (
 )
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason
 from rxpath.sim.ledger import Site
+
+if TYPE_CHECKING:
+    from rxpath.net.core.sock import Sock
+
+TCP_ESTABLISHED: Final = 1
 
 SITE_BACKLOG: Final = Site("backlog", "backlog of the CPU is full", "softnet_stat dropped", "CPU_BACKLOG")
 SITE_FLOW_LIMIT: Final = Site("backlog", "flow limit", "softnet_stat flow_limit_count", "CPU_BACKLOG")
@@ -113,6 +118,12 @@ def get_rps_cpu(net: Net, skb: SkBuff) -> int:
 def _signed(v: int) -> int:
     v &= 0xFFFFFFFF
     return v - (1 << 32) if v & 0x80000000 else v
+
+
+def sock_rps_record_flow(sk: Sock) -> None:
+    """A program reads from or writes to this socket here; only connected ones count (3.13: all).  Inline in Linux."""
+    if sk.state == TCP_ESTABLISHED or not sk.net.kernel.release.rfs_entry_has_hash:
+        sock_rps_record_flow_hash(sk.net, sk.rxhash)
 
 
 def sock_rps_record_flow_hash(net: Net, flow_hash: int) -> None:
@@ -235,7 +246,8 @@ def enqueue_to_backlog(net: Net, skb: SkBuff, cpu: int) -> int:
                     _schedule_backlog(my)
                 else:
                     my.rps_ipi_list.append(sd)
-                    __raise_softirq_irqoff(cur, NET_RX_SOFTIRQ)
+                    if not my.in_net_rx_action and not my.in_napi_threaded_poll:
+                        __raise_softirq_irqoff(cur, NET_RX_SOFTIRQ)
         sd.input_pkt_queue.append(skb)
         sd.input_queue_tail += 1
         if flow is not None:
@@ -253,7 +265,8 @@ def _schedule_backlog(sd: SoftnetData) -> None:
     sd.poll_list.append(b)
     b.on_list = True
     b.list_owner = sd.cpu.id
-    __raise_softirq_irqoff(sd.cpu, NET_RX_SOFTIRQ)
+    if not sd.in_net_rx_action:
+        __raise_softirq_irqoff(sd.cpu, NET_RX_SOFTIRQ)
 
 
 def rps_trigger_softirq(sd: SoftnetData) -> None:

@@ -39,6 +39,7 @@ from rxpath.net.core.sock import (
     IPPROTO_TCP,
     IPPROTO_UDP,
     MSG_DONTWAIT,
+    MSG_ERRQUEUE,
     SEND_SHUTDOWN,
     SOCK_DGRAM,
     SOCK_NONBLOCK,
@@ -50,6 +51,7 @@ from rxpath.net.core.sock import (
     in_flight_sockets,
     this_cpu,
 )
+from rxpath.net.core.steering import sock_rps_record_flow
 from rxpath.net.ipv4.arp import ArpPacketType, ArpTable
 from rxpath.net.ipv4.devinet import Ipv4DevConf, inetdev_event, inetdev_init
 from rxpath.net.ipv4.fib import (
@@ -229,6 +231,8 @@ def inet_dgram_connect(sk: InetSock, addr: int, port: int, flags: int) -> None:
 
 
 def inet_recvmsg(sk: InetSock, size: int, flags: int) -> Msg:
+    if sk.net.rps_sock_flow_table is not None and not flags & MSG_ERRQUEUE:
+        sock_rps_record_flow(sk)
     return sk.recvmsg(size, flags)
 
 
@@ -237,6 +241,8 @@ def sock_recvmsg(sk: InetSock, size: int, flags: int) -> Msg:
 
 
 def inet_sendmsg(sk: InetSock, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
+    if sk.net.rps_sock_flow_table is not None:
+        sock_rps_record_flow(sk)
     if not sk.num and sk.type not in (SOCK_RAW, SOCK_STREAM):
         inet_autobind(sk)
     return sk.sendmsg(data, name, control, flags)

@@ -26,6 +26,7 @@ from rxpath.kernel.errno import (
     EPROTO,
     linux_error,
 )
+from rxpath.net.core.busy_poll import sk_busy_loop
 from rxpath.net.core.netdevice import Net, NetDevice
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
@@ -48,6 +49,7 @@ from rxpath.net.core.skbuff import (
 from rxpath.net.core.sock import (
     MSG_CONFIRM,
     MSG_DONTROUTE,
+    MSG_DONTWAIT,
     MSG_ERRQUEUE,
     MSG_MORE,
     MSG_OOB,
@@ -245,6 +247,9 @@ class UdpSock(InetSock):
         self.enq = 2 if ipv4.variant.udp_strict_full else 0 if variant == "v3_13" else 1
 
     # --- struct proto ----------------------------------------------------------------------------------------------
+    def has_queued(self) -> bool:
+        return bool(self.receive_queue or self.reader_queue)
+
     def get_port(self, snum: int) -> bool:
         return udp_v4_get_port(self, snum)
 
@@ -1048,6 +1053,10 @@ def __skb_recv_udp(sk: UdpSock, flags: int, off: int) -> tuple[SkBuff | None, in
             if not flags & MSG_PEEK:
                 udp_skb_destructor(sk, skb)
             return skb, o
+        if sk.busy_poll > 0:
+            sk_busy_loop(sk, bool(flags & MSG_DONTWAIT) or sk.nonblock)
+            if sk.receive_queue:
+                continue
         if deadline == -2:
             deadline = sock_deadline(sk, flags, sk.rcvtimeo)
         if deadline == 0:

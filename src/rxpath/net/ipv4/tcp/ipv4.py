@@ -436,6 +436,8 @@ def tcp_v4_do_rcv(sk: TcpSock, skb: SkBuff) -> int:
     """The socket is ours: established, listening, or any other state."""
     ts = sk.ts
     if sk.state == TCP_ESTABLISHED:
+        sk.rxhash = skb.hash
+        sk.napi_id = skb.napi_id
         rt = sk.rx_dst
         if isinstance(rt, Rtable):
             if (sk.rx_dst_ifindex != inet_iif(skb) and skb.skb_iif) or not ipv4_dst_check(rt):
@@ -475,6 +477,7 @@ def tcp_child_process(parent: TcpSock, child: TcpSock, skb: SkBuff) -> Site | No
     child.segs_in += max(1, skb.gso_segs)
     if skb.len > tcb(skb).doff:
         child.data_segs_in += max(1, skb.gso_segs)
+    child.napi_id = skb.napi_id
     sk_rx_dst_set(child, skb)
     r = tcp_rcv_state_process(child, skb)
     if child.state != TCP_SYN_RECV:

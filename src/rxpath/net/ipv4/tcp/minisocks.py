@@ -362,6 +362,8 @@ INHERITED: Final = (
     "transparent",
     "freebind",
     "busy_poll",
+    "prefer_busy_poll",
+    "busy_poll_budget",
     "thin_lto",
     "zerocopy",
     "rto_min",

@@ -23,6 +23,7 @@ from rxpath.kernel.errno import (
     linux_error,
 )
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING
+from rxpath.net.core.busy_poll import sk_busy_loop
 from rxpath.net.core.skbuff import SkBuff, consume_skb
 from rxpath.net.core.sock import (
     INT_MAX,
@@ -531,6 +532,8 @@ def tcp_recv_urg(sk: TcpSock, flags: int) -> Msg:
 def tcp_recvmsg(sk: TcpSock, size: int, flags: int) -> Msg:
     if flags & MSG_ERRQUEUE:
         return ip_recv_error(sk, size)
+    if sk.busy_poll > 0 and not sk.receive_queue and sk.state == TCP_ESTABLISHED:
+        sk_busy_loop(sk, bool(flags & MSG_DONTWAIT) or sk.nonblock)
     lock_sock_nested(sk)
     try:
         return tcp_recvmsg_locked(sk, size, flags)
