@@ -11,8 +11,9 @@ from typing import Final
 
 from rxpath.kernel.cpu import Cpu
 from rxpath.kernel.softirq import NET_TX_SOFTIRQ, SoftirqAction, raise_softirq_irqoff
-from rxpath.net.core.netdevice import IFF_UP, Net, NetDevice, NetdevQueue, SoftnetData
+from rxpath.net.core.netdevice import IFF_UP, NETIF_F_TSO, Net, NetDevice, NetdevQueue, SoftnetData
 from rxpath.net.core.skbuff import (
+    CHECKSUM_PARTIAL,
     PACKET_OUTGOING,
     SKB_GSO_TCPV4,
     SkBuff,
@@ -159,7 +160,11 @@ def skb_gso_segment(skb: SkBuff, dev: NetDevice) -> list[SkBuff]:
 
 def sch_direct_xmit(skb: SkBuff, dev: NetDevice, txq: NetdevQueue, validate: bool = True) -> bool:
     """Give one packet to the driver; True when more may be sent."""
-    if skb.gso_type & SKB_GSO_TCPV4 and not dev.takes_gso:
+    if skb.gso_type & SKB_GSO_TCPV4 and dev.features & NETIF_F_TSO:  # the card cuts it and makes the checksums
+        skb.ip_summed = CHECKSUM_PARTIAL
+        skb.csum_start = skb.transport_header
+        skb.csum_offset = 16
+    elif skb.gso_type & SKB_GSO_TCPV4 and not dev.takes_gso:
         segs = skb_gso_segment(skb, dev)
         for i, s in enumerate(segs):
             if txq.stopped or txq.stack_xoff:
