@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from types import FunctionType, ModuleType
 from typing import Final
 
+from rxpath.live.descriptors import more_descriptors
 from rxpath.live.machine import LiveMachine
 
 USAGE: Final = """python -m rxpath.run [--tap NAME] --address IP/LEN [OPTIONS] (PROGRAM | -m MODULE) [ARGS...]"""
@@ -45,7 +46,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--release", metavar="R", default="", help="3.13, 5.15, 6.1, 6.18")
     p.add_argument("--set", metavar="KEY=VALUE", action="append", help="a sysctl; may be repeated")
     p.add_argument("--do", metavar="COMMAND", action="append", help="a command to run on it before; may be repeated")
-    p.add_argument("--faults", metavar="FAULT=SHARE,...", default="", help="a bad cable: drop=5%%,duplicate=1%%,reorder=2%%")
+    p.add_argument(
+        "--faults", metavar="FAULT=SHARE,...", default="", help="a bad cable: drop=5%%,duplicate=1%%,reorder=2%%"
+    )
     p.add_argument("--account", action="store_true", help="at the end say what became of every frame")
     p.add_argument("-m", dest="module", action="store_true", help="PROGRAM is a module's name")
     p.add_argument("program", nargs=argparse.REMAINDER, metavar="PROGRAM ARGS")
@@ -97,17 +100,6 @@ def install(raw: ModuleType, module: ModuleType) -> None:
             wanted.add(id(sys.modules.pop(name)))
     sys.modules["_socket"] = raw
     sys.modules["socket"] = module
-
-
-def more_descriptors() -> None:
-    """As many open files as this process may have: each watched socket takes two."""
-    try:
-        import resource
-    except ImportError:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def execute(words: list[str], as_module: bool) -> int:

@@ -183,3 +183,14 @@ class Descriptors:
             if file.fds:  # the engine goes on with another name of the same pair
                 m.theirs = stdlib.socket(stdlib.AF_UNIX, stdlib.SOCK_STREAM, 0, file.fds[0])
         os.close(fd)
+
+
+def more_descriptors() -> None:
+    """As many open files as this process may have: each watched socket takes two."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
