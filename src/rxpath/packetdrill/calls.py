@@ -167,6 +167,8 @@ class Calls:
             return default
         if isinstance(e, Array) and len(e.items) == 1:
             return self.address(e.items[0], default)
+        if isinstance(e, Word) and self.number(e) == 0:  # AF_UNSPEC
+            return None
         if not isinstance(e, Struct):
             raise CallError(f"{show(e)} is not an address")
         f = e.fields()

@@ -104,6 +104,10 @@ class Host(ABC):
         """Read (and write) a sysctl by its dotted name or path; the value before.  Raises OSError."""
 
     @abstractmethod
+    def flush_metrics(self) -> None:
+        """ip tcp_metrics flush: forget what is known of peers."""
+
+    @abstractmethod
     def shell(self, line: str) -> str | None:
         """Run a command that is neither sysctl nor known script; None = not understood, "" = done, else what
         went wrong."""

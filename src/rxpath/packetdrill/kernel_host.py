@@ -227,6 +227,9 @@ class KernelHost(Host):
             path.write_text(value)
         return before
 
+    def flush_metrics(self) -> None:
+        subprocess.run(["ip", "tcp_metrics", "flush", "all"], check=False, capture_output=True)
+
     def shell(self, line: str) -> str | None:
         if line.split()[0] not in ("ip", "tc"):
             return None

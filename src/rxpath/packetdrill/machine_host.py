@@ -17,7 +17,7 @@ from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.core.sock import WaitQueueEntry
 from rxpath.net.ipv4.devinet import inet_insert_ifa
 from rxpath.net.ipv4.fib import fib_add_route
-from rxpath.net.ipv4.tcp.sock import TcpSock
+from rxpath.net.ipv4.tcp.sock import TcpSock, tcp_state_of
 from rxpath.packetdrill.host import Epoll, Host, Pending, Setup
 from rxpath.sockets import Socket
 from rxpath.wire.addr import ip4, ip4_net
@@ -299,6 +299,9 @@ class MachineHost(Host):
         if value is not None:
             table.set(name, value)
         return before
+
+    def flush_metrics(self) -> None:
+        tcp_state_of(self.machine.net.ipv4).fastopen_cache.clear()
 
     def shell(self, line: str) -> str | None:
         m = re.match(r"tc\s+qdisc\s+(add|replace|change|del|delete)\s+dev\s+(\S+)\s+root(.*)", line)

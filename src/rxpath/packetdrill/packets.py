@@ -70,6 +70,7 @@ class Flow:
     script_ports: tuple[int, int] = (0, 0)  # (local, remote) as the script writes them
     absolute: bool = False
     heard: bool = False  # the peer has sent something
+    script_isn: int = 0  # of this side, as the script writes it; numbers are relative to it afterwards
 
     def to_live_local(self, seq: int) -> int:
         return (seq + (self.local_offset or 0)) & M32
@@ -257,6 +258,8 @@ def build_tcp(p: Packet, flow: Flow) -> bytes:
             options.append(o)
     flags = flag_bits(p)
     ack = flow.to_live_local(p.ack) if flags & 16 else p.ack
+    if flags & 18 == 18:  # in a SYN-ACK the acknowledgement is a whole number too
+        ack = (ack - flow.script_isn) & M32
     seq = p.seq
     if not flags & 2 or flow.heard:
         seq += flow.remote_offset
@@ -385,7 +388,8 @@ def show_live(v: Live, flow: Flow | None) -> str:
     ecn = "" if v.protocol != TCP or not v.tos & 3 else f"[{ECN_NAMES[v.tos & 3]}] "
     if v.protocol == TCP:
         seq = flow.to_script_local(v.seq) if flow is not None else v.seq
-        ack = f" ack {(v.ack - (flow.remote_offset if flow else 0)) & M32}" if v.flags & 16 else ""
+        off = flow.remote_offset if flow is not None and not v.flags & 2 else 0
+        ack = f" ack {(v.ack - off) & M32}" if v.flags & 16 else ""
         urg = f" urg {v.urg}" if v.urg else ""
         opts = show_options(script_options(v, flow))
         text = f"{ecn}{show_flags(v.flags)} {seq}:{(seq + v.length) & M32}({v.length}){ack} win {v.window}{urg} {opts}"
@@ -403,6 +407,7 @@ def learn(p: Packet, v: Live, flow: Flow, t_us: int) -> None:
         return
     if v.flags & 2:
         flow.local_offset = (v.seq - (p.seq if flow.absolute else 0)) & M32
+        flow.script_isn = 0 if flow.absolute else p.seq
     elif flow.local_offset is None:
         flow.local_offset = (v.seq - p.seq) & M32
     if p.options is None:
@@ -454,8 +459,9 @@ def compare(p: Packet, v: Live, flow: Flow, tick_us: int, tolerance_us: int, str
     if seq != p.seq:
         return differs("tcp_seq", p.seq, seq)
     want_flags = flag_bits(p)
-    if v.flags & 16 and want_flags & 16 and (v.ack - flow.remote_offset) & M32 != p.ack:
-        return differs("tcp_ack_seq", p.ack, (v.ack - flow.remote_offset) & M32)
+    ack = v.ack if v.flags & 2 else (v.ack - flow.remote_offset) & M32
+    if v.flags & 16 and want_flags & 16 and ack != p.ack:
+        return differs("tcp_ack_seq", p.ack, ack)
     if p.options is not None:
         want = sum(len(encode_one(o)) for o in p.options)
         got = sum(len(encode_one(o)) for o in v.options)

@@ -403,6 +403,8 @@ class Runner:
         if v.bad or v.protocol not in (1, 6, 17) or v.dst >> 28 == 0xE:
             return None
         known = next((f for f in reversed(self.flows) if self.belongs(v, f)), None)
+        if known is not None and self.expect_new == "connect" and p.protocol == "tcp" and p.flags.startswith("S"):
+            return None  # what an older connection still says, before the one that begins here
         if v.protocol == 6 and known is None:
             if v.flags & 0x12 == 2 or self.expect_new == "connect":
                 f = Flow(v.src, v.sport, v.dst, v.dport)

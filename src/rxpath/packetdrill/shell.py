@@ -105,8 +105,8 @@ class Shell:
             self.script(words[0], name, depth)
         elif name == "sleep" and len(words) > 1 and re.fullmatch(r"[\d.]+", words[1]):
             self.host.sleep_until(self.host.now_us() + int(float(words[1]) * 1_000_000))
-        elif name == "ip" and "tcp_metrics" in words:
-            pass
+        elif name == "ip" and "tcp_metrics" in words and "flush" in words:
+            self.host.flush_metrics()
         elif name in _QUIET or name == "echo":
             pass
         else:

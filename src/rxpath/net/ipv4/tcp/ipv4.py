@@ -1178,7 +1178,8 @@ def tcp_simple_retransmit(sk: TcpSock) -> None:
     from rxpath.net.ipv4.tcp.output import tcp_current_mss, tcp_skb_seglen, tcp_xmit_retransmit_queue
     from rxpath.net.ipv4.tcp.recovery import tcp_current_ssthresh, tcp_mark_skb_lost, tcp_set_ca_state
 
-    mss = tcp_current_mss(sk)
+    # the SYN of a Fast Open and its data are two elements, and what was too long is both together
+    mss = -1 if sk.syn_data and sk.state == TCP_SYN_SENT else tcp_current_mss(sk)
     for t in sk.rtx_queue:
         if tcp_skb_seglen(t) > mss:
             tcp_mark_skb_lost(sk, t)
@@ -1250,7 +1251,8 @@ def tcp_v4_err(skb: SkBuff, info: int) -> int:
         ipv4.tcpext["LockDroppedIcmps"] += 1
     if sk.state == TCP_CLOSE:
         return 0
-    if sk.state != TCP_LISTEN and not between(seq, sk.snd_una, sk.snd_nxt):
+    una = sk.snd_una if sk.fastopen_rsk is None else sk.fastopen_rsk.snt_isn
+    if sk.state != TCP_LISTEN and not between(seq, una, sk.snd_nxt):
         ipv4.tcpext["OutOfWindowIcmps"] += 1
         return 0
     if type_ == 5 or type_ == 4:

@@ -252,13 +252,21 @@ def tcp_syn_fastopen(sk: TcpSock, options: bytes) -> bytes:
     return options + more
 
 
+def tcp_advertise_mss(sk: TcpSock) -> int:
+    """The MSS to offer: never more than the path has now.  (Inline in Linux.)"""
+    rt = sk.dst
+    if isinstance(rt, Rtable):
+        sk.advmss = min(sk.advmss, ipv4_default_advmss(rt))
+    return sk.advmss
+
+
 def tcp_syn_options(sk: TcpSock, data: bytes) -> bytes:
     ts = sk.ts
     t = (tcp_time_stamp(sk), sk.rx_opt.ts_recent) if ts.tcp_timestamps else None
     scale = -1
     if ts.tcp_window_scaling:
         scale = sk.rx_opt.rcv_wscale
-    return tcp_syn_fastopen(sk, tcp_options_write(sk.advmss, scale, bool(ts.tcp_sack), t, []))
+    return tcp_syn_fastopen(sk, tcp_options_write(tcp_advertise_mss(sk), scale, bool(ts.tcp_sack), t, []))
 
 
 def tcp_dec_quickack_mode(sk: TcpSock) -> None:

@@ -70,6 +70,7 @@ from rxpath.net.ipv4.tcp.fastopen import (
     KEY_LENGTH,
     TFO_CLIENT_ENABLE,
     fastopen_queue_tune,
+    reqsk_fastopen_remove,
     tcp_fastopen_keys,
     tcp_fastopen_listen,
 )
@@ -948,6 +949,7 @@ def tcp_disconnect(sk: TcpSock, locked: bool = False) -> None:
     sk.rack_reo_steps = 1
     sk.rack_last_delivered = sk.rack_persist = 0
     sk.rcv_ooopack = 0
+    reqsk_fastopen_remove(sk, False)
     sk.fastopen_defer = False
     sk.fastopen_client_fail = 0
     sk.fastopen_req = None

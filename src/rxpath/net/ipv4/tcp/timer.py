@@ -99,7 +99,9 @@ def tcp_write_timeout(sk: TcpSock) -> bool:
         retry = sk.syn_retries or ts.tcp_syn_retries
         if sk.v.can_ingest and sk.state == TCP_SYN_SENT:
             retry += ts.tcp_syn_linear_timeouts
-        expired = sk.retransmits >= retry
+        expired = sk.retransmits >= retry or retransmits_timed_out(
+            sk, sk.syn_retries or ts.tcp_syn_retries, sk.user_timeout * ts.ipv4.kernel.hz // 1000
+        )
     else:
         if retransmits_timed_out(sk, ts.tcp_retries1, 0):
             sk.dst = sk.dst  # the path is in doubt; the route is looked up again when its generation moved
