@@ -63,6 +63,9 @@ class Host(ABC):
     @abstractmethod
     def sleep_until(self, t_us: int) -> None: ...
 
+    def event_done(self) -> None:
+        """After a packet or a call: in real time it has taken a moment."""
+
     @abstractmethod
     def inject(self, packet: bytes) -> None:
         """A packet, from the IP header on, arrives."""

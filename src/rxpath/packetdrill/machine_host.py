@@ -23,6 +23,7 @@ from rxpath.sockets import Socket
 from rxpath.wire.addr import ip4, ip4_net
 
 HZ: Final = 1000
+EVENT_US: Final = 5  # what an event takes: nothing happens at the very moment of what it answers
 POLL_ALWAYS: Final = 8 | 16  # POLLERR | POLLHUP
 EPOLLET: Final = 1 << 31
 EPOLLONESHOT: Final = 1 << 30
@@ -192,6 +193,9 @@ class MachineHost(Host):
         while k.engine.now < end:
             task.state = TASK_INTERRUPTIBLE
             k.sched.sleep(end - k.engine.now)
+
+    def event_done(self) -> None:
+        self.sleep_until(self.now_us() + EVENT_US)
 
     # --- packets -----------------------------------------------------------------------------------------------------
     def inject(self, packet: bytes) -> None:

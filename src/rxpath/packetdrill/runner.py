@@ -295,6 +295,7 @@ class Runner:
             except (CallError, PacketError) as err:
                 raise Refused(e.line, str(err)) from None
             self.done += 1
+            self.host.event_done()
             if self.pending is not None and self.pending[0].done:
                 self.finish_pending()
         self.finish_pending()

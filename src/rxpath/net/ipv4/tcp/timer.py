@@ -89,7 +89,7 @@ def retransmits_timed_out(sk: TcpSock, boundary: int, timeout: int) -> bool:
         if sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
             base = k.hz
         timeout = tcp_model_timeout(sk, boundary, base)
-    return (sk.mstamp_us - start) * k.hz // 1_000_000 >= timeout
+    return sk.mstamp_us // 1000 - start // 1000 >= timeout * 1000 // k.hz  # in the units of time stamps
 
 
 def tcp_write_timeout(sk: TcpSock) -> bool:
