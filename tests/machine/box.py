@@ -36,11 +36,13 @@ class Box:
         refuse: list[str] | None = None,
         mtu: int = 0,
         sysctls: dict[str, str] | None = None,
+        model: str = "e1000e",
+        cpus: int = 1,
     ) -> None:
-        nic = NicConfig(model="e1000e", addresses=["10.0.0.2/24"], params=dict(params or {}), refuse=list(refuse or []))
+        nic = NicConfig(model=model, addresses=["10.0.0.2/24"], params=dict(params or {}), refuse=list(refuse or []))
         if mtu:
             nic.mtu = mtu
-        self.m = Machine(MachineConfig(release=release, costs=costs, nics=[nic], sysctls=dict(sysctls or {})))
+        self.m = Machine(MachineConfig(release=release, costs=costs, cpus=cpus, nics=[nic], sysctls=dict(sysctls or {})))
         self.m.boot()
         dev = self.m.ports[0].dev
         assert dev is not None
