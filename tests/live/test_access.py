@@ -211,7 +211,15 @@ def test_rtnetlink_one_and_errors(shared: Any) -> None:
     assert refused(rt.RTM_GETLINK, rt.IFINFOMSG.pack(0, 0, 99, 0, 0)) == errno.ENODEV
     assert refused(rt.RTM_GETLINK, rt.IFINFOMSG.pack(0, 0, 0, 0, 0)) == errno.EINVAL
     assert refused(rt.RTM_GETLINK, b"\0") == errno.EINVAL
-    assert refused(rt.RTM_NEWLINK, bytes(16)) == errno.EOPNOTSUPP
+    assert refused(rt.RTM_NEWLINK, bytes(16)) == errno.ENODEV and refused(rt.RTM_SETLINK, bytes(16)) == errno.EINVAL
+    assert refused(rt.RTM_NEWLINK, rt.IFINFOMSG.pack(0, 0, 2, 0, 0) + rt.nla_u32(10, 1)) == errno.ENOTSUP  # master
+    assert refused(rt.RTM_SETLINK, rt.IFINFOMSG.pack(0, 0, 2, 0, 0) + rt.nla_text(3, "x")) == errno.ENOTSUP
+    assert refused(40, bytes(16)) == errno.EOPNOTSUPP  # RTM_GETTFILTER and the like
+    assert refused(rt.RTM_NEWADDR, struct.pack("<BBBBI", 2, 24, 0, 0, 2)) == errno.EINVAL
+    assert refused(rt.RTM_NEWADDR, struct.pack("<BBBBI", 10, 24, 0, 0, 2)) == errno.EAFNOSUPPORT
+    assert refused(rt.RTM_DELADDR, struct.pack("<BBBBI", 2, 24, 0, 0, 99)) == errno.ENODEV
+    assert refused(rt.RTM_NEWROUTE, b"\2") == errno.EINVAL
+    assert refused(rt.RTM_DELNEIGH, struct.pack("<BxxxiHBB", 2, 2, 0, 0, 0) + rt.nla(1, bytes(4))) == errno.ENOENT
     assert refused(rt.RTM_GETROUTE, bytes(12)) == errno.EOPNOTSUPP
 
 

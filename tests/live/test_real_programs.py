@@ -411,10 +411,53 @@ def test_ip_reads_links_addresses_and_routes(igb: LiveMachine) -> None:
     assert (a["local"], a["prefixlen"], a["scope"], a["label"]) == ("10.9.0.2", 24, "global", "eth0")
     assert on(igb, "ip", "route").stdout == igb.run("ip route").stdout
     assert on(igb, "ip", "link", "show", "nosuch").returncode == 1
-    assert on(igb, "ip", "link", "set", "eth0", "down").returncode == 0  # by SIOCSIFFLAGS
+    assert on(igb, "ip", "link", "set", "eth0", "down").returncode == 0
     assert igb.run("ip -br link show eth0").stdout.split()[1] == "DOWN"
-    done = on(igb, "ip", "addr", "add", "10.9.0.3/24", "dev", "eth0")  # rtnetlink only tells
-    assert done.returncode == 2 and "Operation not supported" in done.stderr
+
+
+CHANGES = (
+    "addr add 10.8.0.2/24 brd + dev eth0",
+    "addr add 10.8.0.2/24 dev eth0",
+    "addr add 10.8.0.3/24 dev eth9",
+    "addr del 10.8.0.9/24 dev eth0",
+    "route add 10.7.0.0/16 via 10.8.0.1",
+    "route add 10.7.0.0/16 via 10.8.0.1",
+    "route replace 10.7.0.0/16 via 10.8.0.7 mtu 1400",
+    "route add 10.6.0.1/16 dev eth0",
+    "route add 10.5.0.0/16 via 192.168.9.9",
+    "route add blackhole 10.4.0.0/16",
+    "route del 10.3.0.0/16",
+    "neigh add 10.8.0.1 lladdr 02:00:00:00:00:44 dev eth0",
+    "neigh add 10.8.0.1 lladdr 02:00:00:00:00:45 dev eth0",
+    "neigh replace 10.8.0.1 lladdr 02:00:00:00:00:46 nud stale dev eth0",
+    "neigh del 10.8.0.5 dev eth0",
+    "link set dev eth0 mtu 1400 txqueuelen 500",
+    "link set dev eth0 address 02:00:00:00:00:99",
+    "link set dev eth0 promisc on",
+    "link set dev eth0 mtu 99999",
+)
+
+
+@program("ip")
+def test_ip_changes_what_ours_changes(runtime: Path, tmp_path: Path) -> None:
+    """Two machines, one steered by the real program and one by ours: the same statuses, and then the same state."""
+    with (
+        live(None, "10.9.0.2/24", name="theirs", nic="igb") as theirs,
+        live(None, "10.9.0.2/24", name="ours", nic="igb") as ours,
+    ):
+        script = "".join(f"ip {line} 2>/dev/null; echo $?;" for line in CHANGES)
+        real = on(theirs, "sh", "-c", script).stdout.split()
+        own = [str(ours.run(f"ip {line}").status) for line in CHANGES]
+        assert dict(zip(CHANGES, real, strict=True)) == dict(zip(CHANGES, own, strict=True))
+        assert {"0", "1", "2"} >= set(real) >= {"0", "2"}
+        for look in ("ip addr show eth0", "ip route show table all", "ip neigh", "cat /proc/net/route", "ip -d link"):
+            states = [m.run(look).stdout for m in (theirs, ours)]
+            assert re.sub(r"used \S+", "", states[0]) == re.sub(r"used \S+", "", states[1]), look
+        assert "10.7.0.0/16 via 10.8.0.7 dev eth0 mtu 1400" in theirs.run("ip route").stdout
+        script = "ip addr del 10.8.0.2/24 dev eth0; ip route del blackhole 10.4.0.0/16; ip neigh del 10.8.0.1 dev eth0"
+        assert on(theirs, "sh", "-c", script).returncode in (0, 2)  # the neighbour may have gone with its route
+        left = theirs.run("ip addr; ip route").stdout
+        assert "10.8.0.2" not in left and "10.4" not in left
 
 
 # --- the program itself -------------------------------------------------------------------------------------------

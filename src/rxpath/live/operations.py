@@ -14,6 +14,6 @@ OPERATIONS: Final[dict[str, bool]] = {
     "write": True,
     "ioctl": True,
     "ifconf": False,
-    "rtnetlink": False,
+    "rtnetlink": True,
     "uname": False,
 }

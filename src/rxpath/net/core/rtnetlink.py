@@ -1,7 +1,7 @@
 """rtnetlink as bytes: messages of a NETLINK_ROUTE socket in, datagrams out; what it tells of links.
 
-What lives here: the form of messages and attributes, RTM_GETLINK.  IPv4's messages register themselves in `Handlers`
-(net/ipv4/rtnetlink.py).  It tells and changes nothing: RTM_NEW* and RTM_DEL* are refused.  Facts:
+What lives here: the form of messages and attributes, and links: told, and changed in address, MTU, queue length and
+flags.  IPv4's messages are in the `Handlers` of net/ipv4/rtnetlink.py.  Facts:
 include/uapi/linux/{netlink,rtnetlink,if_link}.h and net/core/rtnetlink.c of 6.1.
 """
 
@@ -11,9 +11,16 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from rxpath.kernel.errno import EINVAL, ENODEV, EOPNOTSUPP, linux_error
-from rxpath.net.core.dev_ioctl import dev_get_flags
-from rxpath.net.core.netdevice import STAT_FIELDS, Net, NetDevice, dev_get_stats
+from rxpath.kernel.errno import EEXIST, EINVAL, ENODEV, ENOTSUP, EOPNOTSUPP, linux_error
+from rxpath.net.core.dev_ioctl import dev_change_flags, dev_get_flags
+from rxpath.net.core.netdevice import (
+    STAT_FIELDS,
+    Net,
+    NetDevice,
+    dev_get_stats,
+    dev_set_mac_address,
+    dev_set_mtu,
+)
 
 NLMSG_HDR: Final = struct.Struct("<IHHII")
 NLMSG_ERROR: Final = 2
@@ -22,13 +29,20 @@ NLM_F_REQUEST: Final = 1
 NLM_F_MULTI: Final = 2
 NLM_F_ACK: Final = 4
 NLM_F_DUMP: Final = 0x300
+NLM_F_REPLACE: Final = 0x100
+NLM_F_EXCL: Final = 0x200
+NLM_F_CREATE: Final = 0x400
 RTM_NEWLINK: Final = 16
 RTM_GETLINK: Final = 18
+RTM_SETLINK: Final = 19
 RTM_NEWADDR: Final = 20
+RTM_DELADDR: Final = 21
 RTM_GETADDR: Final = 22
 RTM_NEWROUTE: Final = 24
+RTM_DELROUTE: Final = 25
 RTM_GETROUTE: Final = 26
 RTM_NEWNEIGH: Final = 28
+RTM_DELNEIGH: Final = 29
 RTM_GETNEIGH: Final = 30
 DATAGRAM: Final = 16384  # a dump is cut into pieces of about this size
 
@@ -85,9 +99,18 @@ def parse_attrs(data: bytes) -> dict[int, bytes]:
     return out
 
 
-# (net, body of the request, is it a dump) -> the bodies of the answers
-Handler = Callable[[Net, bytes, bool], list[bytes]]
-# type of the request -> (type of the answers, function)
+def attr_u32(attrs: dict[int, bytes], kind: int, default: int = 0) -> int:
+    data = attrs.get(kind)
+    if data is None:
+        return default
+    if len(data) < 4:
+        raise linux_error(EINVAL, "netlink attribute")
+    return int(struct.unpack_from("<I", data)[0])
+
+
+# (net, body of the request, its flags) -> the bodies of the answers
+Handler = Callable[[Net, bytes, int], list[bytes]]
+# type of the request -> (type of the answers, function); 0: it changes something and is answered by success alone
 Handlers = dict[int, tuple[int, Handler]]
 
 
@@ -117,9 +140,13 @@ def rtnl_fill_ifinfo(dev: NetDevice) -> bytes:
     return IFINFOMSG.pack(0, dev.type, dev.ifindex, dev_get_flags(dev), 0) + a
 
 
-def rtnl_getlink(net: Net, body: bytes, dump: bool) -> list[bytes]:
+def is_dump(flags: int) -> bool:
+    return flags & NLM_F_DUMP == NLM_F_DUMP
+
+
+def rtnl_getlink(net: Net, body: bytes, flags: int) -> list[bytes]:
     """All links, or the one that the index or IFLA_IFNAME names.  ENODEV, EINVAL."""
-    if dump:
+    if is_dump(flags):
         return [rtnl_fill_ifinfo(d) for d in net.devices]
     if len(body) < IFINFOMSG.size:
         raise linux_error(EINVAL, "ifinfomsg")
@@ -133,7 +160,56 @@ def rtnl_getlink(net: Net, body: bytes, dump: bool) -> list[bytes]:
     raise linux_error(ENODEV, name or str(index))
 
 
-LINK_HANDLERS: Final[Handlers] = {RTM_GETLINK: (RTM_NEWLINK, rtnl_getlink)}
+CHANGED: Final = frozenset({IFLA_ADDRESS, IFLA_MTU, IFLA_IFNAME, IFLA_TXQLEN})
+
+
+def rtnl_setlink(net: Net, body: bytes, flags: int) -> list[bytes]:
+    """RTM_SETLINK, and RTM_NEWLINK of a link that is there.  EINVAL, ENODEV; ENOTSUP by name for all but
+    address, mtu, txqueuelen and flags.
+    """
+    if len(body) < IFINFOMSG.size:
+        raise linux_error(EINVAL, "ifinfomsg")
+    _, _, index, on, change = IFINFOMSG.unpack_from(body)
+    attrs = parse_attrs(body[IFINFOMSG.size :])
+    name = attrs.get(IFLA_IFNAME, b"").split(b"\0", 1)[0].decode("utf-8", "replace")
+    if index <= 0 and not name:
+        raise linux_error(EINVAL, "neither index nor name")
+    found = [d for d in net.devices if (d.ifindex == index if index > 0 else d.name == name)]
+    if not found:
+        if flags & NLM_F_CREATE:
+            raise OSError(ENOTSUP, "making links")
+        raise linux_error(ENODEV, name or str(index))
+    dev = found[0]
+    for kind in attrs:
+        if kind not in CHANGED:
+            raise OSError(ENOTSUP, f"attribute {kind} of a link")
+    if index > 0 and name and name != dev.name:
+        raise OSError(ENOTSUP, "renaming an interface")
+    if flags & NLM_F_EXCL:
+        raise linux_error(EEXIST, dev.name)
+    if IFLA_ADDRESS in attrs:
+        dev_set_mac_address(dev, attrs[IFLA_ADDRESS])
+    if IFLA_MTU in attrs:
+        dev_set_mtu(dev, attr_u32(attrs, IFLA_MTU))
+    if on or change:
+        dev_change_flags(dev, (dev_get_flags(dev) & ~change) | (on & change) if change else on)
+    if IFLA_TXQLEN in attrs:
+        dev.tx_queue_len = attr_u32(attrs, IFLA_TXQLEN)
+    return []
+
+
+def rtnl_newlink(net: Net, body: bytes, flags: int) -> list[bytes]:
+    """As rtnl_setlink; ENODEV when no link is named (by which ip tells that there is RTM_NEWLINK)."""
+    if len(body) >= IFINFOMSG.size and IFINFOMSG.unpack_from(body)[2] == 0 and len(body) == IFINFOMSG.size:
+        raise linux_error(ENODEV, "no link is named")
+    return rtnl_setlink(net, body, flags)
+
+
+LINK_HANDLERS: Final[Handlers] = {
+    RTM_GETLINK: (RTM_NEWLINK, rtnl_getlink),
+    RTM_NEWLINK: (0, rtnl_newlink),
+    RTM_SETLINK: (0, rtnl_setlink),
+}
 
 
 def rtnetlink_rcv(net: Net, data: bytes, portid: int, handlers: Handlers) -> list[bytes]:
@@ -158,12 +234,12 @@ def _one(
 ) -> list[bytes]:
     if kind < 16 or not flags & NLM_F_REQUEST:
         return []
-    dump = flags & NLM_F_DUMP == NLM_F_DUMP
     try:
         if kind not in handlers:
             raise linux_error(EOPNOTSUPP, f"rtnetlink {kind}")
         answer, fn = handlers[kind]
-        bodies = fn(net, body, dump)
+        dump = answer != 0 and is_dump(flags)  # in a request that changes something the bits mean replace and excl
+        bodies = fn(net, body, flags)
     except OSError as e:
         return [_message(NLMSG_ERROR, 0, seq, portid, struct.pack("<i", -(e.errno or EINVAL)) + head)]
     parts = [_message(answer, NLM_F_MULTI if dump else 0, seq, portid, b) for b in bodies]
