@@ -260,3 +260,25 @@ def test_a_module_by_name(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "1 loop" in done.stdout and "0 frames from the wire" in done.stderr
+
+
+def test_a_forked_child_is_told_that_the_machine_stayed_behind(tmp_path: Path) -> None:
+    out = right(
+        """
+        import os, socket, subprocess, sys
+        s = socket.create_server(("", 5))
+        pid = os.fork()
+        if not pid:
+            try:
+                socket.socket()
+            except OSError as e:
+                os._exit(0 if "forked" in str(e) else 1)
+            os._exit(2)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        print(subprocess.run([sys.executable, "-c", "import socket; print(socket.socket.__module__)"],
+                             capture_output=True, text=True).stdout.strip())
+        socket.create_connection(("localhost", 5)).close()
+        """,
+        tmp_path,
+    )
+    assert out == "0\nsocket\n"

@@ -56,6 +56,7 @@ def live(
     sets: opt.Set = None,
     do: opt.Do = None,
     listen: opt.Listen = None,
+    faults: opt.Faults = "",
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
 ) -> None:
     """Run a machine in real time on a TAP device: ping it, send to it, look at its counters."""
@@ -64,7 +65,7 @@ def live(
     from rxpath.live.control import check_name
     from rxpath.live.machine import LiveMachine, parse_interface
 
-    config = opt.machine_from(machine, nic, cpus, release, hz, seed, "", sets, do, listen)
+    config = opt.machine_from(machine, nic, cpus, release, hz, seed, "", sets, do, listen, faults=faults)
     first = config.nics[0]
     if address:
         parse_interface(address, "--address")

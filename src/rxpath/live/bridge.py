@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from rxpath.config import MachineConfig
 from rxpath.kernel.cpu import MODE_PROGRAM
-from rxpath.kernel.errno import ESHUTDOWN, linux_error
+from rxpath.kernel.errno import ENOTSUP, ESHUTDOWN, linux_error
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
 from rxpath.link.badcable import BadCable
 from rxpath.link.tap import Tap, TapError
@@ -142,6 +142,7 @@ class Bridge:
         self.next_number = 0
         self.clock = MonotonicClock()
         self.setup: list[Callable[[Machine], None]] = []
+        self.pid = os.getpid()
         # The process is about to end: who still calls (but the main thread) waits for that instead of an error.
         self.abandon = False
 
@@ -191,7 +192,7 @@ class Bridge:
 
     def post(self, fn: Callable[[], Any]) -> None:
         """Run `fn` in the engine, some time soon, without waiting; nothing happens when it has stopped."""
-        if not self.finished:
+        if not self.finished and os.getpid() == self.pid:
             self.inbox.append(Operation(fn, None))
             self._wake()
 
@@ -200,6 +201,8 @@ class Bridge:
             if self.abandon and threading.current_thread() is not threading.main_thread():
                 return
             raise self._stopped()
+        if os.getpid() != self.pid:  # the engine's thread has stayed behind
+            raise OSError(ENOTSUP, "a live machine in a forked process")
         self.inbox.append(op)
         self._wake()
         if self.finished:  # the engine may have emptied its inbox for the last time before that
