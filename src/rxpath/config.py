@@ -42,6 +42,9 @@ COST_LEVELS: Final = ("low", "central", "high")
 PROTOCOLS: Final = ("udp", "tcp")
 REFUSALS: Final = ("msix", "msi")
 
+# CONFIG_ switches that change something (docs/kernel.md)
+SWITCHES: Final = ("RPS", "PM", "IGB_DCA", "IXGBE_DCA", "IP_NF_IPTABLES")
+
 # Driver -> its variants; the first is the default. The names are those of the chips.
 MODELS: Final[dict[str, tuple[str, ...]]] = {
     "e1000e": ("82574L", "i217"),
@@ -242,6 +245,9 @@ def _switches(value: object) -> dict[str, bool]:
         name = str(key).removeprefix("CONFIG_")
         if not re.fullmatch(r"[A-Z0-9_]+", name):
             raise UnitError(f"'{key}' is no name of a CONFIG_ switch")
+        if name not in SWITCHES:
+            known = ", ".join("CONFIG_" + s for s in SWITCHES)
+            raise UnitError(f"CONFIG_{name} is not modelled (modelled: {known})")
         if setting in ("y", "n"):
             setting = setting == "y"
         if not isinstance(setting, bool):

@@ -23,7 +23,7 @@ from rxpath.kernel.release import find_release
 from rxpath.kernel.sched import Task
 from rxpath.link.source import BadFcsFrame
 from rxpath.net.core import dev as core_dev
-from rxpath.net.core.netdevice import IFF_UP, Net, NetDevice, dev_close, dev_open, unregister_netdev
+from rxpath.net.core.netdevice import IFF_UP, Net, NetDevice, dev_change_name, dev_close, dev_open, unregister_netdev
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.core.xmit import own_in_flight
 from rxpath.sim.clock import Clock
@@ -296,6 +296,8 @@ class Machine:
             if dev is None:
                 continue
             nic = port.config
+            if nic.name and nic.name != dev.name:
+                dev_change_name(dev, nic.name)
             if nic.mtu:
                 from rxpath.net.core.netdevice import dev_set_mtu
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rxpath.config import MachineConfig, NicConfig
+from rxpath.drivers.pci import pci_pm_suspend
 from rxpath.machine import Machine
 from rxpath.net.core.netdevice import NAPI_STATE_NPSVC, NAPI_STATE_SCHED, dev_close, dev_open
 from rxpath.net.core.skbuff import SkBuff
@@ -40,10 +41,24 @@ def rows() -> Iterator[tuple[str, str, str]]:
             yield m.group(1), m.group(3), m.group(4)
 
 
-def boot(nic: str = "e1000e", release: str = "6.1", *, cpus: int = 1, up: bool = True, costs: str = "none",
-         refuse: tuple[str, ...] = (), sink: bool = True) -> Machine:
-    m = Machine(MachineConfig(release=release, cpus=cpus, costs=costs, nics=[
-        NicConfig(model=nic, addresses=["10.0.0.2/24"], up=up, refuse=list(refuse))]))
+def boot(
+    nic: str = "e1000e",
+    release: str = "6.1",
+    *,
+    cpus: int = 1,
+    up: bool = True,
+    costs: str = "none",
+    refuse: tuple[str, ...] = (),
+    sink: bool = True,
+) -> Machine:
+    m = Machine(
+        MachineConfig(
+            release=release,
+            cpus=cpus,
+            costs=costs,
+            nics=[NicConfig(model=nic, addresses=["10.0.0.2/24"], up=up, refuse=list(refuse))],
+        )
+    )
     m.boot()
     if sink:
         m.socket().bind(("", 9))
@@ -51,7 +66,9 @@ def boot(nic: str = "e1000e", release: str = "6.1", *, cpus: int = 1, up: bool =
 
 
 def frame(m: Machine, n: int = 64, port: int = 9) -> bytes:
-    return udp_frame(mac("02:00:00:00:00:01"), m.dev("eth0").dev_addr, ip4("10.0.0.1"), ip4("10.0.0.2"), 1, port, b"x" * n)
+    return udp_frame(
+        mac("02:00:00:00:00:01"), m.dev("eth0").dev_addr, ip4("10.0.0.1"), ip4("10.0.0.2"), 1, port, b"x" * n
+    )
 
 
 def out(m: Machine, line: str) -> str:
@@ -99,7 +116,8 @@ def _() -> None:
 def _() -> None:
     names = traced_boot("e1000e")
     assert follows(names, "pci_register_driver", "e1000_probe", "netif_napi_add", "register_netdev") or follows(
-        names, "pci_register_driver", "e1000_probe")
+        names, "pci_register_driver", "e1000_probe"
+    )
     m = boot()
     assert "driver: e1000e" in out(m, "ethtool -i eth0")
     assert m.dev("eth0").ethtool_ops is not None and m.dev("eth0").napi_list
@@ -133,8 +151,16 @@ def _() -> None:
 @check("A1-dma", "A1-unmap", "A3-schedule")
 def _() -> None:
     names = traced_receive(boot())
-    assert follows(names, "e1000_intr_msix_rx", "napi_schedule_prep", "__napi_schedule", "e1000e_poll",
-                   "e1000_clean_rx_irq", "dma_unmap_page_attrs", "e1000_receive_skb")
+    assert follows(
+        names,
+        "e1000_intr_msix_rx",
+        "napi_schedule_prep",
+        "__napi_schedule",
+        "e1000e_poll",
+        "e1000_clean_rx_irq",
+        "dma_unmap_page_attrs",
+        "e1000_receive_skb",
+    )
 
 
 @check("A2-ioctl")
@@ -229,8 +255,11 @@ def _() -> None:
 
 @check("A2-msix", "A2-handlers")
 def _() -> None:
-    for refuse, handler, names in ((), "e1000_intr_msix_rx", 3), (("msix",), "e1000_intr_msi", 1), (
-            ("msix", "msi"), "e1000_intr", 1):
+    for refuse, handler, names in (
+        ((), "e1000_intr_msix_rx", 3),
+        (("msix",), "e1000_intr_msi", 1),
+        (("msix", "msi"), "e1000_intr", 1),
+    ):
         m = boot(refuse=refuse)
         assert m.files.read("/proc/interrupts").count("eth0") == names
         assert handler in traced_receive(m)
@@ -249,7 +278,10 @@ def _() -> None:
 def _() -> None:
     m = boot()
     names = traced_receive(m)
-    assert follows(names, "__napi_schedule", "irq_exit_rcu", "handle_softirqs", "net_rx_action") and "run_ksoftirqd" not in names
+    assert (
+        follows(names, "__napi_schedule", "irq_exit_rcu", "handle_softirqs", "net_rx_action")
+        and "run_ksoftirqd" not in names
+    )
 
 
 @check("A3-spawn", "A3-open-softirq", "B-order", "B-softnet-data")
@@ -382,6 +414,221 @@ def _() -> None:
     mod = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(mod)
     assert mod.main() == ["Receive from client:hello"]
+
+
+# --- every knob that the articles name, turned with their own line: what moves is counters and places -----------------
+
+
+def stalled_burst(m: Machine, n: int, *, flows: int = 1) -> None:
+    """`n` frames arrive while no CPU takes interrupts; then all of them do."""
+    for c in m.kernel.cpus:
+        c.irqs_off += 1
+    peer, ours = mac("02:00:00:00:00:01"), m.dev("eth0").dev_addr
+    # by sender: these drivers do not spread UDP by ports
+    frames = [udp_frame(peer, ours, ip4("10.0.0.3") + i, ip4("10.0.0.2"), 1000, 9, b"x" * 18) for i in range(flows)]
+    for i in range(n):
+        m.ports[0].receive(frames[i % flows])
+    for c in m.kernel.cpus:
+        c.irqs_off -= 1
+        c.need_attention()
+    m.run()
+
+
+def stat(m: Machine, name: str) -> int:
+    found = re.search(rf"^\s*{name}: (\d+)$", out(m, "ethtool -S eth0"), re.M)
+    assert found is not None, name
+    return int(found.group(1))
+
+
+@check("A2-knob-G")
+def _() -> None:
+    """`ethtool -G eth0 rx 4096`: a burst that was too much finds room, on every driver."""
+
+    def lost(nic: str, line: str, burst: int) -> tuple[int, int]:
+        m = boot(nic)
+        if line:
+            assert run_command(m, line).status == 0
+            m.wait_for_link()
+        stalled_burst(m, burst)
+        m.check()
+        return stat(m, "rx_missed_errors"), sum(
+            n for (stage, _, _), n in m.ledger.dropped.items() if "socket" not in stage
+        )
+
+    # ixgbe's FIFO alone holds some 6000 small frames
+    for nic, burst in (("e1000e", 3000), ("igb", 3000), ("ixgbe", 8500)):
+        before, after = lost(nic, "", burst), lost(nic, "ethtool -G eth0 rx 4096", burst)
+        assert before[0] > 500 and before[1] >= before[0], nic
+        assert after == (0, 0), nic
+
+
+@check("A2-knob-S")
+def _() -> None:
+    """`ethtool -S eth0` shows what moved."""
+    for nic in ("e1000e", "igb", "ixgbe"):
+        m = boot(nic)
+        before = stat(m, "rx_packets")
+        send(m, 7)
+        assert stat(m, "rx_packets") - before == 7
+
+
+@check("A2-knob-L")
+def _() -> None:
+    """`ethtool -L eth0 rx 8`: each driver's refusal; what works instead puts flows on as many queues."""
+    m = boot()
+    done = run_command(m, "ethtool -L eth0 rx 8")
+    assert (done.status, done.stderr) == (1, "netlink error: Operation not supported\n")
+    for nic in ("igb", "ixgbe"):
+        m = boot(nic, cpus=4)
+        assert run_command(m, "ethtool -L eth0 rx 8").status == 1
+        for want in (1, 2, 4):
+            assert run_command(m, f"ethtool -L eth0 combined {want}").status in (0, 1)  # 1: it is so already
+            m.wait_for_link()
+            before = queue_packets(m)
+            stalled_burst(m, 256, flows=64)
+            moved = {i for i, n in queue_packets(m).items() if n > before.get(i, 0)}
+            assert moved == set(range(want)), (nic, want)
+
+
+def queue_packets(m: Machine) -> dict[int, int]:
+    found = re.findall(r"rx_queue_(\d+)_packets: (\d+)", out(m, "ethtool -S eth0"))
+    return {int(i): int(n) for i, n in found}
+
+
+def fired(m: Machine, before: str, action: str) -> int:
+    """How often the interrupt with this action came since the text `before`."""
+
+    def total(text: str) -> int:
+        for line in text.splitlines():
+            w = line.split()
+            if w and w[-1] == action:
+                return sum(int(x) for x in w[1 : 1 + len(m.kernel.cpus)])
+        return 0
+
+    return total(m.files.read("/proc/interrupts")) - total(before)
+
+
+@check("A2-knob-up")
+def _() -> None:
+    """`ifconfig eth0 up`: before it nothing arrives, after it everything."""
+    m = boot(up=False)
+    m.ports[0].model.link_change(True)
+    send(m, 5)
+    assert m.ledger.delivered == 0 and m.dev("eth0").flags & 1 == 0
+    assert run_command(m, "ifconfig eth0 up").status == 0
+    m.wait_for_link()
+    before = m.files.read("/proc/interrupts")
+    send(m, 5)
+    assert fired(m, before, "eth0-rx-0") > 0 and stat(m, "rx_packets") >= 5
+
+
+@check("B-knob-affinity")
+def _() -> None:
+    """`echo MASK > /proc/irq/IRQ_NUMBER/smp_affinity` for each queue of an igb: its packets are handled there."""
+    m = boot("igb", cpus=4)
+    run_command(m, "ethtool -L eth0 combined 4")
+    m.wait_for_link()
+    numbers = [int(x.split(":")[0]) for x in m.files.read("/proc/interrupts").splitlines() if "eth0-rx-" in x]
+    assert len(numbers) == 4  # up to half of the chip's queues, receiving and sending have vectors of their own
+    for cpu in (0, 3):
+        for n in numbers:
+            assert run_command(m, f"echo {1 << cpu:x} > /proc/irq/{n}/smp_affinity").status == 0
+        send(m, 1)  # a new place is taken with the next interrupt
+        stalled_burst(m, 64, flows=32)
+        before = [sd.processed for sd in m.net.softnet]
+        stalled_burst(m, 64, flows=32)
+        assert [sd.processed - n for sd, n in zip(m.net.softnet, before, strict=True)] == [
+            64 if c == cpu else 0 for c in range(4)
+        ]
+
+
+def kept(m: Machine, n: int = 1500, rcvbuf: int = 0) -> tuple[int, int]:
+    """(datagrams that a socket made now keeps of `n`, RcvbufErrors)."""
+    s = m.socket()
+    if rcvbuf:
+        s.setsockopt(1, 8, rcvbuf)
+    s.bind(("", 77))
+    f = frame(m, 1000, 77)
+    m.attach(0, [(i * 20_000, f) for i in range(n)])
+    before = rcvbuf_errors(m)
+    m.run()
+    return len(s.sk.receive_queue), rcvbuf_errors(m) - before
+
+
+def rcvbuf_errors(m: Machine) -> int:
+    names, values = [x.split() for x in m.files.read("/proc/net/snmp").splitlines() if x.startswith("Udp:")]
+    return int(values[names.index("RcvbufErrors")])
+
+
+@check("B-knob-rmem")
+def _() -> None:
+    """`sysctl -w net.core.rmem_default=...` and rmem_max: the same burst loses less."""
+    few, errors = kept(boot())
+    assert errors == 1500 - few > 0
+    m = boot()
+    run_command(m, "sysctl -w net.core.rmem_default=425984")
+    more, fewer_errors = kept(m)
+    assert 1.9 < more / few < 2.1 and fewer_errors == 1500 - more
+    # a program that asks for more gets rmem_max, doubled, at most
+    capped, _ = kept(boot(), rcvbuf=4_000_000)
+    assert 1.9 < capped / few < 2.1
+    m = boot()
+    run_command(m, "sysctl -w net.core.rmem_max=4000000")
+    assert kept(m, rcvbuf=4_000_000) == (1500, 0)
+
+
+@check("B-knob-iptables")
+def _() -> None:
+    """iptables is consulted from ip_rcv: a rule takes the datagrams away, without it they come."""
+    m = boot()
+    m.ledger.delivered = 0
+    for line, lost in (("iptables -A INPUT -p udp --dport 9 -j DROP", 4), ("iptables -D INPUT 1", 0)):
+        assert run_command(m, line).status == 0
+        before = m.ledger.total_dropped()
+        send(m, 4)
+        assert m.ledger.total_dropped() - before == lost
+    m = boot()
+    run_command(m, "iptables -t raw -A PREROUTING -p udp -j DROP")
+    names = traced_receive(m)
+    assert follows(names, "ip_rcv", "nf_hook_slow", "ipt_do_table") or follows(
+        names, "ip_list_rcv", "nf_hook_slow_list"
+    )
+    assert "udp_rcv" not in names
+
+
+@check("A1-config-pm")
+def _() -> None:
+    """CONFIG_PM: without it the PCI core does not know the driver's suspend."""
+
+    def suspended(on: bool) -> list[str]:
+        m = Machine(
+            MachineConfig(costs="none", config={"PM": on}, nics=[NicConfig(model="igb", addresses=["10.0.0.2/24"])])
+        )
+        m.boot()
+        dev = m.dev("eth0")
+        t = FunctionTrace()
+        t.is_root = lambda name: True  # type: ignore[method-assign]
+        with t:
+            m.in_task(lambda: pci_pm_suspend(dev.parent))
+        return [n for _, n in t.lines]
+
+    assert "igb_suspend" in suspended(True) and "igb_suspend" not in suspended(False)
+
+
+@check("A1-config-dca")
+def _() -> None:
+    """CONFIG_IGB_DCA, CONFIG_IXGBE_DCA: whether the driver hears of a provider of direct cache access."""
+    for nic in ("igb", "ixgbe"):
+        for on in (True, False):
+            name = nic.upper() + "_DCA"
+            m = Machine(MachineConfig(costs="none", config={name: on}, nics=[NicConfig(model=nic)]))
+            m.boot()
+            module = m.modules[0]
+            t = FunctionTrace()
+            t.is_root = lambda name: True  # type: ignore[method-assign]
+            with t:
+                module.dca_notify(1)  # type: ignore[attr-defined]
+            assert (f"{nic}_notify_dca" in [n for _, n in t.lines]) is on, nic
 
 
 @pytest.mark.parametrize("row", list(rows()), ids=lambda r: r[0])

@@ -7,7 +7,7 @@ import pytest
 from rxpath.hw.irqchip import msi_message
 from rxpath.kernel.core import Kernel
 from rxpath.kernel.irq import IRQ_HANDLED, IRQ_NONE, IRQF_SHARED
-from rxpath.kernel.release import R_3_13, R_6_1, R_6_18, ReleaseError, find_release, provenance
+from rxpath.kernel.release import R_3_13, R_6_1, R_6_18, ReleaseError, find_release, provenance, taken_for
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE
 from rxpath.kernel.softirq import NET_RX_SOFTIRQ, SoftirqAction, raise_softirq_irqoff
 from rxpath.kernel.timer import HrTimer, TimerList
@@ -198,9 +198,18 @@ def test_release_of_uname(text: str, name: str) -> None:
     assert find_release(text).name == name
 
 
-def test_release_that_is_none() -> None:
+@pytest.mark.parametrize("text", ["windows", "9.9", "5.20", "6", "6.x", "6.1 or so", "", "3.20.1", "1.2.13"])
+def test_release_that_is_none(text: str) -> None:
     with pytest.raises(ReleaseError):
-        find_release("windows")
+        find_release(text)
+
+
+def test_a_release_that_is_taken_for_another_is_said() -> None:
+    assert taken_for("6.1") == taken_for("v5.15") == ""
+    assert taken_for("5.4.0-150-generic") == "release 5.4.0-150-generic: taken for 5.15, the nearest"
+
+
+def test_where_fields_are_known_from() -> None:
     assert all(provenance()[f] for f in provenance() if f != "name")
     assert R_3_13.net_rx_action != R_6_18.net_rx_action
 

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from rxpath.kernel.release import taken_for
 from rxpath.config import MachineConfig, NicConfig, parse_cpus, parse_listen, parse_nic, parse_set
 from rxpath.units import UnitError, parse_bits, parse_int
 
@@ -109,6 +110,9 @@ def machine_from(
     machine.do += do or []
     if listen:
         machine.listeners = [parse_listen(text) for text in listen]
+    remark = taken_for(machine.release)
+    if remark:
+        typer.echo(remark, err=True)
     # Once more through the reader, so that what options changed is checked like what a file says.
     return MachineConfig.from_dict(machine.to_dict(), file or "options")
 

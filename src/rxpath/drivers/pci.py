@@ -635,6 +635,8 @@ def __pci_register_driver(bus: PciBus, drv: PciDriver) -> None:
 
 
 def pci_register_driver(bus: PciBus, drv: PciDriver) -> None:
+    if not bus.kernel.config_enabled("PM"):
+        drv.has_suspend = False  # the pm field is not compiled in
     __pci_register_driver(bus, drv)
 
 
@@ -1089,7 +1091,7 @@ def pci_request_line(pdev: PciDev) -> int:
 def pci_pm_suspend(pdev: PciDev) -> None:
     """The driver's suspend, then D3hot.  Raises what the driver raises."""
     drv = pdev.driver
-    if drv is not None:
+    if drv is not None and drv.has_suspend:
         pdev.state_saved = False
         drv.suspend(pdev)
     if not pdev.state_saved:
@@ -1101,7 +1103,7 @@ def pci_pm_resume(pdev: PciDev) -> None:
     """D0, config space back, the driver's resume."""
     pci_set_power_state(pdev, PCI_D0)
     pci_restore_state(pdev)
-    if pdev.driver is not None:
+    if pdev.driver is not None and pdev.driver.has_suspend:
         pdev.driver.resume(pdev)
 
 

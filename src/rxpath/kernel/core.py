@@ -95,6 +95,7 @@ class Kernel:
         "irq_listener",
         "wall_base_ns",
         "cmdline",
+        "hostname",
         "modules",
         "smpboot_threads",
         "hotplug",
@@ -131,6 +132,7 @@ class Kernel:
         # real time only: looks at the outside while CPUs are busy
         self.io_poll: Callable[[], None] | None = None
         self.cmdline = ""
+        self.hostname = "rxpath"
         self.task_errors: list[tuple[Task, BaseException]] = []
         self.boot_jiffies = (1 << 32) - 300 * hz  # INITIAL_JIFFIES: five minutes before the 32-bit wrap
         self.wall_base_ns = 1_700_000_000 * 1_000_000_000

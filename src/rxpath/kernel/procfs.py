@@ -229,6 +229,11 @@ def register(k: Kernel) -> None:
     f.add("/proc/sys/kernel/osrelease", lambda: k.release.uname + "\n")
     f.add("/proc/sys/kernel/ostype", lambda: "Linux\n")
 
+    def put_hostname(text: str) -> None:
+        k.hostname = text.removesuffix("\n")[:64]
+
+    f.add("/proc/sys/kernel/hostname", lambda: k.hostname + "\n", put_hostname)
+
     def put_default(text: str) -> None:
         mask = cpumask.parse_mask(text, bits)
         if not mask & online_mask(k):

@@ -96,6 +96,7 @@ class Release:
     fib_merged: bool = known("unchecked (4.1): local and main are one trie until a rule is made", True)
     rt_cache_file: bool = known("recorded on 6.1 and 6.18: a header and nothing else", True)
     net_warnings: int = known("sheet 15", 0)
+    live_rename: bool = known("unchecked (6.2): an interface that is up may be renamed", False)
     ipfrag_secret_interval: int = known("sheet 16", 0)
     unres_qlen_bytes: int = known("sheet 16.1", 212992)
     default_qdisc: str = known("recorded: fq_codel on Debian's 6.1, pfifo_fast on 6.18; else sheet 15", "fq_codel")
@@ -286,6 +287,7 @@ R_6_18 = replace(
     name="6.18",
     uname="6.18.44",
     default_qdisc="pfifo_fast",
+    live_rename=True,
     sysctls_absent=_GONE_SINCE_3_13,
     gro_cwr_compared=True,
     gro_id_in_transport=True,
@@ -307,6 +309,10 @@ R_6_18 = replace(
 RELEASES: dict[str, Release] = {r.name: r for r in (R_3_13, R_5_15, R_6_1, R_6_18)}
 
 
+# the last minor number of each major one; 7 is open
+LAST_MINOR: dict[int, int] = {2: 6, 3: 19, 4: 20, 5: 19, 6: 19, 7: 19}
+
+
 class ReleaseError(ValueError):
     """No release can be made out of a text."""
 
@@ -314,12 +320,16 @@ class ReleaseError(ValueError):
 def find_release(text: str) -> Release:
     """The release for "5.15", "v5.15", or a `uname -r` string ("5.4.0-150-generic"), mapped to the nearest.
 
-    Nearest: by (major, minor) laid on one scale; at equal distance the newer.  Raises ReleaseError.
+    Nearest: by (major, minor) laid on one scale; at equal distance the newer.  Raises ReleaseError for what is no
+    release and for numbers that Linux never had (9.9, 5.20).
     """
-    m = re.match(r"\s*v?(\d+)\.(\d+)", text)
+    m = re.fullmatch(r"\s*v?(\d+)\.(\d+)(?:[.\-+~_]\S*)?\s*", text)
     if m is None:
         raise ReleaseError(f"'{text}' names no kernel release (known: {', '.join(RELEASES)})")
-    want = _position(int(m.group(1)), int(m.group(2)))
+    major, minor = int(m.group(1)), int(m.group(2))
+    if minor > LAST_MINOR.get(major, -1):
+        raise ReleaseError(f"'{text}': Linux has no release {major}.{minor} (known: {', '.join(RELEASES)})")
+    want = _position(major, minor)
     best = R_6_1
     best_d = 1 << 30
     for r in RELEASES.values():
@@ -328,6 +338,12 @@ def find_release(text: str) -> Release:
         if d <= best_d:
             best, best_d = r, d
     return best
+
+
+def taken_for(text: str) -> str:
+    """One line when `text` is not the name of a release that is known itself, else ""."""
+    name = find_release(text).name
+    return "" if text.strip().removeprefix("v") == name else f"release {text.strip()}: taken for {name}, the nearest"
 
 
 def _position(major: int, minor: int) -> int:

@@ -31,11 +31,13 @@ from rxpath.net.core.netdevice import (
     IFF_PROMISC,
     IFF_UP,
     NetDevice,
+    dev_change_name,
     dev_close,
     dev_get_stats,
     dev_open,
     dev_set_mac_address,
     dev_set_mtu,
+    dev_valid_name,
 )
 from rxpath.net.ipv4 import fib
 from rxpath.net.ipv4.devinet import IFA_F_SECONDARY, InIfaddr, inet_del_ifa, inet_insert_ifa, inet_select_addr
@@ -381,6 +383,8 @@ def _link_set(p: Process, args: list[str]) -> int:
             mac = _lladdr(value(word))
         elif word == "name":
             new_name = value(word)
+            if not dev_valid_name(new_name):
+                raise Usage(f'Error: argument "{new_name}" is wrong: "name" not a valid ifname\n', 255)
         elif word in ("promisc", "allmulticast", "multicast", "arp"):
             v = value(word)
             if v not in ("on", "off"):
@@ -415,9 +419,7 @@ def _link_set(p: Process, args: list[str]) -> int:
         if mtu >= 0:
             dev_set_mtu(d, mtu)
         if new_name:
-            if d.flags & IFF_UP:
-                raise OSError(EBUSY, "busy")
-            raise OSError(ENOTSUP, "ip link set name")
+            dev_change_name(d, new_name)
         for word, on in modes:
             if word == "promisc":
                 user_switch(d, on, IFF_PROMISC)

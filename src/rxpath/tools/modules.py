@@ -46,12 +46,53 @@ def dmesg(p: Process, args: list[str]) -> int:
 
 
 def uname(p: Process, args: list[str]) -> int:
-    """`uname [-r] [-s] [-a]`"""
-    release = p.kernel.release.uname
-    if any("a" in a for a in args):
-        p.out(f"Linux rxpath {release} #1 SMP x86_64 GNU/Linux\n")
+    """`uname [-asnrvmpio]`, in coreutils' order; -p and -i are unknown and left out of -a."""
+    words = {
+        "s": "Linux",
+        "n": p.kernel.hostname,
+        "r": p.kernel.release.uname,
+        "v": "#1 SMP",
+        "m": "x86_64",
+        "p": "unknown",
+        "i": "unknown",
+        "o": "GNU/Linux",
+    }
+    long = {
+        "--all": "a",
+        "--kernel-name": "s",
+        "--nodename": "n",
+        "--kernel-release": "r",
+        "--kernel-version": "v",
+        "--machine": "m",
+        "--processor": "p",
+        "--hardware-platform": "i",
+        "--operating-system": "o",
+    }
+    wanted = ""
+    for a in args:
+        if not a.startswith("-") or a == "-":
+            raise Usage(f"uname: extra operand '{a}'\nTry 'uname --help' for more information.\n")
+        if a.startswith("--"):
+            if a not in long:
+                raise Usage(f"uname: unrecognized option '{a}'\nTry 'uname --help' for more information.\n")
+            wanted += long[a]
+            continue
+        for c in a[1:]:
+            if c != "a" and c not in words:
+                raise Usage(f"uname: invalid option -- '{c}'\nTry 'uname --help' for more information.\n")
+            wanted += c
+    if "a" in wanted:
+        wanted = "snrvmo"
+    p.out(" ".join(words[c] for c in words if c in (wanted or "s")) + "\n")
+    return 0
+
+
+def hostname(p: Process, args: list[str]) -> int:
+    """`hostname [NAME]`"""
+    if not args:
+        p.out(p.kernel.hostname + "\n")
     else:
-        p.out((release if any("r" in a for a in args) else "Linux") + "\n")
+        p.kernel.hostname = args[0][:64]
     return 0
 
 

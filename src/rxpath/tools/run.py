@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "false": ("files", "false"),
     "dmesg": ("modules", "dmesg"),
     "uname": ("modules", "uname"),
+    "hostname": ("modules", "hostname"),
     "modprobe": ("modules", "modprobe"),
     "rmmod": ("modules", "rmmod"),
     "lsmod": ("modules", "lsmod"),

@@ -102,6 +102,8 @@ class IgbModule(IgbModuleLike):
         """A DCA provider appeared (DCA_PROVIDER_ADD) or went (DCA_PROVIDER_REMOVE): the chips are told, nothing
         gets faster.
         """
+        if self.net_ is None or not self.net_.kernel.config_enabled("IGB_DCA"):
+            return  # nobody registered the notifier
         self.dca_provider = event == DCA_PROVIDER_ADD
         ports: list[IgbAdapter] = []
         for pdev in self.driver.devices:

@@ -107,6 +107,8 @@ class IxgbeModule(IxgbeModuleBase):
         """A DCA provider appeared (DCA_PROVIDER_ADD) or went (DCA_PROVIDER_REMOVE): the chips are told, nothing else
         changes, since caches are not modelled.
         """
+        if self.net_ is None or not self.net_.kernel.config_enabled("IXGBE_DCA"):
+            return  # nobody registered the notifier
         self.dca_provider = event == DCA_PROVIDER_ADD
         ports = []
         if self.net_ is not None:

@@ -13,6 +13,7 @@ from rxpath.kernel.sysctl import parse_ints
 from rxpath.net.core.dql import DQL_MAX_LIMIT
 from rxpath.net.core.napi import dev_set_threaded
 from rxpath.net.core.netdevice import (
+    NETDEV_CHANGENAME,
     NETDEV_CHANGEQUEUES,
     NETDEV_REGISTER,
     NETDEV_UNREGISTER,
@@ -39,6 +40,9 @@ def netdev_kobject_init(net: Net) -> None:
             netdev_register_kobject(dev)
         elif what == NETDEV_CHANGEQUEUES and dev.name in net.by_name:
             net_rx_queue_update_kobjects(dev)
+        elif what == NETDEV_CHANGENAME:
+            net.kernel.files.remove("/sys/class/net/" + str(dev.attr["old_name"]))
+            netdev_register_kobject(dev)
         elif what == NETDEV_UNREGISTER:
             net.kernel.files.remove("/sys/class/net/" + dev.name)
 

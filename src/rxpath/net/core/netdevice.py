@@ -106,6 +106,7 @@ NAPI_POLL_WEIGHT: Final = 64
 GRO_HASH_BUCKETS: Final = 8
 MIN_NAPI_ID: Final = 0x2000  # above every possible CPU number (here: NR_CPUS 8192)
 
+IFNAMSIZ: Final = 16
 NETDEV_UP: Final = "NETDEV_UP"
 NETDEV_DOWN: Final = "NETDEV_DOWN"
 NETDEV_GOING_DOWN: Final = "NETDEV_GOING_DOWN"
@@ -114,6 +115,7 @@ NETDEV_UNREGISTER: Final = "NETDEV_UNREGISTER"
 NETDEV_CHANGE: Final = "NETDEV_CHANGE"
 NETDEV_CHANGEMTU: Final = "NETDEV_CHANGEMTU"
 NETDEV_CHANGEADDR: Final = "NETDEV_CHANGEADDR"
+NETDEV_CHANGENAME: Final = "NETDEV_CHANGENAME"
 NETDEV_CHANGEQUEUES: Final = "the real number of queues changed"  # Linux calls the kobject code directly
 
 STAT_FIELDS: Final = (
@@ -814,6 +816,38 @@ def dev_alloc_name(net: Net, pattern: str) -> str:
     while pattern % i in net.by_name:
         i += 1
     return pattern % i
+
+
+def dev_valid_name(name: str) -> bool:
+    """(net/core/dev.c)"""
+    if not name or len(name.encode()) >= IFNAMSIZ or name in (".", ".."):
+        return False
+    return not any(c in "/:" or c.isspace() for c in name)
+
+
+def dev_change_name(dev: NetDevice, newname: str) -> None:
+    """`ip link set DEV name NEW`.  Raises EBUSY (up, before 6.2), EINVAL (no name), EEXIST (somebody else's)."""
+    net = dev.net
+    if dev.flags & IFF_UP and not net.kernel.release.live_rename:
+        raise linux_error(EBUSY, dev.name)
+    if newname == dev.name:
+        return
+    if not dev_valid_name(newname):
+        raise linux_error(EINVAL, newname)
+    if "%" in newname:
+        newname = dev_alloc_name(net, newname)
+    elif newname in net.by_name:
+        raise linux_error(EEXIST, newname)
+    old = dev.name
+    pdev = dev.parent
+    where = f"{pdev.driver.name} {pdev.name} " if pdev is not None and pdev.driver is not None else ""
+    dev.attr["old_name"] = old
+    dev.attr["name_assign_type"] = 4
+    del net.by_name[old]
+    dev.name = newname
+    net.by_name[newname] = dev
+    net.kernel.log.info(f"{where}{newname}: renamed from {old}")
+    net.call_netdevice_notifiers(NETDEV_CHANGENAME, dev)
 
 
 def register_netdev(dev: NetDevice) -> None:

@@ -15,6 +15,7 @@ from rxpath.net.core.netdevice import (
     IFF_UP,
     NETDEV_CHANGEADDR,
     NETDEV_CHANGEMTU,
+    NETDEV_CHANGENAME,
     NETDEV_DOWN,
     NETDEV_REGISTER,
     NETDEV_UNREGISTER,
@@ -329,6 +330,14 @@ def inetdev_event(event: str, dev: NetDevice) -> None:
             d = inetdev_init(dev)
         elif event == NETDEV_CHANGEMTU and dev.mtu >= 68:
             d = inetdev_init(dev)
+        return
+    if event == NETDEV_CHANGENAME:
+        from rxpath.net.ipv4.sysctl_net_ipv4 import devinet_sysctl_register
+
+        old = str(dev.attr["old_name"]).replace(".", "/")
+        ipv4.kernel.sysctl.unregister("net.ipv4.conf." + old)
+        ipv4.kernel.sysctl.unregister("net.ipv4.neigh." + old)
+        devinet_sysctl_register(ipv4, dev.name, d.conf, d)
         return
     if event == NETDEV_UP:
         if dev.mtu < 68:

@@ -129,7 +129,7 @@ def request_module(modules: list[Module], kernel: Kernel, net: Net, name: str) -
 
 def xt_find_table(modules: list[Module], kernel: Kernel, net: Net, name: str) -> IptTable | None:
     """The table, its module loaded and its hooks registered for it; None: there is no such table."""
-    if name not in TABLES:
+    if name not in TABLES or not kernel.config_enabled("IP_NF_IPTABLES"):
         return None
     request_module(modules, kernel, net, "iptable_" + name)
     table = net.netfilter.tables.get(name)
