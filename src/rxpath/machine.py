@@ -274,7 +274,6 @@ class Machine:
     def _register_protocols(self) -> None:
         from rxpath.net.ipv4.af_inet import register_initcalls
         from rxpath.net.ipv4.tcp.ipv4 import register_initcalls as register_tcp
-
         from rxpath.net.packet.af_packet import packet_init
 
         register_initcalls(self.kernel, self.net)

@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
-from rxpath.kernel.release import taken_for
 from rxpath.config import MachineConfig, NicConfig, parse_cpus, parse_listen, parse_nic, parse_set
+from rxpath.kernel.release import taken_for
 from rxpath.units import UnitError, parse_bits, parse_int
 
 MACHINE_PANEL: Final = "Machine"

@@ -12,7 +12,6 @@ from rxpath.formats.ethtool.messages import ip_error
 from rxpath.formats.ip import json_text, link, neigh, route
 from rxpath.kernel.errno import (
     EADDRNOTAVAIL,
-    EBUSY,
     EEXIST,
     EINVAL,
     ENETUNREACH,

@@ -92,9 +92,6 @@ class IgbModule(IgbModuleLike):
         else:
             log.info("igb: Intel(R) Gigabit Ethernet Network Driver")
             log.info("igb: Copyright (c) 2007-2014 Intel Corporation.")
-        d = "/sys/module/igb/parameters/"
-        kernel.files.add(d + "max_vfs", lambda: "%d\n" % self.max_vfs)
-        kernel.files.add(d + "debug", lambda: "%d\n" % self.params.int_of("debug", 0, -1))
         kernel.modules[self.name] = self
         pci_register_driver(pci_bus(kernel), self.driver)
 

@@ -93,12 +93,6 @@ class IxgbeModule(IxgbeModuleBase):
         else:
             log.info(text)
             log.info("ixgbe: Copyright (c) 1999-2016 Intel Corporation.")
-        d = "/sys/module/ixgbe/parameters/"
-        kernel.files.add(d + "max_vfs", lambda: "0\n")
-        kernel.files.add(
-            d + "allow_unsupported_sfp",
-            lambda: "Y\n" if self.params.int_of("allow_unsupported_sfp", 0, 0) else "N\n",
-        )
         kernel.modules[self.name] = self
         pci_register_driver(pci_bus(kernel), self.driver)
         self.dca_provider = False  # the notifier is there from here on; nobody has spoken yet
