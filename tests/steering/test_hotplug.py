@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rxpath.formats import interrupts as interrupts_file
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_PARKED
 from rxpath.kernel.timer import HrTimer, TimerList
+from rxpath.tools.run import CommandFailed
 
 from .fleet import MS, US, Fleet, in_order
 
@@ -66,6 +67,8 @@ def test_what_is_refused(release: str) -> None:
     assert not f.m.files.exists(f"{CPU}/cpu0/online") and f.m.files.exists(f"{CPU}/cpu1/online")
     with pytest.raises(OSError):
         f.write(f"{CPU}/cpu0/online", "0\n")
+    with pytest.raises(CommandFailed, match="Permission denied"):  # as a shell says it, which would create the file
+        online(f, 0, False)
     for text in ("", "2", "x", "-1"):
         with pytest.raises(OSError) as e:
             f.write(f"{CPU}/cpu1/online", text)

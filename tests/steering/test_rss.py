@@ -153,3 +153,13 @@ def test_whenever_tables_and_affinities_change_nothing_is_lost_or_reordered(
     assert f.m.in_flight() == 0
     assert sum(f.m.ledger.dropped.values()) == 40 * 120  # no socket on that port: the end of each of them
     f.close()
+
+
+@pytest.mark.parametrize(("release", "masks"), [("3.13", "ff"), ("5.15", ""), ("6.1", "ff"), ("6.18", "ff")])
+def test_a_hint_is_the_affinity_where_the_release_makes_it_so(release: str, masks: str) -> None:
+    f = Fleet("ixgbe", "x540", release=release, cpus=8)
+    for q in range(8):
+        base = f"/proc/irq/{f.irq_of(q)}"
+        assert f.read(base + "/affinity_hint") == f"{1 << q:02x}\n"
+        assert f.read(base + "/smp_affinity") == (masks or f"{1 << q:02x}") + "\n"
+    f.close()

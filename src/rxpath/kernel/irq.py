@@ -283,6 +283,16 @@ class Irqs:
         else:
             desc.pending_affinity = -1
 
+    def irq_set_affinity_hint(self, irq: int, mask: int) -> None:
+        """A driver says where it would like to be served; some releases make it the affinity.  0: no more."""
+        desc = self.descs[irq]
+        desc.affinity_hint = mask
+        if mask and self.kernel.release.affinity_hint_applied:
+            try:
+                self.set_affinity(irq, mask)
+            except OSError:  # none of its CPUs is online
+                return
+
     def move_masked(self, desc: IrqDesc) -> None:
         """irq_move_irq: carry out a waiting change of affinity now."""
         mask = desc.pending_affinity

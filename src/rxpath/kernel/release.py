@@ -34,6 +34,7 @@ class Release:
     )
     cpu_hotplug: str = known("read in 6.1.192 (v6_1); unchecked: v3_13 (notifiers), v5_15", "v6_1")
     strtobool: str = known("read in 6.1.192 (v6_1); unchecked: v3_13, v4_6", "v6_1")
+    affinity_hint_applied: bool = known("6.1 only hints (read); unchecked: 4.0 to 5.16 set the affinity too", False)
     irq_poll_label: str = known("sheet 1.5", "IRQ_POLL")
     # --- NAPI
     net_rx_action: str = known("sheet 3.5: v3_13 | v5_15 | v6_12", "v5_15")
@@ -217,6 +218,7 @@ R_5_15 = replace(
     sysctls_absent=_AFTER_5_15 | _GONE_SINCE_3_13,
     napi_schedule_wakes_ksoftirqd=False,
     cpu_hotplug="v5_15",
+    affinity_hint_applied=True,
     strtobool="v4_6",
     budget_usecs_min_checked=False,
     drop_reasons=False,
@@ -240,6 +242,7 @@ R_3_13 = replace(
     sysfs_net_absent=_SYSFS_AFTER_3_13,
     irq_spread=False,
     cpu_hotplug="v3_13",
+    affinity_hint_applied=False,
     strtobool="v3_13",
     softirq_defer_to_ksoftirqd=False,
     irq_poll_label="BLOCK_IOPOLL",

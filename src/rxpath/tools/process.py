@@ -102,7 +102,9 @@ class Process:
         if not path.startswith(("/proc/", "/sys/")):
             return f"{path}: Read-only file system"
         if not f.exists(real):
-            return f"{path}: {error_text(ENOENT)}"
+            # a redirection would create it: sysfs lets nobody, proc says that there is no such file
+            made = path.startswith("/sys/") and f.is_dir(real.rsplit("/", 1)[0])
+            return f"{path}: {error_text(EACCES if made else ENOENT)}"
         if f.is_dir(real):
             return f"{path}: {error_text(EISDIR)}"
         if f.files[f.resolve(real)].write is None:

@@ -955,7 +955,7 @@ def ixgbe_request_msix_irqs(adapter: IxgbeAdapter) -> None:
                 raise
             done.append((vector, q_vector))
             if adapter.flags & FLAG_FDIR_HASH_CAPABLE:
-                irqs.descs[vector].affinity_hint = q_vector.affinity_mask
+                irqs.irq_set_affinity_hint(vector, q_vector.affinity_mask)
         other = adapter.msix_entries[len(adapter.q_vector)].vector
         try:
             irqs.request_irq(other, ixgbe_msix_other, 0, name, adapter)
@@ -964,7 +964,7 @@ def ixgbe_request_msix_irqs(adapter: IxgbeAdapter) -> None:
             raise
     except OSError:
         for vector, dev_id in reversed(done):
-            irqs.descs[vector].affinity_hint = 0
+            irqs.irq_set_affinity_hint(vector, 0)
             irqs.free_irq(vector, dev_id)
         adapter.flags &= ~FLAG_MSIX_ENABLED
         pci_disable_msix(adapter.pdev)
@@ -997,7 +997,7 @@ def ixgbe_free_irq(adapter: IxgbeAdapter) -> None:
     for q_vector in adapter.q_vector:
         if q_vector.rx.rings or q_vector.tx.rings:
             vector = adapter.msix_entries[q_vector.v_idx].vector
-            irqs.descs[vector].affinity_hint = 0
+            irqs.irq_set_affinity_hint(vector, 0)
             irqs.free_irq(vector, q_vector)
     irqs.free_irq(adapter.msix_entries[len(adapter.q_vector)].vector, adapter)
 
