@@ -61,9 +61,11 @@ class Made:
 class FileFd:
     """A regular file: in memory, with the content of the host's file of that name if there is one."""
 
-    def __init__(self, path: str, flags: int) -> None:
+    def __init__(self, path: str, flags: int, files: dict[str, bytes]) -> None:
         self.pos = 0
-        self.data = bytearray()
+        self.data = bytearray(files.get(path, b""))
+        if path in files:
+            return
         if flags & 0x200 == 0 and os.path.isfile(path) and os.path.getsize(path) <= 1 << 26:
             with open(path, "rb") as f:
                 self.data = bytearray(f.read())
@@ -109,6 +111,7 @@ class Calls:
         # told to the runner: ("listen" | "connect" | "udp", socket)
         self.on_event: Callable[[str, Any], None] = lambda what, sock: None
         self.slack_us = 4000
+        self.files: dict[str, bytes] = {}  # what commands of the script have written
         self.zero_ns = 0  # the host's wall clock when the script began
 
     # --- values ------------------------------------------------------------------------------------------------------
@@ -725,7 +728,7 @@ class Calls:
         def after(value: Any, fd: int) -> None:
             self.fds[fd] = value
 
-        return Made(lambda: FileFd(path, flags), result=lambda v: -2, after=after)
+        return Made(lambda: FileFd(path, flags, self.files), result=lambda v: -2, after=after)
 
     def sys_pipe(self, c: SysCall) -> Made:
         a = self.count(c, 1, 2)

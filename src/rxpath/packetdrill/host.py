@@ -20,6 +20,7 @@ class Setup:
     mtu: int = 1500
     release: str = "6.18"
     dev: str = "tun0"
+    mss: int = 0  # --mss: larger packets arrive as GRO would have merged them
 
 
 class Pending:
@@ -63,12 +64,15 @@ class Host(ABC):
     @abstractmethod
     def sleep_until(self, t_us: int) -> None: ...
 
+    @abstractmethod
     def event_done(self) -> None:
         """After a packet or a call: in real time it has taken a moment."""
 
     @abstractmethod
-    def inject(self, packet: bytes) -> None:
-        """A packet, from the IP header on, arrives."""
+    def inject(self, packet: bytes, gso_size: int = 0) -> None:
+        """A packet, from the IP header on, arrives; as one of segments of `gso_size` bytes that were merged (GRO) when
+        it carries more.
+        """
 
     @abstractmethod
     def packet_before(self, t_us: int) -> tuple[int, bytes] | None:

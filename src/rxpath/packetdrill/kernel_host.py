@@ -26,12 +26,14 @@ from typing import Any, Final
 from rxpath.packetdrill.host import Epoll, Host, Pending, Setup
 from rxpath.packetdrill.runner import FAIL, SKIP, Options, Result, run_on
 from rxpath.packetdrill.script import Script
+from rxpath.wire.checksum import ip_compute_csum
 
 CLONE_NEWNET: Final = 0x40000000
 TUNSETIFF: Final = 0x400454CA
 TUNSETOFFLOAD: Final = 0x400454D0
 IFF_TUN: Final = 1
 IFF_NO_PI: Final = 0x1000
+IFF_VNET_HDR: Final = 0x4000
 OFFLOADS: Final = 0x1 | 0x2 | 0x4 | 0x8  # checksum, TSO for IPv4, IPv6, with ECN
 SO_TIMESTAMPNS: Final = 35
 ETH_P_IP: Final = 0x0800
@@ -113,7 +115,8 @@ class KernelHost(Host):
             with contextlib.suppress(OSError):
                 Path(path).write_text("1")
         self.tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-        fcntl.ioctl(self.tun, TUNSETIFF, struct.pack("16sH22x", s.dev.encode(), IFF_TUN | IFF_NO_PI))
+        mode = IFF_TUN | IFF_NO_PI | (IFF_VNET_HDR if s.mss else 0)
+        fcntl.ioctl(self.tun, TUNSETIFF, struct.pack("16sH22x", s.dev.encode(), mode))
         fcntl.ioctl(self.tun, TUNSETOFFLOAD, OFFLOADS)
         _ip("link", "set", "lo", "up")
         _ip("link", "set", s.dev, "mtu", str(s.mtu), "up")
@@ -143,8 +146,21 @@ class KernelHost(Host):
                 time.sleep((left - 1000) / 1e6)
             # the rest is spun away
 
-    def inject(self, packet: bytes) -> None:
+    def inject(self, packet: bytes, gso_size: int = 0) -> None:
+        if self.setup.mss:
+            ihl = (packet[0] & 15) * 4
+            if gso_size and packet[9] == 6 and len(packet) > gso_size + ihl + 20:
+                hlen = ihl + (packet[ihl + 12] >> 4) * 4
+                pseudo = packet[12:20] + b"\0\6" + (len(packet) - ihl).to_bytes(2, "big")
+                csum = ~ip_compute_csum(pseudo) & 0xFFFF
+                packet = packet[: ihl + 16] + csum.to_bytes(2, "big") + packet[ihl + 18 :]
+                packet = struct.pack("<BBHHHH", 1, 1, hlen, gso_size, ihl, 16) + packet
+            else:
+                packet = bytes(10) + packet
         os.write(self.tun, packet)
+
+    def event_done(self) -> None:
+        """Real time passes by itself."""
 
     def drain(self) -> None:
         """The device's own queue is not looked at."""

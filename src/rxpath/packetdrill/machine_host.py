@@ -198,8 +198,8 @@ class MachineHost(Host):
         self.sleep_until(self.now_us() + EVENT_US)
 
     # --- packets -----------------------------------------------------------------------------------------------------
-    def inject(self, packet: bytes) -> None:
-        tun_get_user(self.tun, packet)
+    def inject(self, packet: bytes, gso_size: int = 0) -> None:
+        tun_get_user(self.tun, packet, gso_size=gso_size)
 
     def packet_before(self, t_us: int) -> tuple[int, bytes] | None:
         k = self.machine.kernel

@@ -383,6 +383,7 @@ class Parser:
         begin = self.start
         p = Packet(self.is_op("<"), "tcp", self.line())
         self.next()
+        self.addresses(p)
         while self.kind == "word" and self.value in ("ipv4", "ipv6", "gre", "mpls", "udp", "psp", "sctp"):
             kind = self.value
             if kind == "sctp":
@@ -390,6 +391,15 @@ class Parser:
             if kind == "udp" and not self.udp_is_outer():
                 break
             p.outer.append(self.outer(kind))
+        if self.is_op("[") and self.peek()[0] == "int":  # the old form: what is quoted stands before `icmp`
+            self.next()
+            quoted = Packet(p.inbound, "tcp", p.line)
+            self.sequence(quoted)
+            self.want("]")
+            self.icmp(p)
+            p.echoed, p.seq, p.end, p.length = "tcp", quoted.seq, quoted.end, quoted.length
+            p.text = " ".join(self.text[begin : self.start].split("//")[0].split())
+            return p
         if self.is_op("(") or self.is_op("["):
             self.ip_info(p)
         if self.kind == "word" and self.value == "sctp":
@@ -414,6 +424,19 @@ class Parser:
             self.tcp(p)
         p.text = " ".join(self.text[begin : self.start].split("//")[0].split())
         return p
+
+    def addresses(self, p: Packet) -> None:
+        """`addr[a] > addr[b]` of MPTCP's scripts, and `encap psp spi N`: read and refused."""
+        m = re.compile(r"(?:addr\[\w+\]\s*)?>\s*addr\[\w+\]|addr\[\w+\]\s*>").match(self.text, self.start)
+        if m is not None:
+            p.refused = "MPTCP's addresses"
+            self.at = m.end()
+            self.next()
+        m = re.compile(r"encap\s+psp\s+spi\s+\w+").match(self.text, self.start)
+        if m is not None:
+            p.refused = "PSP"
+            self.at = m.end()
+            self.next()
 
     def udp_is_outer(self) -> bool:
         """`udp 5 > 6:` is a header in front, `udp (5)` and `udp 5 > 6 (7)` are packets."""
@@ -600,6 +623,10 @@ class Parser:
             raise self.fail(f"expected a TCP option, found {self.value!r}")
         self.next()
         if name == "mss":
+            if self.kind == "word":
+                p.refused = f"a value that is not defined ({self.value})"
+                self.next()
+                return TcpOption("unknown", text=f"mss {word}")
             n = self.number()
             if not 0 <= n < 65536:
                 raise self.fail("mss value out of range", start)

@@ -71,10 +71,11 @@ class Options:
     strict_segments: bool = False
     ip_version: str = "ipv4"
     verbose: bool = False
+    unknown: list[str] = field(default_factory=list)  # options of the script that nobody knows
 
     def copy(self) -> Options:
         s = self.setup
-        setup = Setup(s.local_ip, s.remote_ip, s.gateway_ip, s.prefix, s.remote_prefix, s.mtu, s.release, s.dev)
+        setup = Setup(s.local_ip, s.remote_ip, s.gateway_ip, s.prefix, s.remote_prefix, s.mtu, s.release, s.dev, s.mss)
         return Options(
             setup,
             self.tolerance_us,
@@ -122,6 +123,8 @@ class Options:
             s.prefix = ipaddress.IPv4Network(f"0.0.0.0/{value}").prefixlen
         elif name == "mtu":
             s.mtu = int(value)
+        elif name == "mss":
+            s.mss = int(value)
         elif name == "init_scripts":
             self.init_scripts += [x for x in value.split(",") if x]
         elif name in ("define", "D"):
@@ -146,7 +149,7 @@ IGNORED: Final = frozenset(
     "code_command code_format code_sockopt speed persistent_tun_dev tun_dev wire_client wire_server wire_server_ip "
     "wire_server_port wire_client_dev wire_server_dev send_omit_free is_anyip so_filename "
     "so_flags debug "
-    "no_cleanup mss udp_encaps tcp_ts_ecr_scaled inet_ecn_mode fill_rand swap_order".split()
+    "no_cleanup udp_encaps tcp_ts_ecr_scaled inet_ecn_mode fill_rand swap_order".split()
 )
 
 
@@ -211,6 +214,7 @@ class Runner:
         self.calls.on_event = self.socket_event
         self.calls.slack_us = options.tolerance_us
         self.shell = Shell(host, Path(script.path).resolve().parent, self.say)
+        self.calls.files = self.shell.files
         self.code = CodeRunner()
         self.flows: list[Flow] = []
         self.flow: Flow | None = None
@@ -259,6 +263,8 @@ class Runner:
     # --- the script --------------------------------------------------------------------------------------------------
     def run(self) -> None:
         """Raises Mismatch, Refused, ScriptError."""
+        for name in self.o.unknown:
+            self.say(f"unknown option {name}")
         for path in self.o.init_scripts:
             self.shell.script(path, Path(path).name, 0)
         if self.script.init is not None:
@@ -390,7 +396,8 @@ class Runner:
             flow.absolute = self.absolute_numbers(p.seq)
         packet = build(p, flow)
         try:
-            self.host.inject(packet)
+            mss = self.o.setup.mss
+            self.host.inject(packet, mss if p.protocol == "tcp" and p.length > mss else 0)
         except OSError as err:
             raise Mismatch(e.line, f"error handling packet: cannot inject: {err.strerror}", "packet") from None
 
@@ -648,7 +655,9 @@ def prepare(text: str, path: str, options: Options) -> tuple[Script, Options]:
         try:
             o.set(name, value)
         except ValueError as e:
-            raise ScriptError(path, 1, str(e)) from None
+            if "unknown option" not in str(e):
+                raise ScriptError(path, 1, str(e)) from None
+            o.unknown.append(f"--{name}")
     return script, o
 
 

@@ -47,6 +47,7 @@ _QUIET: Final = frozenset(
 )
 _ARITH: Final = re.compile(r"\$\(\(([0-9xa-fA-F+*/()\s<>|-]+)\)\)")
 MAX_DEPTH: Final = 5
+MAX_FILE: Final = 1 << 26
 
 
 class Shell:
@@ -57,6 +58,7 @@ class Shell:
         self.folder = folder
         self.say = say
         self.restore: list[tuple[str, str]] = []
+        self.files: dict[str, bytes] = {}
 
     def run(self, text: str, depth: int = 0) -> None:
         text = _ARITH.sub(lambda m: str(arithmetic(m.group(1))), text.replace("\\\n", " "))
@@ -107,6 +109,14 @@ class Shell:
             self.host.sleep_until(self.host.now_us() + int(float(words[1]) * 1_000_000))
         elif name == "ip" and "tcp_metrics" in words and "flush" in words:
             self.host.flush_metrics()
+        elif name == "dd" and any(w.startswith("of=") for w in words):
+            given = dict(w.split("=", 1) for w in words[1:] if "=" in w)
+            size = number(given.get("bs", "512")) * number(given.get("count", "0"))
+            if size <= MAX_FILE:
+                self.files[given["of"]] = bytes(size)
+        elif name == "rm":
+            for w in words[1:]:
+                self.files.pop(w, None)
         elif name in _QUIET or name == "echo":
             pass
         else:
@@ -119,7 +129,7 @@ class Shell:
     def script(self, path: str, name: str, depth: int) -> None:
         if depth >= MAX_DEPTH:
             return
-        for place in (self.folder / path, Path(path)):
+        for place in (self.folder / path, Path(path), *(p / path for p in self.folder.parents)):
             if place.is_file():
                 self.run(place.read_text(errors="replace"), depth + 1)
                 return
@@ -144,6 +154,12 @@ class Shell:
             return
         if remember:
             self.restore.append((dotted, before))
+
+
+def number(text: str) -> int:
+    """dd's numbers: 5, 4k, 1M."""
+    m = re.fullmatch(r"(\d+)([kKMG]?)", text)
+    return int(m.group(1)) << {"": 0, "k": 10, "K": 10, "M": 20, "G": 30}[m.group(2)] if m else 0
 
 
 def arithmetic(text: str) -> int:

@@ -34,7 +34,7 @@ from rxpath.net.core.netdevice import (
     register_netdev,
 )
 from rxpath.net.core.receive import eth_type_trans, netif_receive_skb
-from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason
+from rxpath.net.core.skbuff import SKB_GSO_TCPV4, SkBuff, kfree_skb_reason
 from rxpath.net.core.xmit import __dev_kfree_skb_any, netif_tx_start_queue, netif_tx_stop_queue
 from rxpath.sim.ledger import Site
 
@@ -164,9 +164,9 @@ def frags_truesize(length: int) -> int:
     return total
 
 
-def tun_get_user(dev: TunDevice, frame: bytes, tag: int | None = None) -> int:
+def tun_get_user(dev: TunDevice, frame: bytes, tag: int | None = None, gso_size: int = 0) -> int:
     """write(2) of one frame; it is received before the call returns (unless NAPI).  Raises EIO (down), EINVAL
-    (short).
+    (short).  `gso_size`: of a virtio header, the frame is TCP segments of that many bytes in one.
     """
     if not dev.running():
         raise linux_error(EIO, dev.name)
@@ -181,6 +181,10 @@ def tun_get_user(dev: TunDevice, frame: bytes, tag: int | None = None) -> int:
     truesize, frag = tun_skb_truesize(dev, n)
     skb = SkBuff(net, frame, truesize)
     skb.head_frag = frag
+    if gso_size and n > gso_size:
+        skb.gso_size = gso_size
+        skb.gso_segs = -(-(n - 40) // gso_size)
+        skb.gso_type = SKB_GSO_TCPV4
     if tag is not None:
         skb.tokens = 1
         skb.tag = tag

@@ -12,6 +12,8 @@ from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.ipv4.tcp.notify import tcp_notice_acked
 from rxpath.net.ipv4.tcp.options import sack_blocks
 from rxpath.net.ipv4.tcp.output import (
+    CHRONO_BUSY,
+    tcp_chrono_stop,
     __tcp_push_pending_frames,
     inet_csk_clear_xmit_timer,
     inet_csk_reset_xmit_timer,
@@ -667,6 +669,8 @@ def tcp_clean_rtx_queue(sk: TcpSock, st: AckState, prior_fack: int, prior_snd_un
     if between(sk.snd_up, prior_snd_una, sk.snd_una):
         sk.snd_up = sk.snd_una
     head = q[0] if q else None
+    if head is None:
+        tcp_chrono_stop(sk, CHRONO_BUSY)
     if head is not None and head.sacked & SACKED_ACKED:
         flag |= FLAG_SACK_RENEGING
     ca_rtt = seq_rtt = sack_rtt = -1

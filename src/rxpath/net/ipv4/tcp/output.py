@@ -39,6 +39,8 @@ from rxpath.net.ipv4.tcp.rcvbuf import (
 from rxpath.net.ipv4.tcp.seq import (
     M32,
     TCP_CLOSE,
+    TCP_CLOSE_WAIT,
+    TCP_ESTABLISHED,
     TCPF_CLOSE,
     TCPF_LISTEN,
     TCPF_SYN_SENT,
@@ -85,6 +87,9 @@ from rxpath.wire.checksum import transport_checksum
 
 _TCP: Final = Struct(">HHIIBBHHH")
 MAX_TCP_OPTION_SPACE: Final = 40
+CHRONO_BUSY: Final = 1
+CHRONO_RWND_LIMITED: Final = 2
+CHRONO_SNDBUF_LIMITED: Final = 3
 GSO_MAX_SIZE: Final = 65536 - 320 - 1  # sk_gso_max_size
 TCP_TIMEOUT_MIN: Final = 2  # jiffies
 
@@ -487,9 +492,32 @@ def sk_mem_uncharge(sk: TcpSock, n: int) -> None:
     sk_mem_reclaim(sk)
 
 
+def tcp_chrono_set(sk: TcpSock, new: int) -> None:
+    now = jiffies(sk)
+    if sk.chrono_type:
+        sk.chrono_stat[sk.chrono_type - 1] += now - sk.chrono_start
+    sk.chrono_start = now
+    sk.chrono_type = new
+
+
+def tcp_chrono_start(sk: TcpSock, what: int) -> None:
+    """The highest reason is the one that counts."""
+    if what > sk.chrono_type:
+        tcp_chrono_set(sk, what)
+
+
+def tcp_chrono_stop(sk: TcpSock, what: int) -> None:
+    if not sk.write_queue and not sk.rtx_queue:
+        tcp_chrono_set(sk, 0)
+    elif what == sk.chrono_type:
+        tcp_chrono_set(sk, CHRONO_BUSY)
+
+
 def tcp_skb_entail(sk: TcpSock, t: TxSkb) -> None:
     """A new element at the end of the write queue."""
     sk.write_queue.append(t)
+    if len(sk.write_queue) == 1:
+        tcp_chrono_start(sk, CHRONO_BUSY)
     sk_wmem_charge(sk, t.truesize)
     sk.nonagle &= ~TCP_NAGLE_PUSH
     tcp_slow_start_after_idle_check(sk)
@@ -666,6 +694,8 @@ def tcp_cwnd_validate(sk: TcpSock, limited: bool) -> None:
             sk.snd_cwnd_used = sk.packets_out
         if sk.ts.tcp_slow_start_after_idle and now - sk.snd_cwnd_stamp >= sk.rto:
             tcp_cwnd_application_limited(sk)
+        if not sk.write_queue and sk.nospace and sk.state in (TCP_ESTABLISHED, TCP_CLOSE_WAIT):
+            tcp_chrono_start(sk, CHRONO_SNDBUF_LIMITED)
 
 
 def tcp_cwnd_application_limited(sk: TcpSock) -> None:
@@ -751,6 +781,7 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
     sent = 0
     tcp_mstamp_refresh(sk)
     cwnd_limited = False
+    rwnd_limited = False
     wq = sk.write_queue
     max_segs = tcp_tso_segs(sk, mss)
     grow = sk.v.tso_grow
@@ -771,6 +802,7 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
                 tcp_grow_skb(sk, t, missing)
             tcp_set_skb_tso_segs(t, mss)
         if not tcp_snd_wnd_test(sk, t, mss):
+            rwnd_limited = True
             break
         if t.pcount == 1:
             if not tcp_nagle_test(sk, t, mss, nonagle if len(wq) == 1 else TCP_NAGLE_PUSH):
@@ -779,6 +811,7 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
             d = tcp_tso_should_defer(sk, t, max_segs)
             if d:
                 cwnd_limited = d == DEFER_CWND
+                rwnd_limited = d == DEFER_RWND
                 break
         limit = mss
         if t.pcount > 1 and sk.snd_up == sk.snd_una:
@@ -795,6 +828,10 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
         sent += t.pcount
         if push_one:
             break
+    if rwnd_limited:
+        tcp_chrono_start(sk, CHRONO_RWND_LIMITED)
+    else:
+        tcp_chrono_stop(sk, CHRONO_RWND_LIMITED)
     cwnd_limited = cwnd_limited or tcp_packets_in_flight(sk) >= sk.snd_cwnd
     if sent or cwnd_limited:
         tcp_cwnd_validate(sk, cwnd_limited)
@@ -857,6 +894,8 @@ def tcp_check_space(sk: TcpSock) -> None:
     if sk_stream_is_writeable(sk):
         sk.nospace = False
         sock_def_write_space(sk)
+    if not sk.nospace:
+        tcp_chrono_stop(sk, CHRONO_SNDBUF_LIMITED)
 
 
 def sk_stream_wspace(sk: TcpSock) -> int:
@@ -1084,6 +1123,8 @@ def tcp_xmit_retransmit_queue(sk: TcpSock) -> None:
 def tcp_queue_skb(sk: TcpSock, t: TxSkb) -> None:
     sk.write_seq = t.end_seq
     sk.write_queue.append(t)
+    if len(sk.write_queue) == 1:
+        tcp_chrono_start(sk, CHRONO_BUSY)
     sk_wmem_charge(sk, t.truesize)
 
 

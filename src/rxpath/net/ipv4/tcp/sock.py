@@ -595,6 +595,9 @@ class TcpSock(InetSock):
         "fastopenq_rst",
         "fastopen_keys",
         "notices",
+        "chrono_type",
+        "chrono_start",
+        "chrono_stat",
         "zckey",
         "tskey",
         "total_rto",
@@ -814,6 +817,9 @@ class TcpSock(InetSock):
         self.fastopenq_rst: list[int] = []
         self.fastopen_keys: tuple[bytes, bytes] = (b"", b"")
         self.notices: list[SendNotice] = []  # sends that the error queue will tell about
+        self.chrono_type = 0  # what it waits for: 1 busy, 2 the peer's window, 3 send buffer
+        self.chrono_start = 0
+        self.chrono_stat = [0, 0, 0]
         self.zckey = 0
         self.tskey = 0
         self.total_rto = 0

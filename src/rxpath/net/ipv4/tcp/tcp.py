@@ -76,6 +76,8 @@ from rxpath.net.ipv4.tcp.fastopen import (
 )
 from rxpath.net.ipv4.tcp.hashtables import inet_csk_get_port, inet_hash, inet_put_port, inet_unhash
 from rxpath.net.ipv4.tcp.output import (
+    CHRONO_RWND_LIMITED,
+    CHRONO_SNDBUF_LIMITED,
     __tcp_push_pending_frames,
     inet_csk_clear_xmit_timers,
     jiffies,
@@ -1251,6 +1253,9 @@ def tcp_get_info(sk: TcpSock) -> bytes:
         sk.total_retrans,
     )
     notsent = (sk.write_seq - sk.snd_nxt) & M32
+    chrono = [
+        (n + (now - sk.chrono_start if i + 1 == sk.chrono_type else 0)) * tick_us for i, n in enumerate(sk.chrono_stat)
+    ]
     tail = _INFO_TAIL.pack(
         min(sk.pacing_rate, (1 << 64) - 1),
         (1 << 64) - 1,
@@ -1263,9 +1268,9 @@ def tcp_get_info(sk: TcpSock) -> bytes:
         sk.data_segs_in,
         sk.data_segs_out,
         0,
-        0,
-        0,
-        0,
+        sum(chrono),
+        chrono[CHRONO_RWND_LIMITED - 1],
+        chrono[CHRONO_SNDBUF_LIMITED - 1],
         sk.delivered,
         sk.delivered_ce,
         sk.bytes_sent,
