@@ -188,7 +188,7 @@ def sch_direct_xmit(skb: SkBuff, dev: NetDevice, txq: NetdevQueue, validate: boo
 def dev_hard_start_xmit(dev: NetDevice, skb: SkBuff, txq: NetdevQueue) -> int:
     net = dev.net
     for pt in net.ptype_all + dev.ptype_all:
-        if not pt.ignore_outgoing and pt.af_packet_sk is not skb.sk:
+        if not pt.ignore_outgoing and (skb.sk is None or pt.af_packet_sk is not skb.sk):
             c = skb_clone_observer(skb)
             c.own = False
             c.pkt_type = PACKET_OUTGOING
