@@ -377,7 +377,7 @@ def test_a_syn_flood_leaves_clients_working(tmp_path: Path, soak: bool) -> None:
         stop = threading.Event()
         def flood():
             n = 0
-            while not stop.is_set() and n < SIZES["syns"]:
+            while not stop.is_set() or n < SIZES["syns"]:
                 for _ in range(20):
                     raw.sendto(syn(n), ("10.9.0.2", 0))
                     n += 1
@@ -387,7 +387,7 @@ def test_a_syn_flood_leaves_clients_working(tmp_path: Path, soak: bool) -> None:
         t.start()
         time.sleep(0.5)
         asked = answered = fresh = 0
-        while t.is_alive():
+        while asked < SIZES["words"]:
             word = b"%09d" % asked
             old.sendall(word)
             asked += 1
@@ -400,6 +400,7 @@ def test_a_syn_flood_leaves_clients_working(tmp_path: Path, soak: bool) -> None:
                     new.sendall(b"new")
                     fresh += new.recv(10) == b"new"
             time.sleep(0.01)
+        stop.set()
         t.join()
         result.update(asked=asked, answered=answered, fresh=fresh)
         result["cookies"] = s.counter("TcpExt", "SyncookiesSent")
@@ -408,10 +409,11 @@ def test_a_syn_flood_leaves_clients_working(tmp_path: Path, soak: bool) -> None:
         s.end()
         """,
         tmp_path,
-        syns=40_000 if soak else 4_000,
+        syns=40_000 if soak else 3_000,
+        words=600 if soak else 60,
     )
     print({k: r[k] for k in ("syns", "asked", "fresh", "cookies", "by cookie")})
-    assert r["answered"] == r["asked"] > 10
-    assert r["fresh"] == r["asked"] // 20 > 0
+    assert r["answered"] == r["asked"]
+    assert r["fresh"] == r["asked"] // 20
     assert r["cookies"] > 100 and r["by cookie"] > 0
     assert r["status"] == 0, r["account"]
