@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -228,6 +229,7 @@ class Runner:
         self.line = 0
         self.rest = 0
         self.actual = ""
+        self.cut: tuple[int, Live] | None = None
 
     def say(self, text: str) -> None:
         self.remarks.append(f"{self.script.path}:{self.line}: {text}")
@@ -430,8 +432,8 @@ class Runner:
             if self.flow is None or self.flow.local_offset is None:
                 self.flow = f
             return f
-        if v.protocol == 1:
-            return self.flow or Flow(v.src, 0, v.dst, 0)
+        if v.protocol == 1:  # an answer of the host itself, when no ICMP is expected
+            return (self.flow or Flow(v.src, 0, v.dst, 0)) if p.protocol == "icmp" else None
         if p.src_port:
             want = self.by_ports(p.src_port, p.dst_port)
             if want is None and known is not None and not known.script_ports[0]:
@@ -475,16 +477,19 @@ class Runner:
         """One live packet against (the rest of) a script's packet.  `rest`: what it brought when more must follow."""
         self.rest = 0
         while True:
-            got = self.host.packet_before(limit)
-            if got is None:
-                raise Mismatch(
-                    e.line,
-                    "error handling packet: Timed out waiting for packet\n"
-                    f"script packet: {seconds(first)} {self.show_script(whole)}",
-                    "packet",
-                )
-            t, raw = got
-            v = read(raw)
+            if self.cut is not None:
+                t, v = self.cut
+                self.cut = None
+            else:
+                got = self.host.packet_before(limit)
+                if got is None:
+                    raise Mismatch(
+                        e.line,
+                        "error handling packet: Timed out waiting for packet\n"
+                        f"script packet: {seconds(first)} {self.show_script(whole)}",
+                        "packet",
+                    )
+                t, v = got[0], read(got[1])
             flow = self.outbound_flow(p, v)
             if flow is not None:
                 break
@@ -496,6 +501,13 @@ class Runner:
             if not (v.flags & 4 and flow.local_offset is None):
                 learn(p, v, flow, live)
             part = p
+            if 0 < p.length < v.length and v.seq == flow.to_live_local(p.seq) and not self.o.strict_segments:
+                # more than the script shows in one: the rest is for its next packet
+                tail = copy(v)
+                tail.seq, tail.length = (v.seq + p.length) & 0xFFFFFFFF, v.length - p.length
+                v.length = p.length
+                v.flags &= ~1
+                self.cut = (t, tail)
             if 0 < v.length < p.length and not self.o.strict_segments:
                 flags = p.flags.replace("P", "").replace("F", "")
                 part = replace(p, length=v.length, flags="P" + flags if v.flags & 8 else flags)
