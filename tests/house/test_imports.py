@@ -32,6 +32,7 @@ LINUX_ROOMS = (
     "tools/mount",
     "tools/ioctl_server",
     "conform/",
+    "packetdrill/kernel_host",
     "tune/collect",
 )
 LINUX_ONLY = {"fcntl", "termios", "pty", "tty", "resource", "pwd", "grp"}
