@@ -289,7 +289,7 @@ def test_the_backlog_of_a_dead_cpu_is_processed_elsewhere(release: str) -> None:
 item = st.tuples(st.integers(0, 2500), st.integers(1, 3), st.booleans())
 
 
-@settings(max_examples=400 if os.environ.get("RXPATH_SOAK") else 10)
+@settings(max_examples=400 if os.environ.get("RXPATH_SOAK") else 8)
 @given(
     st.sampled_from(RELEASES),
     st.sampled_from([("igb", "82576"), ("ixgbe", "x540"), ("e1000e", "82574L")]),

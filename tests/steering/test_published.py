@@ -21,7 +21,7 @@ def rate(gro: str) -> float:
     f.m.wait_for_link()
     f.run(50 * MS)
     load = LoadGenerator(
-        count=60_000, pps=12_000_000, sizes=18, flows=4, src=SOURCE, dst=HOST, dst_mac=b"\x02\0\0\0\0\x77"
+        count=45_000, pps=12_000_000, sizes=18, flows=4, src=SOURCE, dst=HOST, dst_mac=b"\x02\0\0\0\0\x77"
     )
     f.feed(iter(load))
     f.run(1 * MS)
@@ -29,7 +29,7 @@ def rate(gro: str) -> float:
     f.run(3 * MS)
     done, took = f.softnet().rows[0].processed - before, f.m.now - start
     f.finish()
-    assert sum(v for (stage, _, _), v in f.m.ledger.dropped.items() if stage == "nic") > 10_000  # saturated
+    assert sum(v for (stage, _, _), v in f.m.ledger.dropped.items() if stage == "nic") > 8_000  # saturated
     f.close()
     return done * 1000 / took
 
@@ -40,7 +40,7 @@ def test_a5_gro_costs_a_flood_that_cannot_merge_15_to_20_percent() -> None:
     assert 5 < on < 7 and 6 < off < 8  # published: 5.78 and 6.78 million a second
 
 
-def squeezes(release: str, *, budget: int = 300, hz: int = 250, cpu_us: int = 0, frames: int = 6000) -> tuple[int, int]:
+def squeezes(release: str, *, budget: int = 300, hz: int = 250, cpu_us: int = 0, frames: int = 3000) -> tuple[int, int]:
     """(time_squeeze, frames harvested) of one saturated queue: the ring is never empty, a whole poll takes about 64 frames."""
     f = Fleet("ixgbe", "x540", release=release, cpus=1, costs="default", hz=hz, watch=False)
     f.do(f"sysctl -w net.core.netdev_budget={budget}")
