@@ -31,13 +31,15 @@ from rxpath.net.core.sock import (
     POLLOUT,
     RCV_SHUTDOWN,
     SO_ERROR,
+    SOCK_CLOEXEC,
+    SOCK_NONBLOCK,
     SOCK_STREAM,
     SOL_SOCKET,
 )
 from rxpath.sockets import EBADF, Socket, stdlib_error
 
 PIECE: Final = 1 << 18  # of a large sendall: what the engine is given at once
-_TYPE_FLAGS: Final = stdlib.SOCK_NONBLOCK | stdlib.SOCK_CLOEXEC
+_TYPE_FLAGS: Final = SOCK_NONBLOCK | SOCK_CLOEXEC
 _OWN_TIMEOUT: Final = -1.0  # "as settimeout says"
 
 
@@ -150,7 +152,7 @@ class LiveSocket(metaclass=SocketType):
             self._file = file
             self._fd = fd
             return
-        if type != -1 and type & stdlib.SOCK_NONBLOCK:
+        if type != -1 and type & SOCK_NONBLOCK:
             self._timeout = 0.0
 
         def make() -> OpenFile:
