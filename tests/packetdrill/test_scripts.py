@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_a_wrong_packet_shows_both() -> None:
     first, script, actual = message.split("\n")
     assert "tcp_payload: expected: 200 (0xc8) vs actual: 100 (0x64)" in first
     assert script == "script packet: 0.020000 P. 1:201(200) ack 1"
-    assert actual == "actual packet: 0.020000 P. 1:101(100) ack 1 win 64240"
+    assert re.fullmatch(r"actual packet: 0\.0200\d\d P\. 1:101\(100\) ack 1 win 64240", actual)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,49 @@ def test_tolerance_and_non_fatal() -> None:
 def test_segments_of_one_script_packet() -> None:
     text = SERVER + "+.1 write(4, ..., 4000) = 4000\n+0 > P. 1:4001(4000) ack 1\n"
     assert on_machine(text)[0] == PASS
-    assert on_machine("--strict_segments\n" + text.replace("P. 1:4001(4000)", "P. 1:3001(3000)"))[0] == FAIL
+    pieces = text.replace("> P. 1:4001(4000) ack 1", "> . 1:3001(3000) ack 1\n+0 > P. 3001:4001(1000) ack 1")
+    assert on_machine(pieces)[0] == PASS
+    assert on_machine("--strict_segments\n" + pieces)[0] == FAIL
+
+
+def test_one_connection_of_several_by_ports() -> None:
+    text = SERVER.replace("< ", "< 7001 > 8080 ").replace("> S.", "> 8080 > 7001 S.")
+    more = """
++0 < 7002 > 8080 S 0:0(0) win 8192 <mss 900>
++0 > 8080 > 7002 S. 0:0(0) ack 1 <mss 1460>
++.01 < 7001 > 8080 P. 1:11(10) ack 1 win 8192
++0 > 8080 > 7001 . 1:1(0) ack 11
+"""
+    assert on_machine(text + more) == (PASS, "")
+
+
+def test_merged_packets_of_mss_bytes() -> None:
+    text = SERVER + "+.01 < P. 1:4001(4000) ack 1 win 8192\n+0 > . 1:1(0) ack 4001\n"
+    assert on_machine("--mss=1000\n" + text + "+0 %{ assert tcpi_rcv_mss == 1000, tcpi_rcv_mss }%\n") == (PASS, "")
+    assert on_machine(text + "+0 %{ assert tcpi_rcv_mss == 1460, tcpi_rcv_mss }%\n") == (PASS, "")
+
+
+def test_encapsulated_packets_are_injected() -> None:
+    headers = (
+        "ipv4 2.2.2.2 > 1.1.1.1: gre:",
+        "ipv4 2.2.2.2 > 1.1.1.1: gre flags 0xb000, sum 511, off 1023, key 0x80001234, seq 512:",
+        "ipv4 2.2.2.2 > 1.1.1.1: gre: mpls (label 0, tc 0, ttl 0) (label 5, tc 7, [S], ttl 255):",
+        "ipv4 2.2.2.2 > 1.1.1.1: ipv4 2.2.2.2 > 1.1.1.1:",
+    )
+    lines = "".join(f"+0 < {h} . 1:1001(1000) ack 1 win 123\n" for h in headers)
+    assert on_machine("0 `true`\n" + lines) == (PASS, "")
+
+
+def test_what_is_not_modelled_is_named() -> None:
+    for line, what in (
+        ("+0 < S 0:0(0) win 9 <mss 1460,mpcapable v1 flags[flag_h] nokey>", "mpcapable"),
+        ("+0 < sctp: INIT[flgs=0]", "SCTP"),
+        ("+0 socket(..., SOCK_STREAM, IPPROTO_MPTCP) = 3", "MPTCP"),
+        ("+0 > encap psp spi 23 P. 501:1001(500) ack 501", "PSP"),
+    ):
+        outcome, message = on_machine("0 `true`\n" + line + "\n")
+        assert outcome == FAIL
+        assert what in message and "not modelled" in message
 
 
 def test_another_release() -> None:

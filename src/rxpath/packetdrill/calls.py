@@ -233,6 +233,9 @@ class Calls:
         a = self.count(c, 3)
         family = 2 if isinstance(a[0], Ellipsis_) else self.number(a[0])
         type_, proto = self.number(a[1]), self.number(a[2])
+        for number, name in ((262, "MPTCP"), (132, "SCTP"), (136, "UDP-Lite")):
+            if proto == number:
+                raise CallError(f"{name} is not modelled")
 
         def after(value: Any, fd: int) -> None:
             self.fds[fd] = value

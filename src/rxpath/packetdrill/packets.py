@@ -9,11 +9,13 @@ learnt from what it sends.
 
 from __future__ import annotations
 
+import re
+import struct
 from dataclasses import dataclass, field
 from typing import Final
 
 from rxpath.packetdrill.parser import tos_of
-from rxpath.packetdrill.script import Packet, TcpOption
+from rxpath.packetdrill.script import Outer, Packet, TcpOption
 from rxpath.wire.addr import ip4, ip4_str
 from rxpath.wire.checksum import transport_checksum
 from rxpath.wire.icmp import icmp_error, icmp_message
@@ -230,21 +232,32 @@ def build(p: Packet, flow: Flow) -> bytes:
     head = ipv4_header(
         flow.raddr, flow.laddr, protocol, len(payload), ttl=p.ttl or 255, tos=tos_of(p), ident=0, frag_off=0
     )
-    packet = head + payload
+    packet, kind = head + payload, "ipv4"
     for o in reversed(p.outer):
-        packet = wrap(o.kind, o.src, o.dst, o.tos, o.ttl, o.numbers, packet)
+        packet, kind = wrap(o, packet, kind), o.kind
     return packet
 
 
-def wrap(kind: str, src: str, dst: str, tos: int, ttl: int, numbers: list[int], packet: bytes) -> bytes:
-    """One outer header in front of a packet."""
-    if kind == "ipv4":
-        first = packet[0] >> 4
-        protocol = 4 if first == 4 else 47
-        return ipv4_header(ip4(src), ip4(dst), protocol, len(packet), ttl=ttl or 255, tos=tos) + packet
-    if kind == "gre":
-        return b"\0\0\x08\0" + packet
-    raise PacketError(f"an outer {kind} header is not modelled")
+def wrap(o: Outer, packet: bytes, inner: str) -> bytes:
+    """One outer header in front of a packet whose first header is of kind `inner`.  Raises PacketError."""
+    if o.kind == "ipv4":
+        protocol = {"ipv4": 4, "ipv6": 41, "gre": 47, "mpls": 137}[inner]
+        return ipv4_header(ip4(o.src), ip4(o.dst), protocol, len(packet), ttl=o.ttl or 255, tos=o.tos) + packet
+    if o.kind == "gre":
+        flags, csum, offset, key, seq = (o.numbers + [0] * 5)[:5] if len(o.numbers) >= 5 else (0, 0, 0, 0, 0)
+        out = struct.pack(">HH", flags, {"ipv4": 0x0800, "ipv6": 0x86DD, "mpls": 0x8847}.get(inner, 0))
+        if flags & 0x8000:
+            out += struct.pack(">HH", csum, offset)
+        if flags & 0x2000:
+            out += struct.pack(">I", key & M32)
+        if flags & 0x1000:
+            out += struct.pack(">I", seq & M32)
+        return out + packet
+    if o.kind == "mpls":
+        entries = re.findall(r"label\s+(\d+)\s*,\s*tc\s+(\d+)\s*,\s*(\[S\]\s*,\s*)?ttl\s+(\d+)", o.text)
+        words = (int(a) << 12 | (int(t) & 7) << 9 | bool(s) << 8 | int(ttl) & 255 for a, t, s, ttl in entries)
+        return b"".join((w & M32).to_bytes(4, "big") for w in words) + packet
+    raise PacketError(f"an outer {o.kind} header is not modelled")
 
 
 def build_tcp(p: Packet, flow: Flow) -> bytes:

@@ -393,7 +393,10 @@ class Runner:
 
     # --- events ------------------------------------------------------------------------------------------------------
     def inbound(self, e: Event, p: Packet) -> None:
-        flow = self.inbound_flow(p)
+        if any(o.kind == "ipv6" for o in p.outer):
+            self.say("an IPv6 packet: the machine has no IPv6, it is dropped")
+            return
+        flow = self.flow if p.outer and self.flow is not None else self.inbound_flow(p)
         if "S" in p.flags and p.seq:
             flow.absolute = self.absolute_numbers(p.seq)
         packet = build(p, flow)
@@ -673,13 +676,9 @@ def prepare(text: str, path: str, options: Options) -> tuple[Script, Options]:
     return script, o
 
 
-def skip_reason(script: Script, o: Options) -> str:
+def skip_reason(o: Options) -> str:
     if o.ip_version != "ipv4":
         return f"--ip_version={o.ip_version}: the machine has no IPv6"
-    for e in script.events:
-        a = e.action
-        if isinstance(a, Packet) and any(x.kind == "ipv6" for x in a.outer):
-            return "IPv6 packets: the machine has no IPv6"
     return ""
 
 
@@ -712,11 +711,11 @@ def run_text(text: str, path: str, options: Options, on: str = "machine") -> Res
     except ScriptError as e:
         result.outcome, result.line, result.message = BAD, e.line, e.what
         return result
-    reason = skip_reason(script, o)
+    if o.dry_run:
+        return result
+    reason = skip_reason(o)
     if reason:
         result.outcome, result.message = SKIP, reason
-        return result
-    if o.dry_run:
         return result
     if on == "kernel":
         from rxpath.packetdrill.kernel_host import run_on_kernel
