@@ -28,6 +28,8 @@ class LlcPacketType(PacketType):
         super().__init__(ETH_P_802_2, "llc_rcv")
 
     def func(self, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice) -> int:
+        if skb.pkt_type != PACKET_OTHERHOST:
+            skb.shared = False  # skb_share_check
         kfree_skb_reason(skb, SITE_LLC)
         return 0
 
@@ -44,7 +46,9 @@ class Ipv6OffPacketType(PacketType):
         if skb.pkt_type == PACKET_OTHERHOST:
             dev.core_rx_otherhost += 1
             kfree_skb_reason(skb, SITE_IPV6_OTHERHOST)
-        else:  # below IPv6's least MTU the device has no IPv6 at all
+        else:
+            skb.shared = False  # skb_share_check
+            # below IPv6's least MTU the device has no IPv6 at all
             kfree_skb_reason(skb, SITE_IPV6_DISABLED if dev.mtu >= 1280 else SITE_IPV6_NONE)
         return 0
 

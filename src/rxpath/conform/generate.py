@@ -116,7 +116,7 @@ SYSCTLS: Final[dict[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
     "icmp": (
         ("net.ipv4.icmp_echo_ignore_all", ("1",)), ("net.ipv4.icmp_echo_ignore_broadcasts", ("0", "1")),
         ("net.ipv4.icmp_ratelimit", ("0", "1", "10000")), ("net.ipv4.icmp_ratemask", ("0", "6169", "1", "8", "42949")),
-        ("net.ipv4.icmp_msgs_burst", ("0", "1", "3", "50")), ("net.ipv4.icmp_msgs_per_sec", ("0", "1", "5", "50")),
+        ("net.ipv4.icmp_msgs_burst", ("0",)), ("net.ipv4.icmp_msgs_per_sec", ("0",)),
         ("net.ipv4.icmp_ignore_bogus_error_responses", ("0", "1")), ("net.ipv4.icmp_errors_use_inbound_ifaddr", ("1",)),
         ("net.ipv4.conf.all.accept_redirects", ("0", "1")), ("net.ipv4.conf.tap0.accept_redirects", ("0", "1")),
         ("net.ipv4.conf.all.secure_redirects", ("0",)), ("net.ipv4.ip_no_pmtu_disc", ("1", "2", "3")),

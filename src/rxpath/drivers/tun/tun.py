@@ -41,6 +41,7 @@ from rxpath.sim.ledger import Site
 SITE_FULL: Final = Site("tun", "reader's queue is full", "tx_dropped", "FULL_RING")
 SITE_DOWN: Final = Site("tun", "device went down", "rx_dropped", "NOT_SPECIFIED")
 SMALL_HEAD: Final = SKB_SMALL_HEAD
+XDP_PACKET_HEADROOM: Final = 256
 
 
 class TunNapi(NapiStruct):
@@ -140,12 +141,15 @@ def tun_skb_truesize(dev: TunDevice, length: int) -> tuple[int, bool]:
     """What a frame of `length` bytes is charged as, and whether its head is a page fragment."""
     if dev.nonblock:
         n = skb_data_align(length + NET_SKB_PAD) + SKB_SHARED_INFO
-        if n <= PAGE_SIZE:
+        if n + XDP_PACKET_HEADROOM <= PAGE_SIZE:  # room for XDP is kept, used or not
             return n + SKB_STRUCT, True
     pages = 0
     if dev.ip_only and length + NET_SKB_PAD >= PAGE_SIZE:  # in page fragments, with an empty head
         pages = frags_truesize(length)
         length = 0
+    elif dev.small_heads and length + NET_SKB_PAD >= PAGE_SIZE:  # 6.4: a page for the head, the rest in fragments
+        linear = PAGE_SIZE - NET_SKB_PAD - SKB_SHARED_INFO
+        return PAGE_SIZE + SKB_STRUCT + frags_truesize(length - linear), False
     n = skb_data_align(length + NET_SKB_PAD) + SKB_SHARED_INFO
     if dev.small_heads and n <= SMALL_HEAD:
         return SMALL_HEAD + SKB_STRUCT + pages, False

@@ -776,12 +776,12 @@ class Net:
 
 
 def dev_add_pack(net: Net, pt: PacketType) -> None:
-    """Register a protocol handler or a tap (newest first in a ptype_base list; taps in order).
+    """Register a protocol handler or a tap (newest first in its list).
 
     Since 6.15 sockets' packet types without a device hang on their namespace and come after the protocols.
     """
     if pt.type == ETH_P_ALL:
-        (net.ptype_all if pt.dev is None else pt.dev.ptype_all).append(pt)
+        (net.ptype_all if pt.dev is None else pt.dev.ptype_all).insert(0, pt)
     elif pt.dev is None and pt.af_packet_sk is not None and net.kernel.release.packet_chains_per_net:
         net.ptype_specific.insert(0, pt)
     elif pt.dev is None:

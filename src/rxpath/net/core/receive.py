@@ -286,11 +286,15 @@ def __netif_receive_skb_core(net: Net, skb: SkBuff, out: list[tuple[SkBuff, Pack
 
 def deliver_skb(skb: SkBuff, pt: PacketType, orig_dev: NetDevice) -> int:
     """An earlier handler gets a reference of its own."""
+    cloned = skb.cloned
     c = skb_clone_observer(skb) if pt.observer else skb_clone(skb)
     c.shared = True
     dev = c.dev
     assert dev is not None
-    return pt.func(c, dev, orig_dev)
+    ret = pt.func(c, dev, orig_dev)
+    if c.shared:  # it let go of its reference before it needed a copy
+        skb.cloned = cloned
+    return ret
 
 
 def skb_vlan_untag(skb: SkBuff) -> bool:
@@ -298,7 +302,7 @@ def skb_vlan_untag(skb: SkBuff) -> bool:
     d = skb.data
     if skb.vlan_present:
         return True
-    if skb.tail - d < 4:
+    if skb.tail - d < 6:  # the tag and what follows it
         kfree_skb_reason(skb, SITE_VLAN_SHORT)
         return False
     head = skb.head

@@ -29,7 +29,7 @@ from rxpath.kernel.errno import (
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
 from rxpath.net.core.filter import BpfProgram, sk_run_filter
 from rxpath.net.core.netdevice import MIN_NAPI_ID, Net
-from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_clone
+from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_clone, skb_condense
 from rxpath.sim.ledger import Site
 
 if TYPE_CHECKING:
@@ -795,7 +795,11 @@ def sk_filter_trim_cap(sk: Sock, skb: SkBuff, cap: int) -> int:
     n = sk_run_filter(f.prog, skb)
     if n == 0:
         return -1
-    skb.trim(n if n > cap else cap)
+    if n < cap:
+        n = cap
+    if n < skb.len:
+        skb.trim(n)
+        skb_condense(skb)
     return 0
 
 
@@ -1052,6 +1056,8 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
     if optname == SO_REUSEADDR:
         sk.reuse = 1 if on_ else 0
     elif optname == SO_REUSEPORT:
+        if on_ and sk.family != AF_INET:
+            raise linux_error(EOPNOTSUPP)
         sk.reuseport = 1 if on_ else 0
     elif optname in (SO_TYPE, SO_PROTOCOL, SO_DOMAIN, SO_ERROR):
         raise linux_error(ENOPROTOOPT)

@@ -16,6 +16,7 @@ from rxpath.net.core.skbuff import (
     CHECKSUM_PARTIAL,
     PACKET_OUTGOING,
     SKB_GSO_TCPV4,
+    SKB_GSO_UDP_L4,
     SkBuff,
     kfree_skb_reason,
     kfree_skbmem,
@@ -28,12 +29,15 @@ from rxpath.sim.ledger import Site
 NETDEV_TX_OK: Final = 0
 NETDEV_TX_BUSY: Final = 16
 NET_XMIT_SUCCESS: Final = 0
+NET_XMIT_CN: Final = 2
 NET_XMIT_DROP: Final = 1
 
 SITE_TX_DOWN: Final = Site("xmit", "device went down", "tx_dropped", "QDISC_DROP")
 SITE_QDISC_FULL: Final = Site("xmit", "qdisc is full", "qdisc drops", "QDISC_DROP")
-SITE_NO_CARRIER: Final = Site("xmit", "no qdisc on a device that is down", "tx_dropped", "NOT_SPECIFIED")
+SITE_NO_CARRIER: Final = Site("xmit", "no qdisc on a device that is down", "none", "QDISC_DROP")
 SITE_XMIT_RECURSION: Final = Site("xmit", "recursion limit", "tx_dropped", "NOT_SPECIFIED")
+
+GSO_SENT: Final = SKB_GSO_TCPV4 | SKB_GSO_UDP_L4  # what a device may have to have cut for it
 
 
 def dev_queue_xmit(skb: SkBuff) -> int:
@@ -59,9 +63,8 @@ def __dev_queue_xmit(skb: SkBuff) -> int:
     txq = netdev_core_pick_tx(dev, skb)
     rc = NET_XMIT_SUCCESS
     if not dev.flags & IFF_UP:  # every queue has the noop qdisc
-        dev.core_tx_dropped += 1
-        kfree_skb_reason(skb, SITE_NO_CARRIER)
-        rc = NET_XMIT_DROP
+        kfree_skb_reason(skb, SITE_NO_CARRIER)  # noop_enqueue
+        rc = NET_XMIT_CN
     elif dev.qdisc_name == "noqueue":
         sd = net.softnet[cpu.id]
         if sd.xmit_recursion > 8:
@@ -70,7 +73,7 @@ def __dev_queue_xmit(skb: SkBuff) -> int:
             rc = -100
         else:
             sd.xmit_recursion += 1
-            if skb.gso_type & SKB_GSO_TCPV4 and not dev.takes_gso:
+            if skb.gso_type & GSO_SENT and not dev.takes_gso:
                 for s in skb_gso_segment(skb, dev):
                     dev_hard_start_xmit(dev, s, txq)
             else:
@@ -164,7 +167,7 @@ def sch_direct_xmit(skb: SkBuff, dev: NetDevice, txq: NetdevQueue, validate: boo
         skb.ip_summed = CHECKSUM_PARTIAL
         skb.csum_start = skb.transport_header
         skb.csum_offset = 16
-    elif skb.gso_type & SKB_GSO_TCPV4 and not dev.takes_gso:
+    elif skb.gso_type & GSO_SENT and not dev.takes_gso:
         segs = skb_gso_segment(skb, dev)
         for i, s in enumerate(segs):
             if txq.stopped or txq.stack_xoff:

@@ -415,7 +415,7 @@ def sys_getsockname(sk: InetSock) -> tuple[int, int]:
 
 def sys_getpeername(sk: InetSock) -> tuple[int, int]:
     """Raises ENOTCONN."""
-    if (not sk.dport and sk.type != SOCK_RAW) or sk.state in (TCP_CLOSE, 2):  # CLOSE, SYN_SENT
+    if not sk.dport or sk.state in (TCP_CLOSE, 2):  # CLOSE, SYN_SENT
         raise linux_error(ENOTCONN)
     return sk.daddr, sk.dport
 

@@ -8,7 +8,7 @@ from rxpath.kernel.errno import EACCES, EINVAL, ENETUNREACH, linux_error
 from rxpath.net.core.sock import TCP_CLOSE, TCP_ESTABLISHED
 from rxpath.net.ipv4.inet_sock import Address, InetSock
 from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
-from rxpath.net.ipv4.route import IPTOS_RT_MASK, RTCF_BROADCAST, Flowi4, ip_route_output_flow
+from rxpath.net.ipv4.route import FLOWI_FLAG_ANYSRC, IPTOS_RT_MASK, RTCF_BROADCAST, Flowi4, ip_route_output_flow
 from rxpath.wire.addr import ip4
 
 if TYPE_CHECKING:
@@ -50,7 +50,15 @@ def ip4_datagram_connect(sk: InetSock, daddr: int, dport: int) -> None:
     elif not oif:
         oif = sk.uc_index
     fl4 = Flowi4(
-        daddr, saddr, oif=oif, tos=sk.tos & IPTOS_RT_MASK, proto=sk.protocol, sport=sk.sport, dport=dport, mark=sk.mark
+        daddr,
+        saddr,
+        oif=oif,
+        tos=sk.tos & IPTOS_RT_MASK,
+        proto=sk.protocol,
+        sport=sk.sport,
+        dport=dport,
+        mark=sk.mark,
+        flags=FLOWI_FLAG_ANYSRC if sk.transparent else 0,
     )
     rt = ip_route_output_flow(ipv4, fl4)
     if rt is None:

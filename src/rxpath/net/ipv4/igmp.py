@@ -273,7 +273,7 @@ def ip_mc_source(sk: InetSock, add: bool, include: bool, group: int, local: int,
         if table is not None:
             _source_ref(table, src, -1)
         return
-    if len(m.sources) >= ipv4.igmp_max_msf:
+    if m.sources and len(m.sources) >= ipv4.igmp_max_msf:
         raise linux_error(ENOBUFS)
     if src in m.sources:
         raise linux_error(EADDRNOTAVAIL)

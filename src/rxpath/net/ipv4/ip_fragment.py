@@ -122,11 +122,11 @@ class Ipq:
 def ip_find(ipv4: Ipv4, key: tuple[int, int, int, int, int]) -> Ipq | None:
     """The queue of this packet, made when it is not there; None when memory is used up."""
     f = ipv4.fqdir
+    if not f.high_thresh or f.mem > f.high_thresh:
+        return None
     q = f.queues.get(key)
     if q is not None:
         return q
-    if not f.high_thresh or f.mem > f.high_thresh:
-        return None
     q = Ipq(f, key)
     f.queues[key] = q
     q.timer.mod_timer(ipv4.kernel.jiffies() + f.timeout)

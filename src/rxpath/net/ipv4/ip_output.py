@@ -16,6 +16,7 @@ from rxpath.net.core.skbuff import (
     CHECKSUM_NONE,
     CHECKSUM_UNNECESSARY,
     PACKET_LOOPBACK,
+    SKB_GSO_UDP_L4,
     SkBuff,
     __alloc_skb,
     consume_skb,
@@ -33,6 +34,7 @@ from rxpath.net.core.sock import (
     sock_error,
     this_cpu,
 )
+from rxpath.net.core.xmit import NET_XMIT_CN
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
 from rxpath.net.ipv4.inet_sock import (
     IP_PMTUDISC_DO,
@@ -242,9 +244,15 @@ def ip_send_skb(ipv4: Ipv4, cork: Cork, segment: bytes) -> None:
     skb = sock_alloc_send_pskb(cork.sk, len(segment) + 20 + (cork.opt.optlen if cork.opt is not None else 0) + 31)
     skb_put(skb, segment)
     cork.skb = skb
+    if cork.gso_size and len(segment) - 8 > cork.gso_size:
+        skb.gso_size = cork.gso_size
+        skb.gso_type = SKB_GSO_UDP_L4
+        skb.gso_segs = (len(segment) - 8 + cork.gso_size - 1) // cork.gso_size
     __ip_make_skb(ipv4, cork)
     err = ip_local_out(ipv4, cork.sk, skb)
     if err:
+        if err == NET_XMIT_CN:  # net_xmit_errno
+            return
         if err > 0:
             err = -ENOBUFS
         ipv4.ip[IPSTATS_MIB_OUTDISCARDS] += 1
@@ -256,7 +264,7 @@ def ip_push_pending_frames(ipv4: Ipv4, cork: Cork) -> int:
     skb = __ip_make_skb(ipv4, cork)
     err = ip_output_skb(ipv4, cork.sk, skb)
     if err > 0:
-        err = -ENOBUFS
+        err = -ENOBUFS if err != NET_XMIT_CN else 0
     if err:
         ipv4.ip[IPSTATS_MIB_OUTDISCARDS] += 1
     return err
@@ -375,6 +383,11 @@ def __ip_local_out(ipv4: Ipv4, sk: InetSock | None, skb: SkBuff) -> int:
         skb.replace(nh + 2, (skb.len & 0xFFFF).to_bytes(2, "big"))
     ip_send_check(skb)
     skb.protocol = ETH_P_IP
+    return nf_local_out(ipv4, sk, skb)
+
+
+def nf_local_out(ipv4: Ipv4, sk: InetSock | None, skb: SkBuff) -> int:
+    """NF_HOOK at LOCAL_OUT: 1 = go on, else what the caller gives back."""
     hooks = ipv4.net.netfilter.ipv4[NF_INET_LOCAL_OUT]
     if hooks:
         dst = skb.dst
@@ -460,6 +473,11 @@ def ip_mc_output(skb: SkBuff) -> int:
 
 
 def _loop_clone(skb: SkBuff) -> SkBuff:
+    rt = skb.dst
+    if isinstance(rt, Rtable) and skb.len > ipv4_mtu(rt) and skb.listed is None and skb.own:
+        # as it was put together: a packet for the first fragment and a list of the others, which go with the last clone
+        hl = (skb.head[skb.network_header] & 15) << 2
+        skb.listed = [1, (skb.len - hl + (ipv4_mtu(rt) - hl & ~7) - 1) // (ipv4_mtu(rt) - hl & ~7) - 1]
     c = skb_clone(skb)
     c.own = False
     c.sk = skb.sk

@@ -120,6 +120,8 @@ _INT: Final = Struct("=i")
 _PKTINFO: Final = Struct("=i4s4s")
 _SIN: Final = Struct(">HI")
 
+_TOS2PRIO: Final = (0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4)  # ip_tos2prio
+
 _FLAG_OPTS: Final[dict[int, int]] = {
     IP_PKTINFO: CMSG_PKTINFO,
     IP_RECVTTL: CMSG_TTL,
@@ -405,8 +407,10 @@ def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) ->
         tos = val & 0xFF
         if sk.type == SOCK_STREAM:
             tos = tos & ~3 | sk.tos & 3
-        sk.tos = tos
-        sk.dst = None
+        if sk.tos != tos:
+            sk.tos = tos
+            sk.priority = _TOS2PRIO[tos >> 1 & 15]
+            sk.dst = None
     elif optname == IP_TTL:
         if val != -1 and not 1 <= val <= 255:
             raise linux_error(EINVAL)

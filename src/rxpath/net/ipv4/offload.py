@@ -114,7 +114,7 @@ class IpOffload(PacketOffload):
         inet_gro_complete(self, skb)
 
     def gso_segment(self, skb: SkBuff) -> list[SkBuff]:
-        return tcp_gso_segment(skb)
+        return udp_gso_segment(skb) if skb.gso_type & SKB_GSO_UDP_L4 else tcp_gso_segment(skb)
 
 
 def ipv4_offload_init(net: Net) -> None:
@@ -261,6 +261,42 @@ def csum_partial(data: bytes, off: int, length: int) -> int:
 
 
 # --- cutting ------------------------------------------------------------------------------------------------
+
+
+def udp_gso_segment(skb: SkBuff) -> list[SkBuff]:
+    """What a program sent with UDP_SEGMENT as datagrams: identification goes on, each with a length and checksum of
+    its own.  `skb.data` at the link header.
+    """
+    d = skb.data
+    nh = skb.network_header - d
+    b = skb.tobytes()
+    th = nh + ((b[nh] & 15) << 2)
+    ident = b[nh + 4] << 8 | b[nh + 5]
+    saddr = int.from_bytes(b[nh + 12 : nh + 16], "big")
+    daddr = int.from_bytes(b[nh + 16 : nh + 20], "big")
+    out: list[SkBuff] = []
+    for pos in range(th + 8, len(b), skb.gso_size):
+        data = b[pos : pos + skb.gso_size]
+        n = len(data) + 8
+        ip = b[nh : nh + 2] + (th - nh + n).to_bytes(2, "big") + ident.to_bytes(2, "big") + b[nh + 6 : nh + 10]
+        rest = b[nh + 12 : th]
+        c = ip_compute_csum(ip + b"\0\0" + rest)
+        udp = b[th : th + 4] + n.to_bytes(2, "big")
+        uc = transport_checksum(saddr, daddr, 17, udp + b"\0\0" + data) or 0xFFFF
+        frame = b[:nh] + ip + c.to_bytes(2, "big") + rest + udp + uc.to_bytes(2, "big") + data
+        s = SkBuff(skb.net, frame, alloc_skb_truesize(len(frame)))
+        s.dev = skb.dev
+        s.protocol = skb.protocol
+        s.network_header = nh
+        s.transport_header = th
+        s.priority = skb.priority
+        s.mark = skb.mark
+        s.queue_mapping = skb.queue_mapping
+        s.own = skb.own
+        s.sk = skb.sk
+        out.append(s)
+        ident = (ident + 1) & 0xFFFF
+    return out
 
 
 def tcp_gso_segment(skb: SkBuff) -> list[SkBuff]:

@@ -55,7 +55,7 @@ from rxpath.net.ipv4.ip_sockglue import (
 )
 from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
 from rxpath.net.ipv4.netns import Inetsw, Ipv4, ipv4_of
-from rxpath.net.ipv4.route import IPTOS_RT_MASK, RTCF_BROADCAST, Flowi4, Rtable, ip_route_output_flow
+from rxpath.net.ipv4.route import FLOWI_FLAG_ANYSRC, IPTOS_RT_MASK, RTCF_BROADCAST, Flowi4, Rtable, ip_route_output_flow
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import ip_compute_csum
@@ -171,13 +171,12 @@ def ping_err(ipv4: Ipv4, skb: SkBuff, icmp_at: int, info: int) -> None:
     from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT, ipv4_sk_redirect, ipv4_sk_update_pmtu
 
     head = skb.head
-    q = skb.data
-    saddr, daddr = _ADDRS.unpack_from(head, q + 12)
+    saddr, daddr = _ADDRS.unpack_from(head, skb.network_header + 12)  # of the error, not of what it quotes
     if head[icmp_at] not in (8, 42) or head[icmp_at + 1]:  # ping_supported
         return
     dev = skb.dev
     sk = ping_lookup(
-        ipv4, daddr, saddr, head[icmp_at + 4] << 8 | head[icmp_at + 5], dev.ifindex if dev is not None else 0
+        ipv4, saddr, daddr, head[icmp_at + 4] << 8 | head[icmp_at + 5], dev.ifindex if dev is not None else 0
     )
     if sk is None:
         return
@@ -241,6 +240,7 @@ def ping_v4_sendmsg(sk: PingSock, data: bytes, name: Address | None, control: li
         oif=ipc.oif or (sk.mc_index if daddr >> 28 == 0xE else sk.uc_index),
         tos=sk.tos & IPTOS_RT_MASK,
         proto=IPPROTO_ICMP,
+        flags=FLOWI_FLAG_ANYSRC if sk.transparent else 0,
     )
     rt: Rtable | None = ip_route_output_flow(ipv4, fl4)
     if rt is None:

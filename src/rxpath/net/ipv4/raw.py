@@ -26,6 +26,7 @@ from rxpath.net.core.sock import (
     IPPROTO_ICMP,
     IPPROTO_RAW,
     MSG_ERRQUEUE,
+    MSG_MORE,
     MSG_OOB,
     MSG_PEEK,
     MSG_TRUNC,
@@ -45,14 +46,16 @@ from rxpath.net.core.sock import (
     sock_recv_cmsgs,
     sock_rfree,
 )
+from rxpath.net.core.xmit import NET_XMIT_CN
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
 from rxpath.net.ipv4.igmp import ip_mc_drop_socket, ip_mc_sf_allow
 from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
 from rxpath.net.ipv4.ip_output import (
+    Cork,
     IpcmCookie,
-    ip_local_out,
-    ip_make_skb,
+    ip_append_data,
     ip_send_skb,
+    nf_local_out,
     sock_alloc_send_pskb,
     sock_wait_for_room,
 )
@@ -77,11 +80,13 @@ from rxpath.net.ipv4.route import (
 )
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
+from rxpath.wire.checksum import ip_fast_csum
 
 ICMP_FILTER: Final = 1
 
 SITE_RAW_FULL: Final = Site("socket", "receive buffer of a raw socket full", "socket drops", "SOCKET_RCVBUFF")
 SITE_RAW_MEM: Final = Site("socket", "memory of raw sockets used up", "socket drops", "PROTO_MEM")
+SITE_RAW_BAD_HEADER: Final = Site("raw", "header of a program's own is malformed", "Ip OutDiscards", "NOT_SPECIFIED")
 SITE_RAW_FILTER: Final = Site("socket", "filter of a raw socket", "none", "SOCKET_FILTER")
 
 _ADDRS: Final = Struct(">II")
@@ -311,6 +316,8 @@ def raw_sendmsg(sk: RawSock, data: bytes, name: Address | None, control: list[Cm
     ipc = IpcmCookie(sk)
     if control:
         ip_cmsg_send(sk, control, ipc)
+    if sk.protocol == IPPROTO_ICMP and not sk.hdrincl and len(data) < 2:
+        raise linux_error(EFAULT)  # raw_probe_proto_opt wants type and code
     saddr = ipc.addr
     ipc.addr = daddr
     if ipc.opt is None and sk.inet_opt is not None:
@@ -338,7 +345,7 @@ def raw_sendmsg(sk: RawSock, data: bytes, name: Address | None, control: list[Cm
         tos=tos,
         proto=IPPROTO_RAW if sk.hdrincl else sk.protocol,
         scope=253 if sk.localroute else 0,
-        flags=(FLOWI_FLAG_KNOWN_NH | FLOWI_FLAG_ANYSRC) if sk.hdrincl else 0,
+        flags=(FLOWI_FLAG_KNOWN_NH if sk.hdrincl else 0) | (FLOWI_FLAG_ANYSRC if sk.hdrincl or sk.transparent else 0),
     )
     rt: Rtable | None = ip_route_output_flow(ipv4, fl4)
     if rt is None:
@@ -353,8 +360,17 @@ def raw_sendmsg(sk: RawSock, data: bytes, name: Address | None, control: list[Cm
     fl4.proto = sk.protocol
     if sk.protocol == IPPROTO_ICMP and data:
         fl4.icmp_type = data[0]
-    cork = ip_make_skb(sk, fl4, data, 0, ipc, rt, flags)
-    ip_send_skb(ipv4, cork, data)
+    cork = sk.cork  # what came before with MSG_MORE
+    if cork is None:
+        cork = sk.cork = Cork(sk, fl4, ipc, rt, 0)
+    try:
+        ip_append_data(cork, data)
+    except OSError:
+        sk.cork = None
+        raise
+    if not flags & MSG_MORE:
+        sk.cork = None
+        ip_send_skb(ipv4, cork, cork.payload())
     return len(data)
 
 
@@ -368,8 +384,15 @@ def raw_send_hdrinc(sk: RawSock, fl4: Flowi4, data: bytes, rt: Rtable) -> None:
     if n < 20:
         raise linux_error(EINVAL)
     hl = (data[0] & 15) << 2
-    sock_wait_for_room(sk)
+    try:
+        sock_wait_for_room(sk)
+    except OSError:
+        ipv4.ip[IPSTATS_MIB_OUTDISCARDS] += 1
+        raise
     if hl < 20 or hl > n:
+        skb = sock_alloc_send_pskb(sk, n + 31)
+        kfree_skb_reason(skb, SITE_RAW_BAD_HEADER)
+        ipv4.ip[IPSTATS_MIB_OUTDISCARDS] += 1
         raise linux_error(EINVAL)
     h = bytearray(data)
     if not any(h[12:16]):
@@ -379,18 +402,26 @@ def raw_send_hdrinc(sk: RawSock, fl4: Flowi4, data: bytes, rt: Rtable) -> None:
         from rxpath.net.ipv4.ip_output import __ip_select_ident
 
         h[4:6] = __ip_select_ident(ipv4, fl4.saddr, fl4.daddr, h[9]).to_bytes(2, "big")
+    h[10:12] = b"\0\0"
+    h[10:12] = ip_fast_csum(h[:hl]).to_bytes(2, "big")
     skb = sock_alloc_send_pskb(sk, n + 31)
     skb_put(skb, bytes(h))
     skb.network_header = 0
     skb.transport_header = hl
     skb.dst = rt
     skb.protocol = 0x0800
-    if h[9] == IPPROTO_ICMP and n > hl:
+    skb.mark = sk.mark
+    skb.priority = sk.priority
+    if h[9] == IPPROTO_ICMP and n >= hl + 8:
         from rxpath.net.ipv4.icmp import icmp_out_count
 
         icmp_out_count(ipv4, h[hl])
-    err = ip_local_out(ipv4, sk, skb)
+    err = nf_local_out(ipv4, sk, skb)
+    if err == 1:
+        err = rt.output(skb)  # not counted as a request: the header is the program's
     if err:
+        if err == NET_XMIT_CN:
+            return
         if err > 0:
             err = -ENOBUFS
         ipv4.ip[IPSTATS_MIB_OUTDISCARDS] += 1

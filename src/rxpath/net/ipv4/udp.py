@@ -40,6 +40,7 @@ from rxpath.net.core.skbuff import (
     SUMMED_PAYLOAD,
     SUMMED_WITH_HEADER,
     SkBuff,
+    __alloc_skb,
     consume_skb,
     ip_hdr,
     kfree_skb_reason,
@@ -155,6 +156,7 @@ SITE_CSUM_READ_OLD: Final = Site(
     "socket", "bad UDP checksum found at read", "Udp InCsumErrors, Udp InErrors", "NOT_SPECIFIED"
 )
 SITE_NO_SOCKET: Final = Site("udp", "no socket on that port", "Udp NoPorts", "NO_SOCKET")
+SITE_GSO_REFUSED: Final = Site("udp", "UDP_SEGMENT that cannot be", "none", "NOT_SPECIFIED")
 SITE_NO_SOCKET_MULTI: Final = Site("udp", "no socket wants this group or broadcast", "Udp IgnoredMulti")
 SITE_FILTER: Final = Site("udp", "socket filter", "Udp InErrors", "SOCKET_FILTER")
 SITE_RCVBUF: Final = Site("socket", "receive buffer full", "Udp RcvbufErrors, Udp InErrors", "SOCKET_RCVBUFF")
@@ -1456,27 +1458,29 @@ def udp_send_skb(sk: UdpSock, cork: Cork, fl4: Flowi4) -> None:
     saddr = fl4.saddr
     daddr = fl4.daddr
     gso = cork.gso_size
-    if gso and len(payload) > gso:
-        if len(payload) > gso * UDP_MAX_SEGMENTS:
-            raise linux_error(EINVAL)
-        parts = [payload[i : i + gso] for i in range(0, len(payload), gso)]
-    else:
-        parts = [payload]
-    for part in parts:
-        n = len(part) + 8
-        hdr = bytes(((sk.sport >> 8) & 255, sk.sport & 255, fl4.dport >> 8, fl4.dport & 255, n >> 8, n & 255, 0, 0))
-        seg = hdr + part
-        if not sk.no_check_tx:
-            c = transport_checksum(saddr, daddr, 17, seg) or 0xFFFF
-            seg = seg[:6] + c.to_bytes(2, "big") + part
-        try:
-            ip_send_skb(ipv4, cork, seg)
-        except OSError as e:
-            if e.errno == ENOBUFS and not sk.recverr:
-                ipv4.udp[UDP_MIB_SNDBUFERRORS] += 1
-                continue
-            raise
-        ipv4.udp[UDP_MIB_OUTDATAGRAMS] += 1
+    if gso:
+        err = 0
+        if 28 + (cork.opt.optlen if cork.opt is not None else 0) + min(len(payload), gso) > cork.fragsize:
+            err = EMSGSIZE
+        elif len(payload) > gso * UDP_MAX_SEGMENTS or sk.no_check_tx:
+            err = EINVAL
+        if err:
+            kfree_skb_reason(__alloc_skb(sk.net, len(payload) + 8), SITE_GSO_REFUSED)
+            raise linux_error(err)
+    n = len(payload) + 8
+    hdr = bytes(((sk.sport >> 8) & 255, sk.sport & 255, fl4.dport >> 8, fl4.dport & 255, n >> 8 & 255, n & 255, 0, 0))
+    seg = hdr + payload
+    if not sk.no_check_tx:
+        c = transport_checksum(saddr, daddr, 17, seg) or 0xFFFF
+        seg = seg[:6] + c.to_bytes(2, "big") + payload
+    try:
+        ip_send_skb(ipv4, cork, seg)
+    except OSError as e:
+        if e.errno == ENOBUFS and not sk.recverr:
+            ipv4.udp[UDP_MIB_SNDBUFERRORS] += 1
+            return
+        raise
+    ipv4.udp[UDP_MIB_OUTDATAGRAMS] += 1
 
 
 # --- connect, disconnect, close, options

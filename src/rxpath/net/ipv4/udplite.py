@@ -11,6 +11,7 @@ from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason
 from rxpath.net.ipv4.mib import (
+    ICMP_MIB_INERRORS,
     UDP_MIB_CSUMERRORS,
     UDP_MIB_IGNOREDMULTI,
     UDP_MIB_INERRORS,
@@ -85,6 +86,10 @@ class UdpliteProtocol(NetProtocol):
 
     def handler(self, skb: SkBuff) -> int:
         return udplite_rcv(skb)
+
+    def err_handler(self, skb: SkBuff, info: int) -> int:
+        ipv4_of(skb.net).icmp[ICMP_MIB_INERRORS] += 1  # no socket
+        return 0
 
 
 class PimProtocol(NetProtocol):

@@ -330,7 +330,7 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
         skb.pkt_type,
         head[mac + 6 : mac + 12],
         skb.len,
-        vlan_get_protocol_dgram(skb) if sk.type == SOCK_DGRAM and sk.net.kernel.release.packet_chains_per_net
+        vlan_get_protocol_dgram(skb, snap) if sk.type == SOCK_DGRAM and sk.net.kernel.release.packet_chains_per_net
         else skb.protocol,
     )
     skb.trim(snap)
@@ -347,14 +347,17 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
     return 0
 
 
-def vlan_get_protocol_dgram(skb: SkBuff) -> int:
-    """The protocol behind the VLAN tags that are still in the frame; 0 when they are cut off or more than eight."""
+def vlan_get_protocol_dgram(skb: SkBuff, snap: int) -> int:
+    """The protocol behind the VLAN tags that are still in the frame; 0 when they are cut off (by the filter too) or
+    more than eight.
+    """
+    end = skb.data + snap
     proto = skb.protocol
     at = skb.mac_header + 14
     for _ in range(8):
         if proto not in (ETH_P_8021Q, ETH_P_8021AD):
             return proto
-        if at + 4 > skb.tail:
+        if at + 4 > end:
             return 0
         proto = skb.head[at + 2] << 8 | skb.head[at + 3]
         at += 4

@@ -39,6 +39,7 @@ from rxpath.net.core.sock import (
 from rxpath.net.ipv4.datagram import parse_addr
 from rxpath.net.ipv4.inet_sock import Address, InetSock
 from rxpath.net.ipv4.ip_cb import ip_cb_peek
+from rxpath.net.ipv4.ip_options import __ip_options_echo
 from rxpath.net.ipv4.mib import (
     ICMP_MIB_INERRORS,
     TCP_MIB_CSUMERRORS,
@@ -508,9 +509,10 @@ def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
     tp = ipv4.kernel.trace.tcp_send_reset
     if tp.on:
         tp.fire(sk, skb)
-    dev = skb.dev
     oif = sk.bound_dev_if if sk is not None else 0
-    del dev
+    opt = __ip_options_echo(ipv4, skb, c.ip_opt) if c.ip_opt is not None else None
+    if c.ip_opt is not None and opt is None:
+        return
     ip_send_unicast_reply(
         ipv4,
         tcp_v4_send_check(c.daddr, c.saddr, seg),
@@ -519,6 +521,7 @@ def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
         c.dsfield & ~3,  # never with ECN bits
         oif,
         sk.mark if sk is not None else 0,
+        opt,
     )
     ipv4.tcp[TCP_MIB_OUTSEGS] += 1
     ipv4.tcp[TCP_MIB_OUTRSTS] += 1
@@ -808,8 +811,6 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
         start = skb.mac_header if sk.save_syn == 2 else skb.network_header
         req.saved_syn = skb.head[start : c.th + c.doff]
     if c.ip_opt is not None and c.ip_opt.optlen:
-        from rxpath.net.ipv4.ip_options import __ip_options_echo
-
         req.opt = __ip_options_echo(ipv4, skb, c.ip_opt)
     rt = tcp_v4_route_req(sk, req)
     if rt is None:
