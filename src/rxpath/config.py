@@ -409,7 +409,8 @@ class ListenConfig:
 
     `cost_ns`: what each spends on a message between two reads. `rcvbuf`: the value given to SO_RCVBUF, 0
     leaves it. `reuseport`: each reader has a socket of its own in one SO_REUSEPORT group; otherwise they
-    share one socket.
+    share one socket.  `echo`: what was read goes back; `sink`: it does not, and nothing else is sent (TCP, where a
+    replay's program says what the captured host said).
     """
 
     proto: str = key("udp", _one_of(PROTOCOLS))
@@ -420,6 +421,7 @@ class ListenConfig:
     rcvbuf: int = key(0, _quantity(parse_size), _default_unless(exact_size))
     readers: int = key(1, _range("readers", 1, 4096))
     echo: bool = key(False, _bool)
+    sink: bool = key(False, _bool)
     reuseport: bool = key(False, _bool)
 
 
@@ -551,7 +553,7 @@ class MachineConfig:
 
 # --- the command line's forms -------------------------------------------------------------------------------
 
-LISTEN_FORM: Final = "udp:PORT[,cpu=N][,cost=5us][,rcvbuf=4M][,readers=4][,address=IP][,echo][,reuseport]"
+LISTEN_FORM: Final = "udp|tcp:PORT[,cpu=N][,cost=5us][,rcvbuf=4M][,readers=4][,address=IP][,echo|sink][,reuseport]"
 
 
 def parse_listen(text: str) -> ListenConfig:

@@ -46,8 +46,8 @@ Listen = Annotated[
     list[str] | None,
     typer.Option(
         "--listen",
-        metavar="udp:PORT[,...]",
-        help="A reader: cpu=N cost=5us rcvbuf=4M readers=N address=IP echo reuseport; may be repeated.",
+        metavar="udp|tcp:PORT[,...]",
+        help="A program: cpu=N cost=5us rcvbuf=4M readers=N address=IP echo sink reuseport; may be repeated.",
     ),
 ]
 Link = Annotated[

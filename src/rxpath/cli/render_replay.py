@@ -28,6 +28,22 @@ CPU_PARTS: Final = (
     ("idle_ns", ".", "dim", "idle"),
 )
 LATENCIES: Final = (("wire_to_socket", "wire to socket"), ("wire_to_program", "wire to program"))
+TCP_ROWS: Final = (
+    ("read", "bytes read"),
+    ("bytes", "bytes sent"),
+    ("segments", "segments sent"),
+    ("acks", "of them ACKs without data"),
+    ("again", "of them with data sent before"),
+    ("fins", "of them FINs"),
+    ("resets", "resets sent"),
+    ("resets_elsewhere", "resets to no conversation"),
+)
+TCP_COUNTS: Final = (
+    ("acks_of_unsent_data", "acknowledgments of data that was not sent here"),
+    ("congestion_windows_raised", "times the congestion window was raised to what the captured host sent"),
+    ("unseen_bytes_sent_as_zeros", "bytes that the capture lacks sent as zeros"),
+)
+TCP_LISTED: Final = 8
 # Groups that a reader who asked for no detail can do without.
 DETAIL_GROUPS: Final = ("interrupts", "softirqs")
 
@@ -41,6 +57,7 @@ def lines(result: dict[str, Any], columns: int = 100, *, quiet: bool = False, ve
     page += losses(result["ledger"])
     if not quiet:
         page += sockets(result.get("sockets", []))
+        page += conversations(result.get("tcp", {}), verbose)
         page += latency(result["latency_ns"])
         page += cpus(result["cpus"])
         page += counters(result["counters"], columns, verbose)
@@ -146,11 +163,37 @@ def sockets(found: list[dict[str, Any]]) -> list[list[Run]]:
         [
             f"{s['proto']}:{s['port']}",
             f"CPU {s['cpu']}" if s["readers"] == 1 else f"{s['readers']} readers, CPU {s['cpu']} on",
-            f"read {human_count(s['read'])}",
+            f"read {human_count(s['read'])}" + (f" {s['unit']}" if "unit" in s else ""),
         ]
         for s in found
     ]
     return [_head("Programs"), *table(rows, "<<<"), []]
+
+
+def conversations(found: dict[str, Any], verbose: bool) -> list[list[Run]]:
+    """How far the host's TCP conversations went as they did in the capture."""
+    if not found:
+        return []
+    restored = f", {human_count(found['restored'])} begun before it" if found["restored"] else ""
+    head = f"  {human_count(found['whole'])} of {human_count(found['conversations'])} as in the capture{restored}"
+    rows: list[list[Cell]] = [[[(text, DIM)] for text in ("", "here", "captured")]]
+    for key, words in TCP_ROWS:
+        here, captured = found["here_and_captured"][key]
+        if here or captured:
+            rows.append([words, human_count(here), human_count(captured)])
+    page = [_head("TCP conversations", head), *table(rows, "<>>")]
+    for key, words in TCP_COUNTS:
+        if found[key]:
+            page.append([(f"  {human_count(found[key])} {words}", "")])
+    listed = found["differences"] if verbose else found["differences"][:TCP_LISTED]
+    for row in listed:
+        parts = [f"{what} {here} (captured {captured})" for what, (here, captured) in row["differs"].items()]
+        page.append([(f"  {row['conversation']}  ", ""), (", ".join(parts), WARN)])
+    more = len(found["differences"]) - len(listed) + found["differences_left_out"]
+    if more:
+        page.append([(f"  and {human_count(more)} more conversations that differ", "")])
+    page.append([])
+    return page
 
 
 def latency(found: dict[str, dict[str, int]]) -> list[list[Run]]:

@@ -73,18 +73,22 @@ class Addressed(Source):
 
 
 class Shortened(Source):
-    """Pauses between frames of more than `limit_ns` become that long; `hits` counts them."""
+    """Pauses between frames of more than `limit_ns` become that long; `hits` counts them, `cuts` has for each the time
+    of the frame behind it and what was cut until then.
+    """
 
-    __slots__ = ("hits", "limit_ns")
+    __slots__ = ("cuts", "hits", "limit_ns")
 
     def __init__(self, inner: Source, limit_ns: int = LONGEST_PAUSE_NS) -> None:
         super().__init__(inner.name, inner.total, inner)
         self.limit_ns = limit_ns
         self.hits = 0
+        self.cuts: list[tuple[int, int]] = []
 
     def clear_counts(self) -> None:
         self.frames = 0
         self.hits = 0
+        self.cuts.clear()
 
     def __iter__(self) -> Iterator[Frame]:
         assert self.inner is not None
@@ -96,6 +100,7 @@ class Shortened(Source):
             if last is not None and time - last > limit:
                 cut += time - last - limit
                 self.hits += 1
+                self.cuts.append((time, cut))
             # A clock that was set back is not a pause: the latest time so far counts.
             if last is None or time > last:
                 last = time

@@ -21,6 +21,7 @@ from rxpath.link.capture import CaptureReader
 from rxpath.link.capture_writer import INBOUND, OUTBOUND, CaptureWriter, open_writer
 from rxpath.link.captured import as_wire
 from rxpath.link.compose import Chain, load_chain, shape
+from rxpath.link.conversations import Conversations, conversations
 from rxpath.link.filter import Filtered
 from rxpath.link.generator import LoadGenerator, Sizes
 from rxpath.link.source import Frame, Source
@@ -28,6 +29,7 @@ from rxpath.link.survey import HostSurvey, survey
 from rxpath.machine import Machine
 from rxpath.observe.tap import DeviceTap
 from rxpath.tune.replay import HostScan, Listener, ReplayRequest
+from rxpath.tune.tcp_replay import TcpListener, ports_of
 from rxpath.units import human_time
 from rxpath.wire.addr import ip4_str
 
@@ -251,7 +253,7 @@ def _listeners(configs: list[ListenConfig], cpus: int) -> list[Listener]:
     result = []
     for number, spec in enumerate(configs):
         if spec.proto != "udp":
-            raise OSError(ENOTSUP, f"listener on {spec.proto}")
+            continue
         cpu = spec.cpu if spec.cpu >= 0 else (number + 1) % cpus
         address = int(ipaddress.IPv4Address(spec.address)) if spec.address else 0
         result.append(
@@ -267,6 +269,26 @@ def _listeners(configs: list[ListenConfig], cpus: int) -> list[Listener]:
                 reuseport=spec.reuseport,
             )
         )
+    return result
+
+
+def _tcp_listeners(configs: list[ListenConfig], cpus: int) -> list[TcpListener]:
+    result = []
+    for number, spec in enumerate(configs):
+        if spec.proto == "tcp":
+            result.append(
+                TcpListener(
+                    port=spec.port,
+                    address=int(ipaddress.IPv4Address(spec.address)) if spec.address else 0,
+                    cpu=spec.cpu if spec.cpu >= 0 else (number + 1) % cpus,
+                    cost_ns=spec.cost_ns,
+                    rcvbuf=spec.rcvbuf,
+                    readers=spec.readers,
+                    echo=spec.echo,
+                    sink=spec.sink,
+                    reuseport=spec.reuseport,
+                )
+            )
     return result
 
 
@@ -312,9 +334,19 @@ def prepare(options: ReplayOptions, run_action: RunAction | None = None) -> Plan
     return plan
 
 
-def _request(options: ReplayOptions, chain: Chain, hosts: HostScan, total: int, notes: list[str]) -> Plan:
+def _request(
+    options: ReplayOptions,
+    chain: Chain,
+    hosts: HostScan,
+    total: int,
+    notes: list[str],
+    talks: Conversations | None = None,
+) -> Plan:
     machine = options.machine
-    configs = machine.listeners or [ListenConfig(port=port) for port in hosts.udp_ports]
+    configs = machine.listeners or [
+        *(ListenConfig(port=port) for port in hosts.udp_ports),
+        *(ListenConfig(proto="tcp", port=port) for port in (ports_of(talks)[:MAX_PORTS] if talks is not None else ())),
+    ]
     request = ReplayRequest(
         machine=machine,
         source=(),
@@ -325,10 +357,25 @@ def _request(options: ReplayOptions, chain: Chain, hosts: HostScan, total: int, 
         not_sent=lambda: dict(chain.tally().not_sent),
         added=lambda: sum(chain.tally().added.values()),
         notes=notes,
+        tcp_listeners=_tcp_listeners(configs, machine.cpus),
+        talks=talks,
+        all_talks=not machine.listeners,
+        speed=(options.speed_up.numerator, options.speed_up.denominator),
     )
     plan = Plan(request, chain, options)
     request.source = _frames(plan, chain.source, options.count)
     return plan
+
+
+def _conversations(reader: CaptureReader, host: int, loop: int, notes: list[str]) -> Conversations | None:
+    """The host's TCP conversations, where they can be played."""
+    if loop != 1:
+        notes.append("TCP: what is played more than once is no conversation; listeners only read")
+        return None
+    talks = conversations(reader.ethernet(), host)
+    if talks.loops:
+        notes.append(f"TCP: {talks.loops:,} segments of the host to itself are not played as conversations")
+    return talks
 
 
 def _prepare_capture(options: ReplayOptions, nic: NicConfig) -> Plan:
@@ -339,6 +386,7 @@ def _prepare_capture(options: ReplayOptions, nic: NicConfig) -> Plan:
         watch = PeerWatch(wanted)
         wanted = short = Shortened(wanted)
         seen = survey(watch)
+        talks: Conversations | None = None
         watch.reset()
         host = _wanted(options.host, seen.hosts, seen.host(), options.capture)
         notes: list[str] = []
@@ -364,6 +412,9 @@ def _prepare_capture(options: ReplayOptions, nic: NicConfig) -> Plan:
                 received=host.frames,
             )
             notes.append(f"host {ip4_str(host.ip)} receives {host.frames:,} of {seen.frames:,} frames")
+            if host.tcp:
+                talks = _conversations(reader, host.ip, options.loop, notes)
+                watch.reset()
         source, cable = shape(
             wanted,
             speed_up=options.speed_up,
@@ -373,8 +424,14 @@ def _prepare_capture(options: ReplayOptions, nic: NicConfig) -> Plan:
             link_bps=nic.link_rate(),
             queue=nic.cable_queue,
         )
-        plan = _request(options, Chain(source, reader, wire, cable), hosts, seen.frames * options.loop, notes)
+        plan = _request(options, Chain(source, reader, wire, cable), hosts, seen.frames * options.loop, notes, talks)
         plan.short = short
+        plan.request.first_ns = seen.first_ns
+        if talks is not None and seen.last_ns - seen.first_ns > short.limit_ns:
+            for _ in short:
+                pass
+            plan.request.cuts = [(time - short.limit_ns, cut) for time, cut in short.cuts]
+            source.reset()
         return plan
     except BaseException:
         reader.close()

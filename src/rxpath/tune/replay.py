@@ -13,13 +13,17 @@ from typing import Any
 
 from rxpath.config import MachineConfig
 from rxpath.kernel.cpu import Cpu
+from rxpath.link.conversations import Conversations
 from rxpath.machine import Machine, Port
 from rxpath.net.core.netdevice import NetDevice
 from rxpath.net.core.sock import SO_RCVBUF, SO_REUSEPORT, SOL_SOCKET
 from rxpath.observe import counters
+from rxpath.tune.tcp_replay import TcpListener, TcpReplay
 from rxpath.wire.addr import ip4_str
 
 STAGES = ("wire", "nic", "ring", "poll", "gro", "ip", "transport", "socket", "program")
+# Before the first frame, for programs that connect as the capture begins.
+TCP_START_NS = 1_000_000
 # stage words of the ledger's sites -> stage of the funnel
 STAGE_OF = {
     "nic": "nic",
@@ -77,7 +81,10 @@ class ReplayRequest:
     """What to replay on what.
 
     `source`: frames with times, already as on the wire (link/ made it).  `hosts`: what a survey of the
-    capture found (`HostScan`).  `actions`: commands run after boot, as `ethtool -G eth0 rx 4096`.
+    capture found (`HostScan`).  `actions`: commands run after boot, as `ethtool -G eth0 rx 4096`.  `talks`: the host's
+    TCP conversations, all of which are played with `all_talks`, else those of `tcp_listeners`; `speed` (as a fraction)
+    and `cuts` (time, what was cut for all that is later) lead from their times to the source's, whose first is
+    `first_ns`.
     """
 
     machine: MachineConfig
@@ -95,6 +102,12 @@ class ReplayRequest:
     notes: list[str] = field(default_factory=list)
     on_machine: Callable[[Machine], None] | None = None
     keep_open: bool = False
+    tcp_listeners: list[TcpListener] = field(default_factory=list)
+    talks: Conversations | None = None
+    all_talks: bool = True
+    first_ns: int = 0
+    speed: tuple[int, int] = (1, 1)
+    cuts: list[tuple[int, int]] = field(default_factory=list)
 
 
 @dataclass
@@ -134,6 +147,7 @@ class ReplayResult:
         self.cpus: list[dict[str, int]] = []
         self.virtual_time_ns = 0
         self.sockets: list[dict[str, Any]] = []
+        self.tcp: dict[str, Any] = {}
         self.messages: list[str] = list(request.notes)
 
     def to_json(self) -> dict[str, Any]:
@@ -145,6 +159,7 @@ class ReplayResult:
             "cpus": self.cpus,
             "virtual_time_ns": self.virtual_time_ns,
             "sockets": self.sockets,
+            "tcp": self.tcp,
             "messages": self.messages,
         }
 
@@ -229,6 +244,11 @@ def _drive(m: Machine, request: ReplayRequest, result: ReplayResult, progress: C
     programs = [ReaderProgram(m, p) for s in specs if s.proto == "udp" for p in s.programs(len(m.kernel.cpus))]
     if request.on_machine is not None:
         request.on_machine(m)
+    tcp: TcpReplay | None = None
+    if request.tcp_listeners or request.talks is not None:
+        ip = hosts.ip if hosts is not None else 0
+        tcp = TcpReplay(m, request.talks, request.tcp_listeners, ip, request.all_talks)
+        tcp.prepare()
     m.run(m.now + 1_000_000)
     before = counters.take(m)
     start = m.now
@@ -236,9 +256,17 @@ def _drive(m: Machine, request: ReplayRequest, result: ReplayResult, progress: C
     for c in m.kernel.cpus:
         c.set_mode(c.mode)
     acct = [list(c.acct) for c in m.kernel.cpus]
+    if tcp is not None and tcp.lives:
+        lead = TCP_START_NS if tcp.acts_before(request.first_ns) else 0
+        tcp.begin(request.first_ns, m.now + lead - request.first_ns, request.speed, request.cuts)
+        if lead:
+            m.run(m.now + lead)
     frames, base = first_time(request.source)
     m.attach(0, frames if progress is None else counted(frames, progress), offset=m.now - base)
     m.run()
+    if tcp is not None and tcp.end() > m.now:
+        m.run(tcp.end() + TCP_START_NS)
+        m.run()
     end = m.now
     for c in m.kernel.cpus:
         c.set_mode(c.mode)
@@ -275,6 +303,12 @@ def _drive(m: Machine, request: ReplayRequest, result: ReplayResult, progress: C
         {"proto": p.spec.proto, "port": p.spec.port, "cpu": p.spec.cpu, "readers": p.spec.readers, "read": p.read}
         for p in programs
     ]
+    if tcp is not None:
+        result.tcp = tcp.report()
+        result.sockets += [
+            {"proto": "tcp", "port": s.port, "cpu": s.cpu, "readers": s.readers, "read": n, "unit": "bytes"}
+            for s, n in ((s, tcp.reads[s.port]) for s in tcp.listeners)
+        ]
     result.config = request.machine.to_dict()
     if not request.keep_open:
         m.close()

@@ -7,7 +7,7 @@ import pytest
 from rxpath.config import MachineConfig, NicConfig
 from rxpath.machine import Machine
 from rxpath.net.core.neighbour import NUD_PERMANENT, neigh_add
-from rxpath.net.ipv4.tcp.sock import tcp_state_of
+from rxpath.net.ipv4.tcp.sock import ConnHint, tcp_state_of
 from rxpath.sockets import Socket
 from rxpath.wire.addr import ip4
 from rxpath.wire.build import tcp_frame
@@ -36,7 +36,7 @@ def test_law_with_holes_and_repetitions(release: str, reads: bool) -> None:
     assert dev is not None
     arp_tbl = m.net.ipv4.arp_tbl
     m.in_task(lambda: neigh_add(arp_tbl, PEER, dev, PEER_MAC, NUD_PERMANENT))
-    tcp_state_of(m.net.ipv4).isn_override[(HOST, 8000, PEER, 40000)] = ISN
+    tcp_state_of(m.net.ipv4).hints[(HOST, 8000, PEER, 40000, 999)] = ConnHint(ISN)
     got: list[bytes] = []
 
     def server() -> None:

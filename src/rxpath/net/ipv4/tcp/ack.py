@@ -13,12 +13,12 @@ from rxpath.net.ipv4.tcp.notify import tcp_notice_acked
 from rxpath.net.ipv4.tcp.options import sack_blocks
 from rxpath.net.ipv4.tcp.output import (
     CHRONO_BUSY,
-    tcp_chrono_stop,
     __tcp_push_pending_frames,
     inet_csk_clear_xmit_timer,
     inet_csk_reset_xmit_timer,
     jiffies,
     rto_max,
+    tcp_chrono_stop,
     tcp_clamp_probe0_to_user_timeout,
     tcp_current_mss,
     tcp_fragment,
@@ -979,6 +979,7 @@ def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
             tcp_xmit_recovery(sk, st.rexmit)
         return 0
     if after(ack, sk.snd_nxt):
+        sk.unsent_acks += 1
         if sk.v.challenge_unsent and not flag & FLAG_NO_CHALLENGE_ACK:
             tcp_send_challenge_ack(sk)
         return ACK_UNSENT

@@ -168,6 +168,7 @@ from rxpath.net.ipv4.tcp.sock import (
     SS_CONNECTED,
     SS_CONNECTING,
     SS_UNCONNECTED,
+    ConnHint,
     RequestSock,
     RxOpt,
     TcpCb,
@@ -616,13 +617,25 @@ def tcp_v4_route_req(sk: TcpSock, req: RequestSock) -> Rtable | None:
     return inet_csk_route_req(sk, req)
 
 
-def tcp_v4_init_seq_and_ts_off(ts: TcpState, laddr: int, lport: int, raddr: int, rport: int) -> tuple[int, int]:
-    """(ISN, time stamp offset): drawn from the machine's generator, or the ISN that a replay chose."""
-    isn = ts.isn_override.get((laddr, lport, raddr, rport))
-    if isn is None:
-        isn = (ts.rng_isn.getrandbits(32) + ts.ipv4.kernel.engine.now // 64) & M32
-    off = secure_tcp_ts_off(ts, laddr, raddr)
-    return isn, off
+def tcp_v4_init_seq_and_ts_off(ts: TcpState, laddr: int, raddr: int, hint: ConnHint | None = None) -> tuple[int, int]:
+    """(ISN, time stamp offset): drawn from the machine's generator, or what a replay's hint says."""
+    if hint is not None:
+        if hint.tsval >= 0:
+            return hint.isn, (hint.tsval - now_ms(ts)) & M32
+        return hint.isn, secure_tcp_ts_off(ts, laddr, raddr)
+    isn = (ts.rng_isn.getrandbits(32) + ts.ipv4.kernel.engine.now // 64) & M32
+    return isn, secure_tcp_ts_off(ts, laddr, raddr)
+
+
+def tcp_heed_hint(opt: RxOpt, hint: ConnHint) -> None:
+    """The SYN's options without those that the captured host refused.  (Not in Linux.)"""
+    if hint.no_tstamp:
+        opt.saw_tstamp = False
+    if hint.no_sack:
+        opt.sack_ok = False
+    if hint.no_wscale:
+        opt.wscale_ok = False
+        opt.snd_wscale = 0
 
 
 def tcp_openreq_init_rwin(req: RequestSock, sk: TcpSock, rt: Rtable) -> None:
@@ -789,6 +802,9 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     opt.mss_clamp = 536
     opt.user_mss = sk.rx_opt.user_mss
     tcp_parse_options(ts, skb, opt, False)
+    hint = ts.hints.get((c.daddr, c.dport, c.saddr, c.sport, c.seq)) if ts.hints else None
+    if hint is not None:
+        tcp_heed_hint(opt, hint)
     if want_cookie and not opt.saw_tstamp:
         opt.wscale_ok = opt.sack_ok = False
         opt.snd_wscale = 0
@@ -816,7 +832,7 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     if rt is None:
         tcp_listendrop(sk)
         return
-    new_isn, ts_off = tcp_v4_init_seq_and_ts_off(ts, req.loc_addr, req.num, req.rmt_addr, req.rmt_port)
+    new_isn, ts_off = tcp_v4_init_seq_and_ts_off(ts, req.loc_addr, req.rmt_addr, hint)
     if opt.saw_tstamp:
         req.ts_off = ts_off
     if not want_cookie and not isn:
@@ -824,7 +840,7 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
         if not ts.tcp_syncookies and limit - sk.req_count < limit >> 2:
             tcp_listendrop(sk)
             return
-    if not isn:
+    if not isn or hint is not None:
         isn = new_isn
     th_ecn = c.flags & (TCPHDR_ECE | TCPHDR_CWR) == TCPHDR_ECE | TCPHDR_CWR
     if (
@@ -1024,7 +1040,8 @@ def tcp_v4_connect(sk: TcpSock, addr: int, port: int) -> None:
     sk.sport = sk.num
     sk.dst = rt
     if not sk.write_seq:
-        isn, off = tcp_v4_init_seq_and_ts_off(ts, sk.saddr, sk.num, addr, port)
+        hint = ts.hints.get((sk.saddr, sk.num, addr, port, -1)) if ts.hints else None
+        isn, off = tcp_v4_init_seq_and_ts_off(ts, sk.saddr, addr, hint)
         sk.write_seq = sk.isn_override if sk.isn_override >= 0 else isn
         sk.tsoffset = off
     if tcp_fastopen_defer_connect(sk):

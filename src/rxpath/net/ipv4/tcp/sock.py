@@ -229,6 +229,21 @@ class RxOpt:
         self.saw_unknown = False
 
 
+class ConnHint:
+    """The captured host's side of a connection, for the stack to answer as it did: its initial sequence number, its
+    time stamp with the first segment (-1: none seen), and what it refused of the peer's options.
+    """
+
+    __slots__ = ("isn", "tsval", "no_tstamp", "no_sack", "no_wscale")
+
+    def __init__(self, isn: int, tsval: int = -1) -> None:
+        self.isn = isn
+        self.tsval = tsval
+        self.no_tstamp = False
+        self.no_sack = False
+        self.no_wscale = False
+
+
 class RequestSock:
     """`struct tcp_request_sock`: a connection between SYN and third ACK."""
 
@@ -561,6 +576,7 @@ class TcpSock(InetSock):
         "tcp_header_len_extra",
         "rcv_ooopack",
         "isn_override",
+        "unsent_acks",
         "rcv_wnd_max",
         "quickack_opt",
         "last_ack_sent_us",
@@ -783,6 +799,7 @@ class TcpSock(InetSock):
         self.tcp_header_len_extra = 0
         self.rcv_ooopack = 0
         self.isn_override = -1
+        self.unsent_acks = 0
         self.rcv_wnd_max = 0
         self.quickack_opt = 0
         self.last_ack_sent_us = 0
@@ -949,7 +966,7 @@ class TcpState:
         "rng",
         "rng_cookie",
         "cookie_secret",
-        "isn_override",
+        "hints",
         "challenge_timestamp",
         "challenge_count",
         "isn_secret",
@@ -1057,9 +1074,9 @@ class TcpState:
         self.rng_cookie = k.rng("tcp syncookies")
         self.isn_secret = self.rng_isn.getrandbits(64)
         self.cookie_secret = self.rng_cookie.getrandbits(128)
-        # replay of a capture chooses the initial sequence numbers of the captured host: (laddr,
-        # lport, raddr, rport) -> ISN
-        self.isn_override: dict[tuple[int, int, int, int], int] = {}
+        # what a replay knows of connections to come: (laddr, lport, raddr, rport, the peer's ISN or -1 for
+        # one opened here)
+        self.hints: dict[tuple[int, int, int, int, int], ConnHint] = {}
         self.challenge_timestamp = -1
         self.challenge_count = 0
         self.ctl_seq = 0

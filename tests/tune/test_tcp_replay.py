@@ -1,0 +1,167 @@
+"""Captured TCP conversations: the recorded peer stays in them, and what differs is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rxpath.config import ListenConfig, MachineConfig, NicConfig
+from rxpath.link.capture_writer import open_writer
+from rxpath.tune import replay
+from rxpath.tune.plan import ReplayOptions, prepare
+from rxpath.wire.ethernet import ether_frame
+from rxpath.wire.ipv4 import IPPROTO_TCP, ipv4_packet
+from rxpath.wire.tcp import TcpOptions, tcp_segment
+
+PEER, HOST = 0xC0000201, 0xC0000202
+PEER_MAC, HOST_MAC = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
+FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16}
+START = 1_700_000_000_000_000_000
+# (milliseconds, "peer" or "host", flags, seq, ack, data, options)
+Segment = tuple[float, str, str, int, int, bytes, TcpOptions | None]
+SYN_OPTIONS = TcpOptions(mss=1460, wscale=7, sack_ok=True, tsval=5000)
+
+
+def seg(
+    ms: float, who: str, flags: str, seq: int, ack: int = 0, data: bytes = b"", options: TcpOptions | None = None
+) -> Segment:
+    return ms, who, flags, seq, ack, data, options
+
+
+def write(path: Path, segments: Sequence[Segment], hport: int = 80, pport: int = 40000) -> Path:
+    with open_writer(path) as out:
+        for ms, who, flags, seq, ack, data, options in segments:
+            a, b = (PEER, HOST) if who == "peer" else (HOST, PEER)
+            sp, dp = (pport, hport) if who == "peer" else (hport, pport)
+            bits = sum(FLAGS[f] for f in flags)
+            s = tcp_segment(a, b, sp, dp, seq, ack, bits, data, options=options or b"")
+            macs = (HOST_MAC, PEER_MAC) if who == "peer" else (PEER_MAC, HOST_MAC)
+            out.write(START + int(ms * 1_000_000), ether_frame(*macs, 0x0800, ipv4_packet(a, b, IPPROTO_TCP, s)))
+    return path
+
+
+def run(path: Path, listeners: Sequence[ListenConfig] = (), release: str = "6.1") -> replay.ReplayResult:
+    nic = NicConfig(model="e1000e")
+    machine = MachineConfig(release=release, nics=[nic], listeners=list(listeners))
+    plan = prepare(ReplayOptions(machine=machine, capture=str(path), host=HOST))
+    result = replay.run(plan.request)
+    plan.finish(result.messages)
+    return result
+
+
+def request(peer: int = 1000, host: int = 777, size: int = 3000) -> list[Segment]:
+    """A request and an answer of `size` bytes, closed by the host."""
+    q = b"GET / HTTP/1.0\r\n\r\n"
+    answer = bytes(i % 251 for i in range(size))
+    out = [
+        seg(0, "peer", "S", peer, 0, b"", SYN_OPTIONS),
+        seg(0.1, "host", "SA", host, peer + 1, b"", TcpOptions(mss=1460, sack_ok=True)),
+        seg(20, "peer", "A", peer + 1, host + 1),
+        seg(20.5, "peer", "PA", peer + 1, host + 1, q),
+        seg(20.6, "host", "A", host + 1, peer + 1 + len(q)),
+    ]
+    at, nxt, done = 25.0, host + 1, peer + 1 + len(q)
+    for i in range(0, size, 1460):
+        part = answer[i : i + 1460]
+        out.append(seg(at, "host", "A", nxt, done, part))
+        nxt += len(part)
+        at += 0.02
+    out += [
+        seg(at, "host", "FA", nxt, done),
+        seg(at + 20, "peer", "A", done, nxt + 1),
+        seg(at + 20.1, "peer", "FA", done, nxt + 1),
+        seg(at + 20.2, "host", "A", nxt + 1, done + 1),
+    ]
+    return out
+
+
+def numbers(result: replay.ReplayResult) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = result.tcp["here_and_captured"]
+    return found
+
+
+@pytest.mark.parametrize("release", ["3.13", "5.15", "6.1", "6.18"])
+@pytest.mark.parametrize("size", [10, 3000, 60_000])
+def test_the_peer_that_asked_is_answered_as_it_was(tmp_path: Path, release: str, size: int) -> None:
+    result = run(write(tmp_path / "c.pcap", request(size=size)), release=release)
+    assert result.tcp["whole"] == result.tcp["conversations"] == 1, result.tcp
+    assert numbers(result)["bytes"] == [size, size]
+    assert numbers(result)["read"] == [18, 18]
+    assert numbers(result)["resets"] == [0, 0]
+    assert result.sockets == [{"proto": "tcp", "port": 80, "cpu": 0, "readers": 1, "read": 18, "unit": "bytes"}]
+    assert bool(result.tcp["congestion_windows_raised"]) == (size > 20_000)
+
+
+def test_a_capture_that_begins_in_the_middle(tmp_path: Path) -> None:
+    for begin in range(2, 9):
+        result = run(write(tmp_path / "c.pcap", request()[begin:]))
+        assert result.tcp["whole"] == result.tcp["conversations"] == result.tcp["restored"] == 1, (begin, result.tcp)
+        assert not result.tcp["acks_of_unsent_data"]
+
+
+def test_only_the_peers_frames_were_captured(tmp_path: Path) -> None:
+    result = run(write(tmp_path / "c.pcap", [s for s in request() if s[1] == "peer"]))
+    assert result.tcp["conversations"] == result.tcp["whole"] == 1, result.tcp
+    # the last byte is the host's FIN
+    assert result.tcp["unseen_bytes_sent_as_zeros"] == 3001
+
+
+def swapped(segments: Sequence[Segment]) -> list[Segment]:
+    return [(ms, "host" if who == "peer" else "peer", *rest) for ms, who, *rest in segments]  # type: ignore[misc]
+
+
+def test_the_host_opens(tmp_path: Path) -> None:
+    result = run(write(tmp_path / "c.pcap", swapped(request()), hport=40000, pport=80))
+    assert result.tcp["whole"] == result.tcp["conversations"] == 1, result.tcp
+    assert numbers(result)["bytes"] == [18, 18]
+    assert numbers(result)["read"] == [3000, 3000]
+
+
+def test_the_same_ports_twice(tmp_path: Path) -> None:
+    again = [(ms + 90_000, *rest) for ms, *rest in request(900_000, 5_000_000)]
+    result = run(write(tmp_path / "c.pcap", [*request(), *again]))  # type: ignore[list-item]
+    assert result.tcp["whole"] == result.tcp["conversations"] == 2, result.tcp
+
+
+def test_a_reset_of_the_hosts(tmp_path: Path) -> None:
+    segments = [*request()[:5], seg(22, "host", "RA", 778, 1019)]
+    result = run(write(tmp_path / "c.pcap", segments))
+    assert result.tcp["whole"] == 1, result.tcp
+    assert numbers(result)["resets"] == [1, 1]
+
+
+def test_what_differs_is_said(tmp_path: Path) -> None:
+    # the peer acknowledges a byte more than was sent, and the capture goes on to show it
+    segments = [*request()[:4], seg(20.6, "host", "FA", 778, 1019), seg(40, "peer", "A", 1019, 900)]
+    result = run(write(tmp_path / "c.pcap", segments))
+    assert result.tcp["whole"] == 0
+    assert result.tcp["acks_of_unsent_data"] == 1
+    (row,) = result.tcp["differences"]
+    assert row["conversation"] == ":80 <- 192.0.2.1:40000"
+    assert row["differs"] == {"acknowledgments of data not sent": [1, 0]}
+
+
+def listener(**values: Any) -> ListenConfig:
+    return ListenConfig(proto="tcp", port=80, **values)
+
+
+def test_an_echo_and_a_sink_have_words_of_their_own(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.pcap", request()[:4])
+    result = run(path, [listener(echo=True)])
+    assert not result.tcp or result.tcp["conversations"] == 0
+    assert result.sockets[0]["read"] == 18
+    assert result.counters["snmp"]["Tcp.OutSegs"] > 2
+    result = run(path, [listener(sink=True, cost_ns=5_000_000, rcvbuf=4096, readers=2)])
+    assert result.sockets[0]["read"] == 18
+    # the listener that is neither holds the conversation
+    result = run(write(tmp_path / "d.pcap", request()), [listener()])
+    assert result.tcp["whole"] == 1
+
+
+def test_speed_and_long_pauses(tmp_path: Path) -> None:
+    late = [s if n < 5 else (s[0] + 7_200_000, *s[1:]) for n, s in enumerate(request())]
+    result = run(write(tmp_path / "c.pcap", late))
+    assert result.tcp["whole"] == 1, result.tcp
