@@ -21,13 +21,13 @@ CPU = "/sys/devices/system/cpu"
 
 DOWN = {
     "6.1": "sched_cpu_deactivate workqueue_offline_cpu smpboot_park_threads sched_cpu_wait_empty takedown_cpu take_cpu_down"
-    " fixup_irqs hrtimers_cpu_dying smpcfd_dying_cpu sched_cpu_dying finish_cpu timers_dead_cpu smpcfd_dead_cpu dev_cpu_dead"
+    " fixup_irqs hrtimers_cpu_dying smpcfd_dying_cpu sched_cpu_dying finish_cpu timers_dead_cpu topology_remove_dev smpcfd_dead_cpu dev_cpu_dead"
     " takeover_tasklets",
     "5.15": "sched_cpu_deactivate workqueue_offline_cpu smpboot_park_threads sched_cpu_wait_empty takedown_cpu take_cpu_down"
-    " fixup_irqs smpcfd_dying_cpu sched_cpu_dying finish_cpu timers_dead_cpu smpcfd_dead_cpu hrtimers_dead_cpu dev_cpu_dead"
+    " fixup_irqs smpcfd_dying_cpu sched_cpu_dying finish_cpu timers_dead_cpu topology_remove_dev smpcfd_dead_cpu hrtimers_dead_cpu dev_cpu_dead"
     " takeover_tasklets",
     "3.13": "sched_cpu_inactive workqueue_cpu_down_callback smpboot_park_threads takedown_cpu take_cpu_down fixup_irqs"
-    " migrate_tasks flush_smp_call_function_queue migrate_timers migrate_hrtimers takeover_tasklets dev_cpu_callback",
+    " migrate_tasks flush_smp_call_function_queue migrate_timers migrate_hrtimers takeover_tasklets dev_cpu_callback topology_remove_dev",
 }
 DOWN["6.18"] = DOWN["6.1"]
 
@@ -50,10 +50,15 @@ def test_the_steps_down_in_the_order_of_the_release(release: str) -> None:
     assert where["dev_cpu_dead" if release != "3.13" else "dev_cpu_callback"] == 0
     assert f.read(f"{CPU}/online") == "0-1,3\n" and f.read(f"{CPU}/offline") == "2\n"
     assert f.read(f"{CPU}/cpu2/online") == "0\n"
+    assert not f.m.files.exists(f"{CPU}/cpu2/topology") and f.m.files.exists(f"{CPU}/cpu1/topology")
+    pci = next(p for p in f.m.files.files if p.endswith("/local_cpus")).rsplit("/", 1)[0]
+    assert f.read(f"{CPU}/cpu1/topology/core_siblings") == f.read(f"{pci}/local_cpus") == "b\n"
+    assert f.read("/sys/devices/system/node/node0/cpulist") == f.read(f"{pci}/local_cpulist") == "0-1,3\n"
     assert f.k.cpus[2].ksoftirqd is not None and f.k.cpus[2].ksoftirqd.state == TASK_PARKED
     assert "smpboot: CPU 2 is now offline" in f.do("dmesg")
     online(f, 2, True)
     assert f.read(f"{CPU}/online") == "0-3\n" and f.read(f"{CPU}/offline") == "\n"
+    assert f.read(f"{CPU}/cpu2/topology/core_siblings") == f.read(f"{pci}/local_cpus") == "f\n"
     f.run(1 * MS)
     assert f.k.cpus[2].ksoftirqd.state == TASK_INTERRUPTIBLE
     assert "smpboot: Booting Node 0 Processor 2 APIC 0x2" in f.do("dmesg")

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from rxpath.formats import cpumask
 from rxpath.hw.irqchip import msi_message
 from rxpath.hw.pcibus import PciSlot
 from rxpath.kernel.core import Kernel
 from rxpath.kernel.errno import EBUSY, EEXIST, EINVAL, EIO, ENODEV, ENOENT, ENOSPC, EOPNOTSUPP, ERANGE, linux_error
 from rxpath.kernel.irq import IrqDesc
 from rxpath.kernel.log import KERN_ERR, KERN_INFO, KERN_WARNING
+from rxpath.kernel.procfs import online_mask
 
 ENXIO: Final = 6
 PCI_ANY_ID: Final = 0xFFFFFFFF
@@ -1213,9 +1215,9 @@ def _device_files(pdev: PciDev) -> None:
     text("class", "0x%06x" % pdev.class_code)
     text("modalias", pdev.modalias())
     text("numa_node", "-1")
-    ncpus = len(pdev.kernel.cpus)
-    text("local_cpulist", "0-%d" % (ncpus - 1) if ncpus > 1 else "0")
-    text("local_cpus", "%x" % ((1 << ncpus) - 1))
+    k = pdev.kernel
+    f.add(d + "/local_cpulist", lambda: cpumask.render_list(online_mask(k)) + "\n")
+    f.add(d + "/local_cpus", lambda: cpumask.render_mask(online_mask(k), len(k.cpus)) + "\n")
     text("ari_enabled", "0")
     text("broken_parity_status", "0")
     text("d3cold_allowed", "1")

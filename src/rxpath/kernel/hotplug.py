@@ -53,6 +53,7 @@ V6_1: Final = (
     ("workqueue:prepare", PREPARE),
     ("hrtimers:prepare", PREPARE),
     ("smpcfd:prepare", PREPARE),
+    ("base/topology:prepare", PREPARE),
     ("timers:prepare", PREPARE),
     ("cpu:bringup", PREPARE),
     ("sched:starting", STARTING),
@@ -66,6 +67,7 @@ V6_1: Final = (
 )
 # the order of dying is from below upwards: dead are first timers, then high-resolution ones, tasklets, devices
 V3_13: Final = (
+    ("base/topology:prepare", PREPARE),
     ("net/dev:dead", PREPARE),
     ("softirq:dead", PREPARE),
     ("hrtimers:prepare", PREPARE),

@@ -184,29 +184,47 @@ def cpu_files(k: Kernel) -> None:
     bits = len(k.cpus)
     every = (1 << bits) - 1
     cpu = "/sys/devices/system/cpu"
+    k.hotplug.setup_state(
+        "base/topology:prepare",
+        ("topology_add_dev", partial(topology_add_dev, k)),
+        ("topology_remove_dev", partial(topology_remove_dev, k)),
+    )
     for c in k.cpus:
-        base = "%s/cpu%d/topology" % (cpu, c.id)
-        own = 1 << c.id
-        masks = {"thread_siblings": own, "core_siblings": every}
-        if k.release.ethtool_netlink:  # 5.3 gave them better names and kept the old ones
-            masks["core_cpus"] = own
-            masks["package_cpus"] = every
-        for name, mask in masks.items():
-            k.files.add("%s/%s" % (base, name), partial(_mask_text, mask, bits))
-            k.files.add("%s/%s_list" % (base, name), partial(_list_text, mask))
-        k.files.add(base + "/core_id", partial(str, "%d\n" % c.id))
-        k.files.add(base + "/physical_package_id", partial(str, "0\n"))
+        topology_add_dev(k, c)
         k.files.symlink("%s/cpu%d/node0" % (cpu, c.id), "/sys/devices/system/node/node0")
         k.files.symlink("/sys/devices/system/node/node0/cpu%d" % c.id, "%s/cpu%d" % (cpu, c.id))
     node = "/sys/devices/system/node"
     for name in ("has_cpu", "has_memory", "has_normal_memory", "online", "possible"):
         k.files.add("%s/%s" % (node, name), partial(str, "0\n"))
-    k.files.add(node + "/node0/cpumap", partial(_mask_text, every, bits))
-    k.files.add(node + "/node0/cpulist", partial(_list_text, every))
+    k.files.add(node + "/node0/cpumap", lambda: cpumask.render_mask(online_mask(k), bits) + "\n")
+    k.files.add(node + "/node0/cpulist", lambda: cpumask.render_list(online_mask(k)) + "\n")
     k.files.add(node + "/node0/distance", partial(str, "10\n"))
     k.files.add(cpu + "/offline", lambda: cpumask.render_list(every & ~online_mask(k)) + "\n")
     k.files.add(cpu + "/isolated", lambda: "\n")
     k.files.add(cpu + "/kernel_max", lambda: "%d\n" % (8191 if k.release.ethtool_netlink else 255))
+
+
+def topology_add_dev(k: Kernel, c: Cpu) -> None:
+    """cpuN/topology, which an offline CPU does not have; siblings are those that are online."""
+    bits = len(k.cpus)
+    base = "/sys/devices/system/cpu/cpu%d/topology" % c.id
+    alone = ["thread_siblings"]
+    together = ["core_siblings"]
+    if k.release.ethtool_netlink:  # 5.3 gave them better names and kept the old ones
+        alone.append("core_cpus")
+        together.append("package_cpus")
+    for name in alone:
+        k.files.add("%s/%s" % (base, name), partial(_mask_text, 1 << c.id, bits))
+        k.files.add("%s/%s_list" % (base, name), partial(_list_text, 1 << c.id))
+    for name in together:
+        k.files.add("%s/%s" % (base, name), lambda: cpumask.render_mask(online_mask(k), bits) + "\n")
+        k.files.add("%s/%s_list" % (base, name), lambda: cpumask.render_list(online_mask(k)) + "\n")
+    k.files.add(base + "/core_id", partial(str, "%d\n" % c.id))
+    k.files.add(base + "/physical_package_id", partial(str, "0\n"))
+
+
+def topology_remove_dev(k: Kernel, c: Cpu) -> None:
+    k.files.remove("/sys/devices/system/cpu/cpu%d/topology" % c.id)
 
 
 def _mask_text(mask: int, bits: int) -> str:
@@ -247,7 +265,6 @@ def register(k: Kernel) -> None:
     )
     cpu_files(k)
     f.add("/sys/devices/system/cpu/online", lambda: cpumask.render_list(online_mask(k)) + "\n")
-    f.add("/sys/devices/system/cpu/offline", lambda: cpumask.render_list((1 << bits) - 1 & ~online_mask(k)) + "\n")
     for c in k.cpus[1:]:  # x86: cpu0 has no such file, it cannot go
         f.add(
             "/sys/devices/system/cpu/cpu%d/online" % c.id, partial(_online_text, c), partial(_put_online, k, c)
