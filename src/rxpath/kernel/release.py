@@ -97,6 +97,7 @@ class Release:
     fib_merged: bool = known("unchecked (4.1): local and main are one trie until a rule is made", True)
     rt_cache_file: bool = known("recorded on 6.1 and 6.18: a header and nothing else", True)
     net_warnings: int = known("sheet 15", 0)
+    proc_net_write_refused: bool = known("unchecked (4.18): opening /proc/net/* for writing gives EACCES", True)
     live_rename: bool = known("unchecked (6.2): an interface that is up may be renamed", False)
     ipfrag_secret_interval: int = known("sheet 16", 0)
     unres_qlen_bytes: int = known("sheet 16.1", 212992)
@@ -235,6 +236,7 @@ R_3_13 = replace(
     name="3.13",
     uname="3.13.0",
     net_warnings=1,
+    proc_net_write_refused=False,
     ipfrag_secret_interval=600,
     unres_qlen_bytes=65536,
     fib_merged=False,

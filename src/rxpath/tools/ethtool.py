@@ -90,13 +90,14 @@ FLOW_TYPES: Final = {
 class Run:
     """One call of the program: the process, the device's name, whether the kernel has the netlink form."""
 
-    __slots__ = ("p", "dev", "netlink", "option")
+    __slots__ = ("p", "dev", "netlink", "option", "json")
 
     def __init__(self, p: Process, dev: str, option: str) -> None:
         self.p = p
         self.dev = dev
         self.netlink = p.kernel.release.ethtool_netlink
         self.option = option
+        self.json = False
 
     def device(self) -> NetDevice:
         """The device as netlink finds it.  Raises ExtackError(ENODEV)."""
@@ -118,9 +119,9 @@ class Run:
 
 def main(p: Process, args: list[str]) -> int:
     """The program.  Raises Usage."""
-    while args and args[0] in ("--debug", "-I", "--include-statistics", "--json", "-j"):
-        if args[0] in ("--json", "-j"):
-            raise OSError(EOPNOTSUPP, "ethtool --json")
+    json = False
+    while args and args[0] in ("--debug", "-I", "--include-statistics", "--json"):
+        json = json or args[0] == "--json"
         args = args[2 if args[0] == "--debug" else 1 :]
     if args and args[0] in ("-h", "--help", "--version"):
         p.out(VERSION)
@@ -140,7 +141,12 @@ def main(p: Process, args: list[str]) -> int:
         raise Usage(messages.BAD_ARGUMENTS)
     if len(args[0]) > 127:
         raise Usage(f"Device name longer than 127 characters\n{messages.BAD_ARGUMENTS}")
-    return COMMANDS[option](Run(p, args[0], option), args[1:])
+    run = Run(p, args[0], option)
+    if json:
+        if option not in JSON_COMMANDS or not run.netlink:
+            raise Usage(messages.BAD_ARGUMENTS)
+        run.json = True
+    return COMMANDS[option](run, args[1:])
 
 
 # --- parameters ---------------------------------------------------------------------------------------------
@@ -182,6 +188,8 @@ def _pairs(
 
 
 def do_gdrv(r: Run, args: list[str]) -> int:
+    if args:
+        raise r.bad()
     try:
         t, n = io.drvinfo(r.p.net, r.dev)
     except OSError as e:
@@ -193,6 +201,8 @@ def do_gdrv(r: Run, args: list[str]) -> int:
 
 
 def do_gstats(r: Run, args: list[str]) -> int:
+    if args:
+        raise Usage(f"ethtool (-S): unknown parameter '{args[0]}'\n") if r.netlink else r.bad()
     try:
         names = io.strings(r.p.net, r.dev, et.ETH_SS_STATS)
         if not names:
@@ -561,6 +571,8 @@ def do_gpause(r: Run, args: list[str]) -> int:
             if theirs:
                 negotiated = _negotiated(ours, theirs)
         value = pause.Pause(r.dev, bool(autoneg), bool(rx), bool(tx), *negotiated)
+        if r.json:
+            return pause.render_json(value)
         return pause.render(value) if r.netlink else pause.render_ioctl(value)
 
     return _reading(r, request, "-a")
@@ -621,7 +633,8 @@ def do_gfeatures(r: Run, args: list[str]) -> int:
             r.p.err("no feature info available\n")
         return 1
     kernel = [features.KernelFeature(s.name, s.active, not s.available, s.wanted) for s in states]
-    r.p.out(features.render(features.from_kernel(r.dev, kernel)))
+    value = features.from_kernel(r.dev, kernel)
+    r.p.out(features.render_json(value) if r.json else features.render(value))
     return 0
 
 
@@ -1041,7 +1054,8 @@ def do_srxclass(r: Run, args: list[str]) -> int:
     try:
         spec = rule_of(args)
     except ValueError:
-        raise Usage("Add rule, invalid syntax\n" + messages.BAD_ARGUMENTS) from None
+        rule = args[0] == "flow-type" and len(args) > 1 and args[1] not in RULE_FLOWS
+        raise Usage(("Add rule, invalid syntax\n" if rule else "") + messages.BAD_ARGUMENTS) from None
     any_place = spec.location < 0
     if any_place:
         # the program itself finds a free place, from the last one down
@@ -1096,8 +1110,16 @@ def _side(modes: list[str]) -> settings.LinkModes:
     )
 
 
+def do_phys_id(r: Run, args: list[str]) -> int:
+    """-p: blinking."""
+    if r.p.net.by_name.get(r.dev) is None:
+        r.p.err("Cannot identify NIC: No such device\n")
+        return 255
+    raise OSError(EOPNOTSUPP, "ethtool -p")
+
+
 def do_gset(r: Run, args: list[str]) -> int:
-    if args:
+    if args and not r.netlink:
         raise r.bad()
     net, dev, p = r.p.net, r.dev, r.p
     found: dict[str, object] = {}
@@ -1128,7 +1150,7 @@ def do_gset(r: Run, args: list[str]) -> int:
     if not found:
         if not r.netlink:
             p.out(f"Settings for {dev}:\n")
-        p.err(messages.NO_DATA)
+        p.out(messages.NO_DATA)
         return messages.NETLINK_STATUS[""]
     values: dict[str, object] = {}
     if isinstance(link, io.Link):
@@ -1270,6 +1292,8 @@ def _link_wanted(r: Run, s: et.LinkSettings, wanted: dict[str, str]) -> et.LinkS
     return s
 
 
+# what ethtool 6.1 can say in JSON of what is modelled here
+JSON_COMMANDS: Final = ("-k", "-a")
 COMMANDS: Final[dict[str, Callable[[Run, list[str]], int]]] = {
     "": do_gset,
     "-s": do_sset,
@@ -1286,6 +1310,7 @@ COMMANDS: Final[dict[str, Callable[[Run, list[str]], int]]] = {
     "-m": do_unsupported,
     "--show-eee": do_unsupported,
     "-r": do_nway,
+    "-p": do_phys_id,
     "-g": do_gring,
     "-G": do_sring,
     "-l": do_gchannels,

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from rxpath.tools.process import Process, error_text
+from rxpath.kernel.errno import ENOTSUP
+from rxpath.tools.process import Process, Usage, error_text
 
 
 def cat(p: Process, args: list[str]) -> int:
     """`cat [FILE...]`; - and nothing: standard input.  Status 1 when any file cannot be read."""
     status = 0
+    for a in args:
+        if a.startswith("--") and a not in ("--", "--show-all", "--number", "--show-ends", "--show-tabs"):
+            raise Usage(f"cat: unrecognized option '{a}'\nTry 'cat --help' for more information.\n")
+        if a.startswith("-") and not a.startswith("--"):
+            for c in a[1:]:
+                if c not in "AbeEnstTuv":
+                    raise Usage(f"cat: invalid option -- '{c}'\nTry 'cat --help' for more information.\n")
     for name in [a for a in args if a == "-" or not a.startswith("-")] or ["-"]:
         if name == "-":
             p.out(p.stdin)
@@ -46,6 +54,10 @@ def tee(p: Process, args: list[str]) -> int:
 def ls(p: Process, args: list[str]) -> int:
     """`ls [-d] [PATH...]`: names, one a line, sorted."""
     status = 0
+    for a in args:
+        for c in a[1:] if a.startswith("-") and not a.startswith("--") else "":
+            if c not in "aAdlhrRtF1":
+                raise OSError(ENOTSUP, f"ls -{c}")
     whole = any(a.startswith("-") and "d" in a for a in args)
     paths = [a for a in args if not a.startswith("-")] or ["/"]
     for name in paths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rxpath.kernel.errno import ENOTSUP
 from rxpath.net.core.dev_ioctl import user_switch
 from rxpath.net.core.netdevice import (
     IFF_ALLMULTI,
@@ -16,6 +17,7 @@ from rxpath.net.core.netdevice import (
     dev_close,
     dev_get_stats,
     dev_open,
+    dev_set_mac_address,
     dev_set_mtu,
 )
 from rxpath.net.ipv4.devinet import inet_del_ifa, inet_insert_ifa
@@ -71,17 +73,38 @@ def show(d: NetDevice) -> str:
     return out + f"  carrier {carrier}  collisions {s.collisions}\n\n"
 
 
-def _address(word: str) -> int:
+USAGE = "Usage:\n  ifconfig [-a] [-v] [-s] <interface> [[<AF>] <address>]\n"
+HELP = "ifconfig: `--help' gives usage information.\n"
+
+
+def _number(word: str) -> int:
+    """As atoi reads it."""
+    digits = ""
+    for c in word:
+        if not c.isdigit():
+            break
+        digits += c
+    return int(digits or "0")
+
+
+def _address(word: str, hint: bool = True) -> int:
     parts = word.split(".")
     if len(parts) != 4 or not all(x.isdigit() and x.isascii() and int(x) < 256 for x in parts):
-        raise Usage(f"{word}: Host name lookup failure\n")
+        # what begins like a number or an option cannot be a name
+        why = "Unknown host" if word[:1].isdigit() or word.startswith("-") else "Host name lookup failure"
+        raise Usage(f"{word}: {why}\n{HELP if hint else ''}")
     return int.from_bytes(bytes(int(x) for x in parts), "big")
 
 
 def main(p: Process, args: list[str]) -> int:
     """The program.  Status 1 for no such device and for what the kernel refuses."""
-    everything = bool(args) and args[0] == "-a"
-    if everything:
+    everything = False
+    while args and args[0].startswith("-"):
+        if args[0] not in ("-a", "-v", "-s"):
+            raise Usage(f"ifconfig: option `{args[0]}' not recognised.\n{HELP}")
+        if args[0] == "-s":
+            raise OSError(ENOTSUP, "ifconfig -s")
+        everything = everything or args[0] == "-a"
         args = args[1:]
     if not args:
         for d in p.net.devices:
@@ -91,9 +114,9 @@ def main(p: Process, args: list[str]) -> int:
     d0 = p.device(args[0])
     if d0 is None:
         text = f"{args[0]}: error fetching interface information: Device not found\n"
-        raise Usage(
-            text if len(args) == 1 else f"{args[0]}: ERROR while getting interface flags: No such device\n"
-        )
+        if len(args) > 1:
+            raise Usage(f"{args[0]}: ERROR while getting interface flags: No such device\n", 255)
+        raise Usage(text)
     d = d0
     if len(args) == 1:
         p.out(show(d))
@@ -112,24 +135,40 @@ def main(p: Process, args: list[str]) -> int:
             elif word in ("allmulti", "-allmulti"):
                 user_switch(d, word == "allmulti", IFF_ALLMULTI)
             elif word in ("mtu", "txqueuelen", "netmask", "broadcast"):
-                if at >= len(args) or (word in ("mtu", "txqueuelen") and not args[at].isdigit()):
-                    raise Usage(f"ifconfig: option `{word}' needs a value\n")
+                if at >= len(args):
+                    raise Usage(USAGE, 3)
                 value = args[at]
                 at += 1
                 if word == "mtu":
-                    dev_set_mtu(d, int(value))
+                    dev_set_mtu(d, _number(value))
                 elif word == "txqueuelen":
-                    d.tx_queue_len = int(value)
+                    d.tx_queue_len = _number(value)
                 elif d.ip_ptr is not None and d.ip_ptr.ifa_list:
                     a = d.ip_ptr.ifa_list[0]
-                    mask = a.mask if word == "broadcast" else _address(value)
+                    mask = a.mask if word == "broadcast" else _address(value, False)
                     length = bin(mask).count("1")
                     if mask != inet_make_mask(length):
-                        raise Usage(f"{value}: Invalid argument\n")
+                        raise Usage("SIOCSIFNETMASK: Invalid argument\n")
                     local = a.local
                     inet_del_ifa(d.ip_ptr, a)
-                    brd = _address(value) if word == "broadcast" else -1
+                    brd = _address(value, False) if word == "broadcast" else -1
                     inet_insert_ifa(d, local, length, broadcast=brd)
+            elif word == "hw":
+                if at >= len(args):
+                    raise Usage(USAGE, 3)
+                kind = args[at]
+                at += 1
+                if kind != "ether":
+                    raise Usage(f"hw address type `{kind}' has no handler to set address. failed.\n")
+                if at >= len(args):
+                    raise Usage(USAGE, 3)
+                value = args[at]
+                at += 1
+                octets = value.split(":")
+                good = all(0 < len(x) < 3 and not x.strip("0123456789abcdefABCDEF") for x in octets)
+                if len(octets) != 6 or not good:
+                    raise Usage(f"{value}: invalid ether address.\n")
+                dev_set_mac_address(d, bytes(int(x, 16) for x in octets))
             else:
                 ip, _, bits = word.partition("/")
                 local = _address(ip)
@@ -141,7 +180,7 @@ def main(p: Process, args: list[str]) -> int:
                 dev_open(d)
                 inet_insert_ifa(d, local, length, broadcast=-1)
     except OSError as e:
-        calls = {"up": "SIOCSIFFLAGS", "down": "SIOCSIFFLAGS", "mtu": "SIOCSIFMTU"}
+        calls = {"up": "SIOCSIFFLAGS", "down": "SIOCSIFFLAGS", "mtu": "SIOCSIFMTU", "hw": "SIOCSIFHWADDR"}
         p.err(f"{calls.get(word, 'SIOCSIFADDR')}: {error_text(e)}\n")
         return 1
     return 0

@@ -79,7 +79,7 @@ def main(p: Process, args: list[str]) -> int:
         a = args[at].replace("--", "-")
         at += 1
         if a in ("-V", "-Version"):
-            p.out("ip utility, iproute2-6.1.0\n")
+            p.out("ip utility, iproute2-6.1.0, libbpf 1.1.2\n")
             return 0
         if set(a[1:]) == {"s"} or a in ("-stats", "-statistics"):
             o.stats += len(a) - 1 if set(a[1:]) == {"s"} else 1
@@ -96,7 +96,7 @@ def main(p: Process, args: list[str]) -> int:
         elif a not in ("-4", "-N", "-Numeric", "-h", "-human", "-c", "-color", "-t", "-a", "-all"):
             if a == "-6":
                 raise OSError(ENOTSUP, "IPv6")
-            raise Usage(f'Option "{args[at - 1]}" is unknown, try "ip -help".\n', 255)
+            raise Usage(f'Option "{a}" is unknown, try "ip -help".\n', 255)
     if at >= len(args):
         raise Usage(USAGE, 255)
     word = args[at]
@@ -140,8 +140,12 @@ def _wrong(word: str, why: str) -> Usage:
     return Usage(f'Error: argument "{word}" is wrong: {why}\n\n', 255)
 
 
-def _need_dev() -> Usage:
-    return Usage('Not enough information: "dev" argument is required.\n', 255)
+def _duplicate(what: str, second: str) -> Usage:
+    return Usage(f'Error: duplicate "{what}": "{second}" is the second value.\n', 255)
+
+
+def _need_dev(status: int = 255) -> Usage:
+    return Usage('Not enough information: "dev" argument is required.\n', status)
 
 
 def _number(word: str, what: str) -> int:
@@ -176,11 +180,14 @@ def prefix(word: str) -> tuple[int, int]:
         raise Usage(f'Error: any valid prefix is expected rather than "{word}".\n') from None
 
 
-def _lladdr(word: str) -> bytes:
+def _lladdr(word: str, ether: bool = False) -> bytes:
+    """`ether`: for a device that wants six bytes; the neighbour table takes what fits its device."""
     try:
         b = bytes(int(x, 16) for x in word.split(":"))
     except ValueError:
         b = b""
+    if ether and 1 < len(b) != 6 and all(len(x) < 3 for x in word.split(":")):
+        raise Usage(f"Invalid address length {len(b)} - must be 6 bytes\n")
     if len(b) != 6 or any(len(x) > 2 for x in word.split(":")):
         raise Usage(f'"{word}" is invalid lladdr.\n')
     return b
@@ -356,6 +363,7 @@ def _link_set(p: Process, args: list[str]) -> int:
     name = ""
     updown = ""
     mtu = qlen = -1
+    asked_mtu = False
     mac = b""
     new_name = ""
     modes: list[tuple[str, bool]] = []
@@ -375,11 +383,17 @@ def _link_set(p: Process, args: list[str]) -> int:
         if word in ("up", "down"):
             updown = word
         elif word == "mtu":
-            mtu = _number(value(word), "mtu")
+            if asked_mtu:
+                raise _duplicate("mtu", value(word))
+            text = value(word)
+            mtu = -1 if text.startswith("-") and text[1:].isdigit() else _number(text, "mtu")
+            asked_mtu = True
         elif word in ("txqueuelen", "qlen", "txqlen"):
+            if qlen >= 0:
+                raise _duplicate("txqueuelen", value(word))
             qlen = _number(value(word), "txqueuelen")
         elif word == "address":
-            mac = _lladdr(value(word))
+            mac = _lladdr(value(word), True)
         elif word == "name":
             new_name = value(word)
             if not dev_valid_name(new_name):
@@ -387,7 +401,7 @@ def _link_set(p: Process, args: list[str]) -> int:
         elif word in ("promisc", "allmulticast", "multicast", "arp"):
             v = value(word)
             if v not in ("on", "off"):
-                raise Usage(f'Error: argument of "{word}" must be "on" or "off", not "{v}"\n', 255)
+                raise Usage(f'Error: argument of "{word}" must be "on" or "off", not "{v}"\n')
             modes.append((word, v == "on"))
         elif word in (
             "master",
@@ -415,7 +429,7 @@ def _link_set(p: Process, args: list[str]) -> int:
         # the order of do_setlink
         if mac:
             dev_set_mac_address(d, mac)
-        if mtu >= 0:
+        if asked_mtu:
             dev_set_mtu(d, mtu)
         if new_name:
             dev_change_name(d, new_name)
@@ -436,7 +450,7 @@ def _link_set(p: Process, args: list[str]) -> int:
             d.tx_queue_len = qlen
     except OSError as e:
         text = ""
-        if mtu >= 0 and e.errno == EINVAL:
+        if asked_mtu and e.errno == EINVAL:
             text = "mtu less than device minimum" if mtu < d.min_mtu else "mtu greater than device maximum"
         return _refused(p, e, text)
     return 0
@@ -478,10 +492,12 @@ def _addr(p: Process, o: Options, args: list[str]) -> int:
         else:
             if word == "local":
                 word = v
+            if local:
+                raise Usage(f'Error: either "local" is duplicate, or "{word}" is a garbage.\n', 255)
             local, n = prefix(word)
             length = n if length < 0 else length
     if not name:
-        raise _need_dev() if cmd != "flush" else Usage("Flush requires arguments.\n", 255)
+        raise _need_dev(1) if cmd != "flush" else Usage("Flush requires arguments.\n")
     if label and not label.startswith(name):
         raise Usage(f'"dev" ({name}) must match "label" ({label}).\n')
     d = _find(p, name)
@@ -600,11 +616,17 @@ def _route(p: Process, o: Options, args: list[str]) -> int:
         every = want["table"] == "all"
         by_name = {n: i for i, n in TABLES.items()}
         if not every:
+            if want["table"] not in by_name and not want["table"].isdigit():
+                raise Usage(f'Error: argument "{want["table"]}" is wrong: table id value is invalid\n\n', 255)
             table = by_name[want["table"]] if want["table"] in by_name else _number(want["table"], "table ID")
     if cmd == "get":
         return _route_get(p, ipv4, dst, dev)
+    if cmd not in ("show", "flush") and not rest:
+        raise Usage("Usage: ip route { list | flush } SELECTOR\n", 255)
     net, length = prefix(dst) if dst else (0, -1)
-    gw = address(want["via"]) if "via" in want else 0
+    gw = address(want["via"], "inet address") if "via" in want else 0
+    if "metric" in want and not want["metric"].isdigit():
+        raise Usage(f'Error: argument "{want["metric"]}" is wrong: "metric" value is invalid\n\n', 255)
     metric = _number(want["metric"], "metric") if "metric" in want else 0
     if cmd in ("show", "flush"):
         tables = sorted(ipv4.fib_tables) if every else [table]
@@ -749,7 +771,7 @@ def _neigh(p: Process, o: Options, args: list[str]) -> int:
             dst = word
     states = {text.lower(): bit for bit, text in nb.NUD_NAMES.items()}
     if nud and nud != "all" and nud not in states:
-        raise _wrong(nud, "nud state is bad")
+        raise Usage(f'Error: argument "{nud}" is wrong: nud state is bad\n', 255)
     dev = _find(p, name) if name else None
     if cmd in ("show", "flush"):
         key = prefix(dst) if dst else (0, 0)
@@ -774,7 +796,7 @@ def _neigh(p: Process, o: Options, args: list[str]) -> int:
         return 0
     if not dst or dev is None:
         raise Usage("Device and destination are required arguments.\n", 255)
-    ip = address(dst)
+    ip = address(dst, "any valid address")
     have = tbl.entries.get((ip, dev.ifindex))
     try:
         if cmd == "del":
@@ -788,7 +810,9 @@ def _neigh(p: Process, o: Options, args: list[str]) -> int:
             raise OSError(ENOENT, "x: y")
         state = states.get(nud or "permanent", nb.NUD_PERMANENT)
         if lladdr is None and state & nb.NUD_VALID and have is None:
-            lladdr = bytes(6)
+            nb.neigh_create(tbl, ip, dev)  # the entry is made before it is found wanting
+            p.err("Error: No link layer address given.\n")
+            return 2
         nb.neigh_add(tbl, ip, dev, lladdr, state)
     except OSError as e:
         return _refused(p, e)

@@ -16,6 +16,9 @@ from rxpath.tools.process import Process, Usage, error_text
 BUILT_IN = frozenset({"8021q", "tun", "ipv6"})
 
 
+DMESG_TRY = "Try 'dmesg --help' for more information.\n"
+
+
 def dmesg(p: Process, args: list[str]) -> int:
     """`dmesg [-l LEVEL[,LEVEL]] [-t] [-T]`; times are since boot."""
     levels: list[str] = list(LEVEL_NAMES)
@@ -26,7 +29,7 @@ def dmesg(p: Process, args: list[str]) -> int:
         at += 1
         if a in ("-l", "--level"):
             if at >= len(args):
-                raise Usage("dmesg: option requires an argument -- 'l'\n")
+                raise Usage("dmesg: option requires an argument -- 'l'\n" + DMESG_TRY)
             levels = args[at].split(",")
             at += 1
             for level in levels:
@@ -35,7 +38,8 @@ def dmesg(p: Process, args: list[str]) -> int:
         elif a in ("-t", "--notime"):
             bare = True
         elif a not in ("-T", "-k", "-H", "-P", "--nopager"):
-            raise Usage(f"dmesg: invalid option -- '{a.lstrip('-')}'\n")
+            what = f"unrecognized option '{a}'" if a.startswith("--") else f"invalid option -- '{a[1:2]}'"
+            raise Usage(f"dmesg: {what}\n" + DMESG_TRY)
     records = [r for r in p.kernel.log.records if LEVEL_NAMES[r.level] in levels]
     if bare:
         p.out("".join(r.text + "\n" for r in records))
@@ -91,6 +95,8 @@ def hostname(p: Process, args: list[str]) -> int:
     """`hostname [NAME]`"""
     if not args:
         p.out(p.kernel.hostname + "\n")
+    elif len(args) > 1 or args[0].startswith("-"):
+        raise Usage("Usage: hostname [NAME]\n", 255)
     else:
         p.kernel.hostname = args[0][:64]
     return 0

@@ -7,9 +7,11 @@ from fnmatch import fnmatchcase
 
 from rxpath.formats import netstat, nstat, snmp
 from rxpath.formats.line_pairs import LinePairs
+from rxpath.kernel.errno import ENOTSUP
 from rxpath.tools.process import Process, Usage
 
 HISTORY = "/tmp/.nstat.u0"
+USAGE = "Usage: nstat [OPTION] [ PATTERN [ PATTERN ] ]\n"
 
 
 def main(p: Process, args: list[str]) -> int:
@@ -27,16 +29,24 @@ def main(p: Process, args: list[str]) -> int:
     for a in args:
         if a in long:
             flags += long[a]
+        elif a == "--version":
+            p.out("nstat utility, iproute2-6.1.0\n")
+            return 0
+        elif a.split("=")[0] in ("--scan", "--interval"):
+            raise OSError(ENOTSUP, f"nstat {a.split('=')[0]}")
+        elif a.startswith("--") and a != "--pretty":
+            raise Usage(f"nstat: unrecognized option '{a}'\n{USAGE}", 255)
         elif a.startswith("-") and len(a) > 1:
             for c in a[1:]:
                 if c == "V":
                     p.out("nstat utility, iproute2-6.1.0\n")
                     return 0
+                if c in "td":
+                    if a.endswith(c) and a == args[-1]:
+                        raise Usage(f"nstat: option requires an argument -- '{c}'\n{USAGE}", 255)
+                    raise OSError(ENOTSUP, f"nstat -{c}")
                 if c not in "aznsrjp":
-                    raise Usage(
-                        f"nstat: invalid option -- '{c}'\nUsage: nstat [OPTION] [ PATTERN [ PATTERN ] ]\n",
-                        255,
-                    )
+                    raise Usage(f"nstat: invalid option -- '{c}'\n{USAGE}", 255)
             flags += a[1:]
         else:
             patterns.append(a)

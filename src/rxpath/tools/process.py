@@ -108,6 +108,8 @@ class Process:
         if f.is_dir(real):
             return f"{path}: {error_text(EISDIR)}"
         if f.files[f.resolve(real)].write is None:
+            if path.startswith("/proc/net/") and self.kernel.release.proc_net_write_refused:
+                return f"{path}: {error_text(EACCES)}"
             # root may open any file of /proc; sysfs and /proc/sys look at the mode
             if path.startswith("/proc/") and not path.startswith("/proc/sys/"):
                 return f"write error: {error_text(EIO)}"

@@ -6,8 +6,9 @@ from rxpath.formats import ss
 from rxpath.kernel.errno import ENOTSUP
 from rxpath.net.core.sock import Sock, sk_meminfo, sock_gen_cookie
 from rxpath.net.ipv4.inet_sock import InetSock
+from rxpath.tools.iptables_ext import service_port
 from rxpath.tools.process import Process, Usage
-from rxpath.wire.addr import ip4_str
+from rxpath.wire.addr import inet_make_mask, ip4_str
 
 # by the kernel's number of a state
 STATES = {
@@ -63,45 +64,78 @@ def main(p: Process, args: list[str]) -> int:
     """The program.  Status 255 for wrong use.  Ports are numbers always: there is no list of services."""
     flags = ""
     states: tuple[str, ...] | None = None
-    ports: list[tuple[str, str]] = []
+    ports: list[tuple[str, str, str]] = []
+    hosts: list[tuple[str, int, int, str]] = []
     words: list[str] = []
-    for a in args:
+    at = 0
+    while at < len(args):
+        a = args[at]
+        at += 1
+        name, equals, value = a.partition("=")
         if a in LONG:
             flags += LONG[a]
         elif a in ("-V", "--version"):
             p.out("ss utility, iproute2-6.1.0\n")
             return 0
+        elif name in ("--query", "--socket", "--family") or a in ("-A", "-f"):
+            if not equals:
+                if at >= len(args):
+                    long = f"option '{a}' requires an argument"
+                    raise _usage(long if a.startswith("--") else f"option requires an argument -- '{a[1]}'")
+                value = args[at]
+                at += 1
+            flags += _family(value) if name == "--family" or a == "-f" else _tables(value)
+        elif a.startswith("--"):
+            raise _usage(f"unrecognized option '{a}'")
         elif a.startswith("-") and len(a) > 1:
             for c in a[1:]:
-                if c in "x06":
+                if c in "x06dSEKNDF":
                     raise OSError(ENOTSUP, f"ss -{c}")
+                if c in "Zz":
+                    raise Usage("ss: SELinux is not enabled.\n")
                 if c not in "utwalnmepHO4sirbo":
-                    raise Usage(
-                        f"ss: invalid option -- '{c}'\nUsage: ss [ OPTIONS ]\n       ss [ OPTIONS ] [ FILTER ]\n",
-                        255,
-                    )
+                    raise _usage(f"invalid option -- '{c}'")
             flags += a[1:]
         else:
             words.append(a)
-    words = [
-        w
-        for w in " ".join(words).replace("(", " ").replace(")", " ").split()
-        if w not in ("and", "=", "==", "eq")
-    ]
+    words = [w for w in " ".join(words).replace("(", " ").replace(")", " ").split() if w != "and"]
     at = 0
     while at < len(words):
         w = words[at]
-        v = words[at + 1] if at + 1 < len(words) else ""
-        at += 2
-        if w == "state":
-            if v.lower() not in WORDS:
-                raise Usage(f"ss: wrong state name: {v}\n", 255)
-            states = (states or ()) + WORDS[v.lower()]
-        elif w in ("sport", "dport") and v:
-            ports.append((w, v.removeprefix(":")))
+        at += 1
+        if w in ("or", "not", "|", "||", "!", "&", "&&"):
+            raise OSError(ENOTSUP, f"ss: '{w}' in a filter")
+        if w in ("state", "exclude"):
+            if at >= len(words):
+                raise Usage('Command line is not complete. Try option "help"\n', 255)
+            v = words[at].lower()
+            at += 1
+            if v not in WORDS:
+                raise Usage(f"ss: wrong state name: {words[at - 1]}\n", 255)
+            if w == "state":
+                states = (states or ()) + WORDS[v]
+            else:
+                states = tuple(s for s in (states or WORDS["all"]) if s not in WORDS[v])
+            continue
+        if w in ("sport", "dport", "src", "dst"):
+            op = "="
+            if at < len(words) and words[at] in OPERATORS:
+                op = OPERATORS[words[at]]
+                at += 1
+            if at >= len(words):
+                raise _usage('bison bellows (while parsing filter): "syntax error!" Sorry.')
+            v = words[at]
+            at += 1
         else:
-            text = f'Error: an inet prefix is expected rather than "{w}".\n'
-            raise Usage('ss: bison bellows (while parsing filter): "syntax error!" Sorry.\n' + text, 255)
+            op, v = "=", w
+            w = "dst"
+        if w in ("sport", "dport"):
+            ports.append((w, op, _port(v)))
+        else:
+            host, port = _host(v)
+            hosts.append((w, *host, op))
+            if port:
+                ports.append(("sport" if w == "src" else "dport", op, port))
     if "s" in flags:
         return _summary(p)
     kinds = [k for c, k in (("u", "UDP"), ("t", "TCP"), ("w", "RAW")) if c in flags]
@@ -117,7 +151,9 @@ def main(p: Process, args: list[str]) -> int:
     for kind in ("PING", "UDP", "RAW", "TCP"):
         if kind in shown_kinds:
             rows += [
-                _row(p, s, flags, kind) for s in sockets(p, kind) if _state(s) in states and _fits(s, ports)
+                _row(p, s, flags, kind)
+                for s in sockets(p, kind)
+                if _state(s) in states and _fits(s, ports) and _from(s, hosts)
             ]
     if "l" in flags and "a" not in flags:
         rows = [r for r in rows if r.state == "LISTEN" or r.netid != "tcp"]
@@ -150,8 +186,80 @@ def _state(s: Sock) -> str:
     return STATES.get(s.state, "UNCONN")
 
 
-def _fits(s: InetSock, ports: list[tuple[str, str]]) -> bool:
-    return all(str(s.num if side == "sport" else s.dport) == port for side, port in ports)
+def _fits(s: InetSock, ports: list[tuple[str, str, str]]) -> bool:
+    for side, op, port in ports:
+        have, want = s.num if side == "sport" else s.dport, int(port)
+        if not {"=": have == want, "!=": have != want, ">=": have >= want, "<=": have <= want}[op]:
+            return False
+    return True
+
+
+def _from(s: InetSock, hosts: list[tuple[str, int, int, str]]) -> bool:
+    """Whether the addresses lie in (or, with !=, outside of) the prefixes."""
+    for side, addr, mask, op in hosts:
+        have = s.rcv_saddr if side == "src" else s.daddr
+        if (have & mask == addr) != (op == "="):
+            return False
+    return True
+
+
+USAGE = "Usage: ss [ OPTIONS ]\n       ss [ OPTIONS ] [ FILTER ]\n"
+OPERATORS = {
+    "=": "=", "==": "=", "eq": "=", "!=": "!=", "ne": "!=", "neq": "!=",
+    ">=": ">=", "ge": ">=", "geq": ">=", "<=": "<=", "le": "<=", "leq": "<=",
+}  # fmt: skip
+TABLES = {"udp": "u", "tcp": "t", "raw": "w", "inet": "utw", "all": "utw"}
+
+
+def _usage(text: str) -> Usage:
+    return Usage(f"ss: {text}\n{USAGE}", 255)
+
+
+def _tables(text: str) -> str:
+    """-A: tables of sockets, joined by commas."""
+    out = ""
+    for word in text.split(","):
+        if word in ("unix", "unix_dgram", "unix_stream", "unix_seqpacket", "packet", "packet_raw", "packet_dgram",
+                    "netlink", "dccp", "sctp", "vsock", "tipc", "xdp", "mptcp"):  # fmt: skip
+            raise OSError(ENOTSUP, f"ss -A {word}")
+        if word not in TABLES:
+            raise _usage(f'"{word}" is illegal socket table id')
+        out += TABLES[word]
+    return out
+
+
+def _family(text: str) -> str:
+    if text in ("inet6", "unix", "link", "netlink", "vsock", "tipc", "xdp"):
+        raise OSError(ENOTSUP, f"ss -f {text}")
+    if text != "inet":
+        raise _usage(f'"{text}" is invalid family')
+    return "4"
+
+
+def _port(text: str) -> str:
+    """A port as filters take it: with or without a colon, or the name of a service."""
+    word = text.rpartition(":")[2]
+    if word.isdigit() and int(word) < 65536:
+        return word
+    number = service_port(word, "")
+    if number < 0:
+        raise Usage(f'Error: "{word}" does not look like a port.\nCannot parse dst/src address.\n')
+    return str(number)
+
+
+def _host(text: str) -> tuple[tuple[int, int], str]:
+    """((address, mask), port) of ADDRESS[/LENGTH][:PORT]."""
+    host, colon, port = text.partition(":")
+    if host in ("*", "any", "all", ""):
+        return (0, 0), _port(port) if colon and port not in ("", "*") else ""
+    addr, slash, length = host.partition("/")
+    parts = addr.split(".")
+    good = 1 <= len(parts) <= 4 and all(x.isdigit() and int(x) < 256 for x in parts)
+    if not good or (slash and not (length.isdigit() and int(length) <= 32)):
+        raise Usage(f'Error: an inet prefix is expected rather than "{host}".\nCannot parse dst/src address.\n')
+    value = int.from_bytes(bytes(int(x) for x in [*parts, *["0"] * (4 - len(parts))]), "big")
+    mask = inet_make_mask(int(length) if slash else 32)
+    return (value & mask, mask), _port(port) if colon and port not in ("", "*") else ""
 
 
 def _row(p: Process, s: InetSock, flags: str, kind: str) -> ss.SsSock:

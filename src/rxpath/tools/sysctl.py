@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rxpath.formats import sysctl as fmt
-from rxpath.kernel.errno import EACCES, EINVAL, ENOENT, ENOTSUP, EPERM
-from rxpath.tools.process import Process, Usage, error_text
+from rxpath.kernel.errno import EACCES, EINVAL, ENOENT, EPERM
+from rxpath.tools.process import Process, error_text
 
-HELP = "For more details see sysctl(8).\n"
+USAGE = "\nUsage:\n sysctl [options] [variable[=value] ...]\n\nFor more details see sysctl(8).\n"
 
 
 def main(p: Process, args: list[str]) -> int:
@@ -26,21 +26,36 @@ def main(p: Process, args: list[str]) -> int:
         "--load": "p",
         "--binary": "b",
         "--system": "s",
+        "--version": "V",
+        "--help": "h",
+        "--dry-run": "y",
+        "--deprecated": "D",
     }
+
+    def bad(text: str) -> int:
+        """What getopt complains of: procps then shows its usage and is content."""
+        p.err(f"sysctl: {text}\n")
+        p.out(USAGE)
+        return 0
+
     while at < len(args):
         a = args[at]
         at += 1
         if a.startswith("--"):
             name, equals, value = a.partition("=")
             if name == "--pattern":
-                pattern = value if equals else (args[at] if at < len(args) else "")
+                if not equals and at >= len(args):
+                    return bad("option '--pattern' requires an argument")
+                pattern = value if equals else args[at]
                 at += 0 if equals else 1
                 continue
             if name not in long:
-                raise Usage(f"sysctl: unrecognized option '{a}'\n" + HELP)
+                return bad(f"unrecognized option '{a}'")
             flags[long[name]] = True
         elif a.startswith("-") and len(a) > 1:
             for i, c in enumerate(a[1:]):
+                if c == "r" and not a[2 + i :] and at >= len(args):
+                    return bad("option requires an argument -- 'r'")
                 if c == "r":
                     pattern = a[2 + i :] or (args[at] if at < len(args) else "")
                     at += 0 if a[2 + i :] else 1
@@ -49,29 +64,35 @@ def main(p: Process, args: list[str]) -> int:
                     load.append(a[2 + i :])
                     flags["p"] = True
                     break
-                if c not in "aAXbneNpqw":
-                    raise Usage(f"sysctl: invalid option -- '{c}'\n" + HELP)
+                if c not in "aAXbneNpqwVhd":
+                    return bad(f"invalid option -- '{c}'")
                 flags["a" if c in "AX" else c] = True
         else:
             words.append(a)
+    if flags.get("V"):
+        p.out("sysctl from procps-ng 4.0.2\n")
+        return 0
+    if flags.get("h") or flags.get("d"):
+        p.out(USAGE)
+        return 0
     if flags.get("a"):
         return _all(p, flags, pattern)
     if flags.get("p"):
         return _load(p, load + words, flags)
     if flags.get("s"):
-        raise OSError(ENOTSUP, "sysctl --system")
+        return _system(p, flags)
     if not words:
-        raise Usage("sysctl: no variables specified\nTry `sysctl --help' for more information.\n")
-    # `name = value` given as three words is one setting
-    joined: list[str] = []
-    for w in words:
-        if joined and (w == "=" or (joined[-1].endswith("=") and "=" not in w)):
-            joined[-1] += w
-        else:
-            joined.append(w)
+        text = "sysctl: no variables specified\nTry `sysctl --help' for more information.\n"
+        p.err(text if flags else USAGE)
+        return 1
     status = 0
-    for word in joined:
-        if "=" in word:
+    for word in words:
+        if word == "=":
+            continue
+        if word.startswith("="):
+            p.err("sysctl: Path is not under /proc/sys/: /proc/sys/\n")
+            one = 1
+        elif "=" in word:
             name, _, value = word.partition("=")
             one = _set(p, name.strip(), value.strip(), flags)
         elif flags.get("w"):
@@ -113,7 +134,7 @@ def _show(p: Process, name: str, flags: dict[str, bool]) -> int:
     elif flags.get("n"):
         p.out(text if text.endswith("\n") else text + "\n")
     elif flags.get("b"):
-        p.out(text)
+        p.out(text.removesuffix("\n"))
     else:
         shown = fmt.name_of_path(path)
         for line in text.rstrip("\n").split("\n"):
@@ -176,8 +197,8 @@ def _all(p: Process, flags: dict[str, bool], pattern: str) -> int:
 
     try:
         wanted = re.compile(pattern) if pattern else None
-    except re.error as e:
-        raise Usage(f'sysctl: regular expression "{pattern}": {e}\n') from None
+    except re.error:
+        return 0
     for path in _walk(p, "/proc/sys"):
         name = fmt.name_of_path(path)
         if wanted is not None and wanted.search(name) is None:
@@ -186,6 +207,29 @@ def _all(p: Process, flags: dict[str, bool], pattern: str) -> int:
             continue
         _show(p, name, flags)
     return 0
+
+
+SYSTEM_DIRS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
+
+
+def _system(p: Process, flags: dict[str, bool]) -> int:
+    """--system: every *.conf of the system's directories in the order of names, the first of equal names counting, then
+    /etc/sysctl.conf.  The files are the machine's; a machine that has none has nothing to do.
+    """
+    found: dict[str, str] = {}
+    for top in SYSTEM_DIRS:
+        if p.files.is_dir(top):
+            for name in p.files.listdir(top):
+                if name.endswith(".conf"):
+                    found.setdefault(name, f"{top}/{name}")
+    paths = [found[n] for n in sorted(found)]
+    if p.files.exists("/etc/sysctl.conf"):
+        paths.append("/etc/sysctl.conf")
+    status = 0
+    for path in paths:
+        p.out(f"* Applying {path} ...\n")
+        status = _apply(p, path, p.files.read(path), flags) or status
+    return status
 
 
 def _load(p: Process, names: list[str], flags: dict[str, bool]) -> int:
@@ -202,13 +246,20 @@ def _load(p: Process, names: list[str], flags: dict[str, bool]) -> int:
                 p.err(f'sysctl: cannot open "{name}": {e.strerror}\n')
                 status = 1
                 continue
-        for number, raw in enumerate(text.split("\n"), 1):
-            line = raw.strip()
-            if not line or line[0] in "#;":
-                continue
-            key, equals, value = line.partition("=")
-            if not equals:
-                p.err(f"sysctl: {name}({number}): invalid syntax, continuing...\n")
-                continue
-            status = _set(p, key.strip(), value.strip(), flags) or status
+        status = _apply(p, name, text, flags) or status
+    return status
+
+
+def _apply(p: Process, name: str, text: str, flags: dict[str, bool]) -> int:
+    """The settings of one file; comments and empty lines are passed over."""
+    status = 0
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip()
+        if not line or line[0] in "#;":
+            continue
+        key, equals, value = line.partition("=")
+        if not equals:
+            p.err(f"sysctl: {name}({number}): invalid syntax, continuing...\n")
+            continue
+        status = _set(p, key.strip(), value.strip(), flags) or status
     return status

@@ -147,6 +147,20 @@ def render(value: Features) -> str:
     return "".join(out)
 
 
+def render_json(value: Features) -> str:
+    """`ethtool --json -k`: an older name for several features says neither fixed nor requested."""
+    out = ['[ {\n        "ifname": "' + value.device + '"']
+    for i, item in enumerate(value.items):
+        heads = not item.indented and i + 1 < len(value.items) and value.items[i + 1].indented
+        asked = item.requested if item.requested is not None else item.on and not item.fixed
+        fixed, requested = ("null", "null") if heads else (str(item.fixed).lower(), str(asked).lower())
+        out.append(
+            f'        "{item.name}": {{\n            "active": {str(item.on).lower()},\n'
+            f'            "fixed": {fixed},\n            "requested": {requested}\n        }}'
+        )
+    return ",\n".join(out) + "\n    } ]\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What became of one kernel feature after -K.  `refused`: it was asked for and is now the opposite."""

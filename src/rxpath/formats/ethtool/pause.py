@@ -61,6 +61,21 @@ def render(value: Pause) -> str:
     return _render(value, " ")
 
 
+def render_json(value: Pause) -> str:
+    """`ethtool --json -a`."""
+    words = {True: "true", False: "false", None: "null"}
+    out = [
+        '[ {\n        "ifname": "' + value.device + '"',
+        f'        "autonegotiate": {words[value.autoneg]}',
+        f'        "rx": {words[value.rx]}',
+        f'        "tx": {words[value.tx]}',
+    ]
+    if value.negotiated_rx is not None:
+        rx, tx = words[value.negotiated_rx], words[value.negotiated_tx]
+        out.append(f'        "negotiated": {{\n            "rx": {rx},\n            "tx": {tx}\n        }}')
+    return ",\n".join(out) + "\n    } ]\n"
+
+
 def render_ioctl(value: Pause) -> str:
     """The ioctl form: a tab before the negotiated states."""
     return _render(value, "\t")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rxpath.kernel.core import CallSingle, Kernel
 from rxpath.kernel.cpu import Cpu
-from rxpath.kernel.errno import EBUSY, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, linux_error
 from rxpath.net.core.dql import Dql
 from rxpath.net.core.skbuff import SkBuff
 
@@ -929,8 +929,10 @@ def dev_set_mtu(dev: NetDevice, mtu: int) -> None:
 
 
 def dev_set_mac_address(dev: NetDevice, addr: bytes) -> None:
-    if len(addr) != 6 or addr[0] & 1 or addr == b"\0" * 6:
+    if len(addr) != 6:
         raise linux_error(EINVAL, dev.name)
+    if addr[0] & 1 or addr == b"\0" * 6:  # every driver's own is_valid_ether_addr
+        raise linux_error(EADDRNOTAVAIL, dev.name)
     dev.ndo_set_mac_address(addr)
     dev.addr_assign_type = 3
     dev.net.call_netdevice_notifiers(NETDEV_CHANGEADDR, dev)

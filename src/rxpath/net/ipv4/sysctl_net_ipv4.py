@@ -106,7 +106,7 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
             lo > hi
             or lo < 1
             or hi > 65535
-            or (r.ip_early_demux_split and lo < ipv4.ip_unprivileged_port_start and False)
+            or (r.ip_early_demux_split and lo < ipv4.ip_unprivileged_port_start)
         ):
             raise linux_error(EINVAL, "ip_local_port_range")
         ipv4.ip_local_port_lo, ipv4.ip_local_port_hi = lo, hi
