@@ -222,9 +222,10 @@ def test_programs_leave_with_a_word_in_the_log_and_timers_are_kept(release: str)
     f.close()
 
 
-def test_a_timer_follows_its_heirs() -> None:
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_timer_follows_its_heirs(release: str) -> None:
     """The heir dies too, the first CPU comes back: the timer fires where it was brought last."""
-    f = Fleet(cpus=4)
+    f = Fleet(release=release, cpus=4)
     k = f.k
     fired: list[int] = []
     t = TimerList(k, lambda: fired.append(k.cur().id))
@@ -240,7 +241,8 @@ def test_a_timer_follows_its_heirs() -> None:
     f.m.in_task(lambda: f.m.files.write(f"{CPU}/cpu3/online", "1"), cpu=0)
     f.m.in_task(lambda: f.m.files.write(f"{CPU}/cpu2/online", "1"), cpu=0)
     f.run(200 * MS)
-    assert fired == [0, 1]  # the precise one went to the first active CPU, the other to whoever did the work
+    # 3.13: to the writer's CPU each time; later to the first one, whose worker does it and which is the first active one
+    assert fired == ([1, 1] if release == "3.13" else [0, 0])
     f.close()
 
 

@@ -110,6 +110,9 @@ class Hotplug:
         "lock_waiters",
         "busy",
         "journal",
+        "worker",
+        "job",
+        "error",
     )
 
     def __init__(self, kernel: Kernel) -> None:
@@ -125,6 +128,9 @@ class Hotplug:
         self.lock_waiters: list[Task] = []
         self.busy = False
         self.journal: list[str] = []  # the functions of the last transition, in their order
+        self.worker: Task | None = None
+        self.job: tuple[Cpu, Completion] | None = None
+        self.error: OSError | None = None
         variant = kernel.release.cpu_hotplug
         for name, section in V3_13 if variant == "v3_13" else V6_1:
             step = CpuhpStep(name, section)
@@ -311,8 +317,10 @@ class Hotplug:
         try:
             if up:
                 self._cpu_up(cpu)
-            else:
+            elif k.release.cpu_hotplug == "v3_13":
                 self._cpu_down(cpu)
+            else:
+                self._work_on_cpu(cpu)
         finally:
             me.mode = mode
             self.busy = False
@@ -320,6 +328,44 @@ class Hotplug:
             self.lock_waiters = []
             for t in waiters:
                 k.sched.wake_up_process(t)
+
+    def _work_on_cpu(self, cpu: Cpu) -> None:
+        """cpu_down_maps_locked: a worker of the first CPU that stays does it."""
+        k = self.kernel
+        t = self.worker
+        if t is None:
+            at = next((c for c in k.cpus if c.online and c is not cpu), None)
+            if at is None:
+                raise linux_error(EBUSY, "cpu%d" % cpu.id)
+            t = k.sched.create("kworker/%d:1" % at.id, at, _Worker(self), MODE_KTHREAD)
+            self.worker = t
+        done = Completion(k.sched)
+        self.job = (cpu, done)
+        k.sched.wake_up_process(t)
+        done.wait()
+        error = self.error
+        self.error = None
+        if error is not None:
+            raise error
+
+    def worker_thread(self) -> None:
+        """The loop of that worker."""
+        me = self.worker
+        assert me is not None
+        while True:
+            me.state = TASK_INTERRUPTIBLE
+            job = self.job
+            if job is None:
+                self.kernel.sched.sleep()
+                continue
+            me.state = TASK_RUNNING
+            self.job = None
+            cpu, done = job
+            try:
+                self._cpu_down(cpu)
+            except OSError as e:
+                self.error = e
+            done.complete()
 
     def _cpu_down(self, cpu: Cpu) -> None:
         k = self.kernel
@@ -476,6 +522,16 @@ class Hotplug:
         self.idle_dead[cpu.id] = None
         if done is not None:
             done.complete()
+
+
+class _Worker:
+    __slots__ = ("hotplug",)
+
+    def __init__(self, hotplug: Hotplug) -> None:
+        self.hotplug = hotplug
+
+    def __call__(self) -> None:
+        self.hotplug.worker_thread()
 
 
 class _CpuhpThread:
