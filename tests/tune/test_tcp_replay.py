@@ -133,6 +133,44 @@ def test_a_reset_of_the_hosts(tmp_path: Path) -> None:
     assert numbers(result)["resets"] == [1, 1]
 
 
+def test_closed_with_data_on_its_way(tmp_path: Path) -> None:
+    segments = [
+        *request()[:5],
+        seg(22, "host", "FA", 778, 1019),
+        seg(40, "peer", "PA", 1019, 779, b"more"),
+        seg(40.1, "host", "R", 779),
+    ]
+    result = run(write(tmp_path / "c.pcap", segments))
+    assert result.tcp["whole"] == 1, result.tcp
+    assert numbers(result)["resets"] == [1, 1]
+    assert numbers(result)["read"] == [18, 18]
+
+
+def test_data_captured_behind_the_fin(tmp_path: Path) -> None:
+    segments = request(size=100)
+    segments[5], segments[6] = segments[6], segments[5]
+    result = run(write(tmp_path / "c.pcap", segments))
+    assert result.tcp["whole"] == 1, result.tcp
+    assert result.tcp["unseen_bytes_sent_as_zeros"] == 0
+
+
+def test_fast_open(tmp_path: Path) -> None:
+    q = b"GET / HTTP/1.0\r\n\r\n"
+    segments = [
+        seg(0, "peer", "S", 1000, 0, q, SYN_OPTIONS),
+        seg(0.1, "host", "SA", 777, 1019, b"", TcpOptions(mss=1460, sack_ok=True)),
+        seg(1, "host", "PA", 778, 1019, b"answer"),
+        seg(2, "peer", "A", 1019, 778),
+        seg(20, "peer", "A", 1019, 784),
+    ]
+    for host_opens in (False, True):
+        found = swapped(segments) if host_opens else segments
+        ports = (40000, 80) if host_opens else (80, 40000)
+        result = run(write(tmp_path / "c.pcap", found, *ports))
+        assert result.tcp["whole"] == 1, (host_opens, result.tcp)
+        assert numbers(result)["read"] == ([6, 6] if host_opens else [18, 18])
+
+
 def test_what_differs_is_said(tmp_path: Path) -> None:
     # the peer acknowledges a byte more than was sent, and the capture goes on to show it
     segments = [*request()[:4], seg(20.6, "host", "FA", 778, 1019), seg(40, "peer", "A", 1019, 900)]

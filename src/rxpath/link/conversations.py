@@ -74,12 +74,16 @@ class Sent:
 
 
 class Conversation:
-    """One connection of the host. Sequence numbers are as on the wire; -1 is unknown."""
+    """One connection of the host. Sequence numbers are as on the wire; -1 is unknown.
+
+    `closed`: the host's program closed it at once, so that what came later was answered with a reset. `fast_open`: data
+    went with the SYN, and was taken.
+    """
 
     __slots__ = (
-        "acts", "answered", "host_nxt", "host_sent", "host_tsval", "isn", "last", "lport", "no_sack", "no_tstamp",
-        "no_wscale", "opened", "over", "peer_base", "peer_isn", "peer_tsval", "raddr", "ranges", "rport", "start",
-        "tstamps", "unseen", "window",
+        "acts", "answered", "closed", "fast_open", "gaps", "host_nxt", "host_sent", "host_tsval", "isn", "last", "lport",
+        "no_sack", "no_tstamp", "no_wscale", "opened", "over", "peer_base", "peer_isn", "peer_tsval", "raddr", "ranges",
+        "read_at_fin", "rport", "start", "tstamps", "unseen", "window",
     )  # fmt: skip
 
     def __init__(self, lport: int, raddr: int, rport: int, opened: str, start: int) -> None:
@@ -105,10 +109,18 @@ class Conversation:
         self.ranges: list[list[int]] = []
         self.unseen = 0
         self.over = False
+        self.closed = False
+        self.read_at_fin = 0
+        self.fast_open = False
+        # what the host sent and the capture had not shown when its end was seen: (first byte, act)
+        self.gaps: list[tuple[int, Act]] = []
 
     @property
     def peer_bytes(self) -> int:
-        """What a program could read: up to the first gap."""
+        """What a program could read: up to the first gap, and not once it had closed."""
+        return self.read_at_fin if self.closed else self.contiguous()
+
+    def contiguous(self) -> int:
         return self.ranges[0][1] if self.ranges and self.ranges[0][0] == 0 else 0
 
     def act(self, now: int, kind: str, data: bytes = b"", size: int = 0) -> None:
@@ -122,10 +134,19 @@ class Conversation:
         if gap > 0:
             self.unseen += gap
             self.act(now, SEND, b"", gap)
+            self.gaps.append((self.host_nxt, self.acts[-1]))
         if size:
             self.act(now, SEND, data, size)
         self.host_sent.bytes += gap + size
         self.host_nxt = upto
+
+    def fill(self, seq: int, data: bytes) -> None:
+        """Data of a segment that came late or again: it may be what a gap had."""
+        for first, act in self.gaps:
+            at = signed(first - seq)
+            if 0 <= at and at + act.size <= len(data) and not act.data:
+                act.data = data[at : at + act.size]
+                self.unseen -= act.size
 
     def peer_range(self, seq: int, size: int) -> None:
         start = signed(seq - self.peer_base)
@@ -223,7 +244,9 @@ class Conversations:
         if flags & TCPHDR_RST:
             if talk is not None:
                 talk.last = now
-                talk.over = True
+                # one that answers a SYN must say which
+                if talk.peer_base >= 0 or (flags & TCPHDR_ACK and ack == talk.host_nxt):
+                    talk.over = True
             return
         if flags & TCPHDR_SYN:
             if not flags & TCPHDR_ACK:
@@ -240,6 +263,11 @@ class Conversations:
             if flags & TCPHDR_ACK and talk is not None:
                 talk.peer_isn = seq
                 talk.peer_base = (seq + 1) & M32
+                first = talk.acts[0] if talk.acts else None
+                if first is not None and first.size and ack == (talk.isn + 1 + first.size) & M32:
+                    talk.fast_open = True
+                    talk.host_nxt = ack
+                    talk.host_sent.bytes += first.size
             if talk is not None:
                 talk.last = now
             return
@@ -288,7 +316,9 @@ class Conversations:
             if talk is None or (talk.opened == BY_PEER and not talk.answered):
                 self.refused += 1
                 return
-            if not talk.over:
+            if talk.host_sent.fins:
+                talk.closed = True
+            elif not talk.over:
                 talk.act(now, RST)
             talk.host_sent.resets += 1
             talk.over = True
@@ -301,7 +331,7 @@ class Conversations:
                     talk.isn = seq
                     talk.host_nxt = (seq + 1) & M32
                     talk.host_tsval = tsval
-                    talk.acts.append(Act(now, CONNECT))
+                    talk.acts.append(Act(now - LEAD_NS, CONNECT, data, size))
             elif talk is None or talk.over:
                 talk = self.begin(key, BEFORE, now)
                 talk.peer_base = ack
@@ -314,6 +344,9 @@ class Conversations:
                 talk.no_tstamp = TCPOPT_TIMESTAMP not in seen
                 talk.no_sack = TCPOPT_SACK_PERM not in seen
                 talk.no_wscale = TCPOPT_WINDOW not in seen
+                if signed(ack - talk.peer_base) > 0:
+                    talk.fast_open = True
+                    talk.peer_range(talk.peer_base, signed(ack - talk.peer_base))
             talk.last = now
             return
         if talk is None:
@@ -334,22 +367,26 @@ class Conversations:
             talk.peer_base = ack
         sent = talk.host_sent
         sent.segments += 1
-        if size:
-            new = signed(seq + size - talk.host_nxt)
-            if new > MOST_UNSEEN + size:
-                return
+        fin = flags & TCPHDR_FIN
+        new = signed(seq + size - talk.host_nxt)
+        if new > MOST_UNSEEN + size:
+            return
+        if size or (fin and new > 0 and not sent.fins):
             if new < size:
                 sent.again += 1
-            if new > 0:
+            if talk.gaps:
+                talk.fill(seq, data)
+            if new > 0 and not sent.fins:
                 part = min(new, size)
                 kept = data[size - part :]
                 self.kept += len(kept)
                 if self.kept > MOST_KEPT:
                     kept = b""
                 talk.host_sends(now, (seq + size) & M32, kept, part)
-        if flags & TCPHDR_FIN:
+        if fin:
             if not sent.fins:
                 talk.act(now, FIN)
+                talk.read_at_fin = talk.contiguous()
             sent.fins += 1
         elif not size:
             sent.acks += 1

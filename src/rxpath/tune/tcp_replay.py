@@ -28,10 +28,17 @@ from rxpath.link.conversations import (
 )
 from rxpath.machine import Machine
 from rxpath.net.core.sock import MSG_MORE, SO_LINGER, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET
+from rxpath.net.ipv4.tcp.fastopen import (
+    TFO_CLIENT_ENABLE,
+    TFO_CLIENT_NO_COOKIE,
+    TFO_SERVER_COOKIE_NOT_REQD,
+    TFO_SERVER_ENABLE,
+    TFO_SERVER_WO_SOCKOPT1,
+)
 from rxpath.net.ipv4.tcp.output import tcp_packets_in_flight
 from rxpath.net.ipv4.tcp.repair import tcp_restore, tcp_set_tsval
 from rxpath.net.ipv4.tcp.seq import TCP_CLOSE
-from rxpath.net.ipv4.tcp.sock import ConnHint, TcpSock, tcp_state_of
+from rxpath.net.ipv4.tcp.sock import MSG_FASTOPEN, ConnHint, TcpSock, tcp_state_of
 from rxpath.sockets import Socket
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.ethernet import ETH_P_IP, network_offset
@@ -153,6 +160,8 @@ class TcpReplay:
         for t in self.found.found if self.found is not None else ():
             if t.opened == BEFORE or t.isn < 0:
                 continue
+            if t.fast_open and t.opened == BY_PEER:
+                ts.tcp_fastopen |= TFO_SERVER_ENABLE | TFO_SERVER_COOKIE_NOT_REQD | TFO_SERVER_WO_SOCKOPT1
             hint = ConnHint(t.isn, t.host_tsval)
             hint.no_tstamp, hint.no_sack, hint.no_wscale = t.no_tstamp, t.no_sack, t.no_wscale
             ts.hints[(self.host, t.lport, t.raddr, t.rport, t.peer_isn if t.opened == BY_PEER else -1)] = hint
@@ -319,11 +328,17 @@ class TcpReplay:
         m = self.machine
         self.sleep_until(t.acts[0])
         sock = m.socket(AF_INET, SOCK_STREAM)
+        to = (ip4_str(t.raddr), t.rport)
         try:
             sock.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
             sock.bind((ip4_str(self.host), t.lport))
             live.sock = sock
-            sock.connect((ip4_str(t.raddr), t.rport))
+            if t.fast_open:
+                first = t.acts[0]
+                sock.sk.ts.tcp_fastopen |= TFO_CLIENT_ENABLE | TFO_CLIENT_NO_COOKIE
+                sock.sendto(first.data.ljust(first.size, b"\0"), MSG_FASTOPEN, to)
+            else:
+                sock.connect(to)
         except OSError as e:
             live.broken = str(e)
             sock.close()
@@ -361,6 +376,10 @@ class TcpReplay:
                     self.send(live, sock, act, MSG_MORE if more else 0)
                 elif act.kind == RST:
                     sock.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
+                    live.waiting = 1
+                    ended = True
+                    break
+                elif live.talk.closed:
                     live.waiting = 1
                     ended = True
                     break
@@ -412,7 +431,9 @@ class TcpReplay:
             sent.resets += 1
             return
         if flags & TCPHDR_SYN:
-            return
+            if not size:
+                return
+            seq += 1
         sent.segments += 1
         if flags & TCPHDR_FIN:
             sent.fins += 1
