@@ -70,6 +70,8 @@ class Port:
 
     __slots__ = (
         "machine",
+        "engine",
+        "ledger",
         "config",
         "model",
         "slot",
@@ -86,6 +88,8 @@ class Port:
 
     def __init__(self, machine: Machine, config: NicConfig, model: NicModel) -> None:
         self.machine = machine
+        self.engine = machine.kernel.engine
+        self.ledger = machine.kernel.ledger
         self.config = config
         self.model = model
         self.slot = machine.kernel.pci.plug(model)
@@ -143,22 +147,20 @@ class Port:
 
     def _arrive(self) -> None:
         """The next frame is there; and those behind it, as long as their time is now."""
-        m = self.machine
-        kernel = m.kernel
-        eng = kernel.engine
         source = self.source
         if source is None:  # unplugged
             return
+        eng = self.engine
         now = eng.now
-        ledger = kernel.ledger
-        model = self.model
         frame = self.next_frame
         # `receive`, without its call
+        ledger = self.ledger
         tag = ledger.wire
         ledger.wire = tag + 1
+        m = self.machine
         if m.keep_times:
             m.wire_times.append(now)
-        model.receive(frame, tag, type(frame) is not BadFcsFrame)
+        self.model.receive(frame, tag, type(frame) is not BadFcsFrame)
         for t, frame in source:
             t += self.offset
             if t > now:
@@ -353,13 +355,13 @@ class Machine:
     def _on_socket(self, skb: SkBuff) -> None:
         tag = skb.tag
         if tag is not None:
-            t = self.wire_times[tag[0] if type(tag) is tuple else tag]  # type: ignore[index]
+            t = self.wire_times[tag if type(tag) is int else tag[0]]  # type: ignore[index]
             self.socket_latency.append(self.engine.now - t)
 
     def _on_delivered(self, skb: SkBuff) -> None:
         tag = skb.tag
         if tag is not None:
-            t = self.wire_times[tag[0] if type(tag) is tuple else tag]  # type: ignore[index]
+            t = self.wire_times[tag if type(tag) is int else tag[0]]  # type: ignore[index]
             self.program_latency.append(self.engine.now - t)
 
     # --- running --------------------------------------------------------------------------------------------

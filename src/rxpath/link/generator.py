@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain, cycle, repeat
 from struct import Struct
 from typing import Final
 
@@ -262,9 +263,10 @@ class LoadGenerator(Source):
 
     def _flow_order(self) -> Iterator[int]:
         if self.spread == "turn":
-            turn = list(range(self.flows))
-            while True:
-                yield from turn
+            return cycle(range(self.flows))
+        return self._random_flows()
+
+    def _random_flows(self) -> Iterator[int]:
         rng = purpose_rng(self.seed, "flows")
         while True:
             yield from rng.choices(range(self.flows), k=_BATCH)
@@ -296,17 +298,14 @@ class LoadGenerator(Source):
     def _alike(self, size: int) -> Iterator[Frame]:
         """What `_general` gives for single UDP frames of one size, where only flow, id and time change."""
         pack = _ID_FRAG_TTL_CHECK.pack
-        train = self.train
         made = [self._template(flow, size, False) for flow in range(self.flows)]
+        parts = [(one.front, one.tail, one.frag, one.ttl, one.sum) for one in made]
         idents = [0] * self.flows
         order = self._flow_order()
-        number = 0
-        for _, t in zip(range(self.count), self._times(), strict=False):
-            if number % train == 0:
-                flow = next(order)
-                one = made[flow]
-                front, tail, frag, ttl, base = one.front, one.tail, one.frag, one.ttl, one.sum
-            number += 1
+        if self.train > 1:
+            order = chain.from_iterable(repeat(flow, self.train) for flow in order)
+        for _, t, flow in zip(range(self.count), self._times(), order, strict=False):
+            front, tail, frag, ttl, base = parts[flow]
             ident = idents[flow]
             idents[flow] = ident + 1 & 0xFFFF
             self.frames += 1

@@ -31,12 +31,11 @@ class EngineError(RuntimeError):
 
 
 class Event:
-    """One thing that will happen at `time`; made by `Engine.at`."""
+    """One thing that will happen at its time; made by `Engine.at`."""
 
-    __slots__ = ("time", "fn")
+    __slots__ = ("fn",)
 
-    def __init__(self, time: int, fn: Callable[[], None]) -> None:
-        self.time = time
+    def __init__(self, fn: Callable[[], None]) -> None:
         self.fn: Callable[[], None] | None = fn
 
 
@@ -85,12 +84,13 @@ class Cpu:
         t = eng.now + n
         if t < eng.horizon:
             eng.now = t
-        else:
-            self._charge_slow(n)
+            return
+        left = self._charge_alone(n) if eng.alone else n
+        if left >= 0:
+            self._charge_slow(left)
 
     def _charge_slow(self, n: int) -> None:
         eng = self.engine
-        heap = eng.heap
         left = n
         if eng.current is not self and eng.current is not None:  # whoever asks was moved to another CPU meanwhile
             eng.current._charge_slow(n)
@@ -102,33 +102,47 @@ class Cpu:
                 if eng.current is not self and eng.current is not None:
                     eng.current._charge_slow(left)  # the rest is spent there
                     return
-            if eng.alone and not eng.stop:  # `_pass` where only events can come first
-                now = eng.now
-                t = now + left
-                first = heap[0][0] if heap else NEVER
-                if first <= t and first <= eng.until:
-                    if first > now:
-                        left = t - first
-                        eng.now = first
-                    eng.in_event = True  # `Engine.run_due`
-                    while heap and heap[0][0] <= eng.now:
-                        ev = heappop(heap)[2]
-                        fn = ev.fn
-                        if fn is not None:
-                            ev.fn = None
-                            fn()
-                    eng.in_event = False
-                    continue
-                if t <= eng.until:
-                    eng.now = t
-                    if self.attention:
-                        eng.horizon = 0
-                    else:
-                        eng.horizon = first if first <= eng.until else eng.until + 1
-                    return
             left = self._pass(left, True)
             if left < 0:
                 return
+
+    def _charge_alone(self, n: int) -> int:
+        """`_charge_slow` on the only CPU in virtual time, where nothing but events can come first.
+
+        -1 when the time has passed, else what is left at the end of the run (`until`, or somebody asked to stop).
+        """
+        eng = self.engine
+        heap = eng.heap
+        now = eng.now
+        end = now + n
+        while not eng.stop:
+            if self.attention:
+                left = end - now
+                self.attention = False
+                self.take_interrupts()
+                now = eng.now
+                end = now + left
+            first = heap[0][0] if heap else NEVER
+            if first > end or first > eng.until:
+                if end > eng.until:
+                    break
+                eng.now = end
+                if self.attention:
+                    eng.horizon = 0
+                else:
+                    eng.horizon = first if first <= eng.until else eng.until + 1
+                return -1
+            if first > now:
+                eng.now = now = first
+            eng.in_event = True  # `Engine.run_due`
+            while heap and heap[0][0] <= now:
+                ev = heappop(heap)[2]
+                fn = ev.fn
+                if fn is not None:
+                    ev.fn = None
+                    fn()
+            eng.in_event = False
+        return end - now
 
     def advance(self, n: int) -> None:
         """Like charge, but takes no interrupt and cannot be preempted: the time of an atomic section,
@@ -244,14 +258,14 @@ class Engine:
         self.waiter: Callable[[int], None] | None = (
             None  # real time only: sleep until that moment or an outside event
         )
-        self.alone = False  # one CPU: known while `run` runs
+        self.alone = False  # one CPU, virtual time: known while `run` runs
 
     # --- events ---------------------------------------------------------------------------------------------
     def at(self, t: int, fn: Callable[[], None]) -> Event:
         """Call `fn` at time `t` (not before now).  Events run inline: they never charge, block or switch."""
         if t < self.now:
             t = self.now
-        ev = Event(t, fn)
+        ev = Event(fn)
         self.seq += 1
         heappush(self.heap, (t, self.seq, ev))
         if t < self.horizon:
@@ -259,13 +273,10 @@ class Engine:
         return ev
 
     def again(self, ev: Event, t: int, fn: Callable[[], None]) -> None:
-        """`at` for an event that has run: the same object with a new place in the order."""
-        if t < self.now:
-            t = self.now
-        ev.time = t
+        """`at` for an event that has run and a moment not before now: the same object with a new place."""
         ev.fn = fn
-        self.seq += 1
-        heappush(self.heap, (t, self.seq, ev))
+        self.seq = seq = self.seq + 1
+        heappush(self.heap, (t, seq, ev))
         if t < self.horizon:
             self.horizon = t
 
@@ -355,7 +366,7 @@ class Engine:
         self.hub = getcurrent()
         self.until = until
         self.stop = False
-        self.alone = len(self.cpus) == 1
+        self.alone = len(self.cpus) == 1 and self.clock.is_virtual
         real = not self.clock.is_virtual
         try:
             while not self.stop:
@@ -363,7 +374,11 @@ class Engine:
                     t = self.clock.read()
                     if t > self.now:
                         self.now = t
-                c = self._earliest()
+                if self.alone:
+                    only = self.cpus[0]
+                    c = only if only.runnable else None
+                else:
+                    c = self._earliest()
                 t_ev = self.heap[0][0] if self.heap else NEVER
                 if c is not None and c.time < t_ev:
                     if c.time > until:

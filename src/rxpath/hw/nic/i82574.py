@@ -696,7 +696,8 @@ class I82574(NicModel):
 
     def _read_stat(self, i: int) -> int:
         stats = self.stats
-        for size, n in self.quick_sizes.items():        # what `_quick` received since the last look
+        for length, n in self.quick_sizes.items():      # what `_quick` received since the last look
+            size = length + 4
             stats[S_TPR] += n
             stats[S_TORL] += n * size
             stats[S_GPRC] += n
@@ -897,7 +898,7 @@ class I82574(NicModel):
         head += 1
         q.head = head if head < q.entries else 0
         sizes = self.quick_sizes
-        sizes[n + 4] = sizes.get(n + 4, 0) + 1
+        sizes[n] = sizes.get(n, 0) + 1
         self.rx_causes |= self.quick_cause
         delay = self.rdtr_ns
         if not delay or self.rx_timer is None or not self.rx_abs_due or self.rx_abs_due < self.rx_timer_at:

@@ -115,8 +115,9 @@ class RxPacket:
                 return
             self.l3 = 4
             l4 = off + hlen
+            header = int.from_bytes(frame[off:l4], "big")
             if ip_csum:
-                self.ip_csum = CSUM_OK if int.from_bytes(frame[off:l4], "big") % 0xFFFF == 0 else CSUM_BAD
+                self.ip_csum = CSUM_OK if header % 0xFFFF == 0 else CSUM_BAD
             end = off + total
             self.end = end
             self.l4_off = l4
@@ -125,7 +126,8 @@ class RxPacket:
                 return
             if end > n or end < l4:
                 return
-            pseudo_from = off + 12
+            # the addresses stand at its end, unless options follow them
+            addresses = (header >> (hlen - 20) * 8) & 0xFFFFFFFFFFFFFFFF
         elif ethertype == ETH_P_IPV6:
             if n < off + 40:
                 return
@@ -153,7 +155,7 @@ class RxPacket:
             if l4 > end:
                 return
             self.l4_off = l4
-            pseudo_from = off + 8
+            addresses = 0
         else:
             return
         if proto == IPPROTO_TCP:
@@ -184,10 +186,9 @@ class RxPacket:
                 seg <<= 8
             if end - l4 > 512:
                 seg = fold_long(seg)
-            if self.l3 == 4:
-                seg += int.from_bytes(frame[pseudo_from:pseudo_from + 8], "big") + proto + end - l4
-            else:
-                seg += int.from_bytes(frame[pseudo_from:pseudo_from + 32], "big") + proto + end - l4
+            if self.l3 == 6:
+                addresses = int.from_bytes(frame[off + 8:off + 40], "big")
+            seg += addresses + proto + end - l4
             self.l4_csum = CSUM_OK if seg % 0xFFFF == 0 else CSUM_BAD
 
 

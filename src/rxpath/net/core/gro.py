@@ -97,13 +97,14 @@ def dev_gro_receive(napi: NapiStruct, skb: SkBuff) -> int:
     assert dev is not None
     if not dev.features & NETIF_F_GRO:
         return GRO_NORMAL
-    po = napi.net.offloads.get(skb.protocol)
+    net = napi.net
+    po = net.offloads.get(skb.protocol)
     if po is None:
         return GRO_NORMAL
-    k = napi.net.kernel
+    k = net.kernel
     cb = GroCb()
     skb.gro = cb
-    list8 = k.release.gro_storage == "list8"
+    list8 = net.gro_list8
     bucket = 0 if list8 else skb.hash & 7
     held = napi.gro_hash[bucket]
     if held:

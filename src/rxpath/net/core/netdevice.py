@@ -667,6 +667,7 @@ class Net:
         "netdev_max_backlog",
         "netdev_tstamp_prequeue",
         "gro_normal_batch",
+        "gro_list8",
         "rmem_default",
         "rmem_max",
         "wmem_default",
@@ -732,6 +733,7 @@ class Net:
         self.netdev_max_backlog = 1000
         self.netdev_tstamp_prequeue = 1
         self.gro_normal_batch = r.gro_normal_batch
+        self.gro_list8 = r.gro_storage == "list8"
         self.rmem_default = 212992
         self.rmem_max = r.rmem_max
         self.wmem_default = 212992
