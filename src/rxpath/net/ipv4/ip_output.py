@@ -383,10 +383,10 @@ def __ip_local_out(ipv4: Ipv4, sk: InetSock | None, skb: SkBuff) -> int:
         skb.replace(nh + 2, (skb.len & 0xFFFF).to_bytes(2, "big"))
     ip_send_check(skb)
     skb.protocol = ETH_P_IP
-    return nf_local_out(ipv4, sk, skb)
+    return _nf_local_out(ipv4, sk, skb)
 
 
-def nf_local_out(ipv4: Ipv4, sk: InetSock | None, skb: SkBuff) -> int:
+def _nf_local_out(ipv4: Ipv4, sk: InetSock | None, skb: SkBuff) -> int:
     """NF_HOOK at LOCAL_OUT: 1 = go on, else what the caller gives back."""
     hooks = ipv4.net.netfilter.ipv4[NF_INET_LOCAL_OUT]
     if hooks:

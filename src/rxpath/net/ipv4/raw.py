@@ -53,9 +53,9 @@ from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
 from rxpath.net.ipv4.ip_output import (
     Cork,
     IpcmCookie,
+    _nf_local_out,
     ip_append_data,
     ip_send_skb,
-    nf_local_out,
     sock_alloc_send_pskb,
     sock_wait_for_room,
 )
@@ -416,7 +416,7 @@ def raw_send_hdrinc(sk: RawSock, fl4: Flowi4, data: bytes, rt: Rtable) -> None:
         from rxpath.net.ipv4.icmp import icmp_out_count
 
         icmp_out_count(ipv4, h[hl])
-    err = nf_local_out(ipv4, sk, skb)
+    err = _nf_local_out(ipv4, sk, skb)
     if err == 1:
         err = rt.output(skb)  # not counted as a request: the header is the program's
     if err:
