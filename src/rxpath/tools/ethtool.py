@@ -902,6 +902,17 @@ def do_grxclass(r: Run, args: list[str]) -> int:
 
 def shown_rule(s: et.RxFlowSpec) -> rxclass.Rule:
     """A rule as printed: masks turned round (a set bit is not compared)."""
+    rule = _without_ext(s)
+    if not any(n in s.masks for n in ("vlan", "vlan-etype", "user-def")):
+        return rule
+
+    def pair(name: str) -> tuple[int, int]:
+        return s.values.get(name, 0), ~s.masks.get(name, 0) & _FULL[name]
+
+    return rxclass.extended(rule, pair("vlan-etype"), pair("vlan"), pair("user-def"))
+
+
+def _without_ext(s: et.RxFlowSpec) -> rxclass.Rule:
     queue = None if s.ring_cookie < 0 else s.ring_cookie
 
     def ip(v: int) -> str:

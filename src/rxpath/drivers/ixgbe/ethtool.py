@@ -11,6 +11,12 @@ import struct
 from typing import Final
 
 from rxpath.drivers.ixgbe.hw import (
+    ATR_FLOW_TYPE_IPV4,
+    ATR_FLOW_TYPE_SCTPV4,
+    ATR_FLOW_TYPE_TCPV4,
+    ATR_FLOW_TYPE_UDPV4,
+    ATR_L4TYPE_IPV6_MASK,
+    ATR_L4TYPE_MASK,
     FC_FULL,
     FC_NONE,
     FC_RX_PAUSE,
@@ -18,9 +24,14 @@ from rxpath.drivers.ixgbe.hw import (
     SPEED_1GB,
     SPEED_10GB,
     SPEED_100,
+    AtrInput,
+    ixgbe_atr_compute_perfect_hash_82599,
     ixgbe_check_mac_link_generic,
     ixgbe_disable_rx_generic,
     ixgbe_enable_rx_generic,
+    ixgbe_fdir_erase_perfect_filter_82599,
+    ixgbe_fdir_set_input_mask_82599,
+    ixgbe_fdir_write_perfect_filter_82599,
     ixgbe_get_copper_link_capabilities_generic,
     ixgbe_read_eeprom_buffer,
     ixgbe_setup_link,
@@ -35,6 +46,7 @@ from rxpath.drivers.ixgbe.ixgbe import (
     FLAG2_RSS_FIELD_IPV4_UDP,
     FLAG2_RSS_FIELD_IPV6_UDP,
     FLAG2_RX_LEGACY,
+    FLAG_FDIR_PERFECT_CAPABLE,
     FLAG_MSI_ENABLED,
     FLAG_MSIX_ENABLED,
     IXGBE_12K_ITR,
@@ -50,6 +62,7 @@ from rxpath.drivers.ixgbe.ixgbe import (
     NON_Q_VECTORS,
     STATE_RESETTING,
     STATE_TESTING,
+    FdirFilter,
     IxgbeAdapter,
     IxgbeRing,
 )
@@ -83,7 +96,7 @@ from rxpath.drivers.lib import msleep, usleep_range
 from rxpath.hw.memory import DMA_TO_DEVICE
 from rxpath.hw.regs import ixgbe as r
 from rxpath.kernel.dma import dma_map_page_attrs
-from rxpath.kernel.errno import EINVAL, ENOTSUP, EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EINVAL, EOPNOTSUPP, linux_error
 from rxpath.kernel.irq import IRQ_HANDLED, IRQF_SHARED
 from rxpath.net.core.ethtool import (
     AH_ESP_V4_FLOW,
@@ -96,6 +109,7 @@ from rxpath.net.core.ethtool import (
     ETH_SS_TEST,
     ETH_TEST_FL_FAILED,
     ETH_TEST_FL_OFFLINE,
+    IP_USER_FLOW,
     IPV4_FLOW,
     IPV6_FLOW,
     PORT_NONE,
@@ -644,16 +658,18 @@ class IxgbeEthtoolOps(EthtoolOps):
         a.hw.write(r.MRQC, mrqc | self.netdev.rss_fields(a))
 
     def get_rx_rule_count(self) -> tuple[int, int]:
-        return 0, (1024 << self._a().fdir_pballoc) - 2
+        a = self._a()
+        return len(a.fdir_filters), (1024 << a.fdir_pballoc) - 2
 
     def get_rx_rules(self) -> list[RxFlowSpec]:
-        return []
+        a = self._a()
+        return [_fdir_spec(f, a.fdir_mask) for f in a.fdir_filters]
 
     def insert_rx_rule(self, spec: RxFlowSpec) -> int:
-        raise OSError(ENOTSUP, "ixgbe: Flow Director's perfect filters (ethtool -N rules) are not modelled")
+        return ixgbe_add_ethtool_fdir_entry(self._a(), spec)
 
     def delete_rx_rule(self, location: int) -> None:
-        raise self._inval()
+        ixgbe_update_ethtool_fdir_entry(self._a(), None, location)
 
     def get_rxfh_indir_size(self) -> int:
         if self._a().old_release:
@@ -814,6 +830,113 @@ class IxgbeEthtoolOps(EthtoolOps):
 
     def self_test(self, flags: int) -> TestResult:
         return ixgbe_diag_test(self.netdev, flags)
+
+
+_ATR_OF_FLOW: Final = {
+    TCP_V4_FLOW: ATR_FLOW_TYPE_TCPV4,
+    UDP_V4_FLOW: ATR_FLOW_TYPE_UDPV4,
+    SCTP_V4_FLOW: ATR_FLOW_TYPE_SCTPV4,
+}
+_ATR_OF_PROTO: Final = {6: ATR_FLOW_TYPE_TCPV4, 17: ATR_FLOW_TYPE_UDPV4, 132: ATR_FLOW_TYPE_SCTPV4}
+_FLOW_OF_ATR: Final = {v: k for k, v in _ATR_OF_FLOW.items()} | {ATR_FLOW_TYPE_IPV4: IP_USER_FLOW}
+
+
+def _fdir_spec(f: FdirFilter, mask: AtrInput) -> RxFlowSpec:
+    """ixgbe_get_ethtool_fdir_entry: always with the extended fields."""
+    flow = _FLOW_OF_ATR[f.filter.flow_type]
+
+    def fields(x: AtrInput) -> dict[str, int]:
+        v = {"src-ip": x.src_ip, "dst-ip": x.dst_ip, "vlan": x.vlan_id, "vlan-etype": x.flex_bytes}
+        if flow == IP_USER_FLOW:
+            v["l4data"] = x.src_port << 16 | x.dst_port
+        else:
+            v |= {"src-port": x.src_port, "dst-port": x.dst_port}
+        return v | {"user-def": x.vm_pool}
+
+    action = -1 if f.action == r.FDIR_DROP_QUEUE else f.action
+    return RxFlowSpec(flow, fields(f.filter), fields(mask), action, f.sw_idx)
+
+
+def _atr_input(v: dict[str, int]) -> AtrInput:
+    x = AtrInput()
+    x.src_ip = v.get("src-ip", 0)
+    x.dst_ip = v.get("dst-ip", 0)
+    l4data = v.get("l4data", 0)  # where the ports are in a rule for TCP
+    x.src_port = v.get("src-port", l4data >> 16)
+    x.dst_port = v.get("dst-port", l4data & 0xFFFF)
+    x.vm_pool = v.get("user-def", 0) & 0xFF
+    x.vlan_id = v.get("vlan", 0)
+    x.flex_bytes = v.get("vlan-etype", 0)
+    return x
+
+
+def ixgbe_flowspec_to_flow_type(spec: RxFlowSpec) -> int:
+    """The filter's flow type, -1 for one that Flow Director does not have."""
+    if spec.flow_type == IP_USER_FLOW:
+        proto = spec.values.get("l4proto", 0)
+        if not proto and not spec.masks.get("l4proto", 0):
+            return ATR_FLOW_TYPE_IPV4
+        return _ATR_OF_PROTO.get(proto, -1)
+    return _ATR_OF_FLOW.get(spec.flow_type, -1)
+
+
+def ixgbe_add_ethtool_fdir_entry(a: IxgbeAdapter, spec: RxFlowSpec) -> int:
+    """-N: a perfect match filter; all of them share one mask.  Raises OSError: EOPNOTSUPP (ntuple is off), EINVAL."""
+    if not a.flags & FLAG_FDIR_PERFECT_CAPABLE:
+        raise linux_error(EOPNOTSUPP, a.netdev.name)
+    bad = linux_error(EINVAL, a.netdev.name)
+    queue = r.FDIR_DROP_QUEUE
+    if spec.ring_cookie >= 0:
+        if spec.ring_cookie >= a.num_rx_queues:
+            raise bad
+        queue = a.rx_ring[spec.ring_cookie].reg_idx
+    if not 0 <= spec.location < (1024 << a.fdir_pballoc) - 2:
+        a.e_err("Location out of range")
+        raise bad
+    flow_type = ixgbe_flowspec_to_flow_type(spec)
+    if flow_type < 0:
+        a.e_err("Unrecognized flow type")
+        raise bad
+    flow = _atr_input(spec.values)
+    flow.flow_type = flow_type
+    mask = _atr_input(spec.masks)
+    mask.flow_type = ATR_L4TYPE_IPV6_MASK | (ATR_L4TYPE_MASK if flow_type != ATR_FLOW_TYPE_IPV4 else 0)
+    if not a.fdir_filters:
+        a.fdir_mask = mask
+        try:
+            ixgbe_fdir_set_input_mask_82599(a.hw, mask)
+        except OSError:
+            a.e_err("Error writing mask")
+            raise bad from None
+    elif a.fdir_mask.fields() != mask.fields():
+        a.e_err("Only one mask supported per port")
+        raise bad
+    ixgbe_atr_compute_perfect_hash_82599(flow, mask)
+    try:
+        ixgbe_fdir_write_perfect_filter_82599(a.hw, flow, spec.location, queue)
+    except OSError:
+        raise bad from None
+    action = spec.ring_cookie if spec.ring_cookie >= 0 else r.FDIR_DROP_QUEUE
+    ixgbe_update_ethtool_fdir_entry(a, FdirFilter(flow, spec.location, action), spec.location)
+    return spec.location
+
+
+def ixgbe_update_ethtool_fdir_entry(a: IxgbeAdapter, new: FdirFilter | None, sw_idx: int) -> None:
+    """Put a rule in its place, or take it out.  Raises OSError(EINVAL): there is none to take out."""
+    old = next((f for f in a.fdir_filters if f.sw_idx == sw_idx), None)
+    if old is not None:
+        if new is None or old.filter.bkt_hash != new.filter.bkt_hash:
+            ixgbe_fdir_erase_perfect_filter_82599(a.hw, old.filter, sw_idx)
+        a.fdir_filters.remove(old)
+    elif new is None:
+        raise linux_error(EINVAL, a.netdev.name)
+    if new is not None:
+        a.fdir_filters.append(new)
+        a.fdir_filters.sort(key=_by_index)
+
+
+def _by_index(f: FdirFilter) -> int:
+    return f.sw_idx
 
 
 def ixgbe_max_channels(a: IxgbeAdapter) -> int:

@@ -776,11 +776,62 @@ def ixgbe_fc_enable_generic(hw: IxgbeHw) -> None:
 
 # --- Flow Director ----------------------------------------------------------------------------------------------
 
+ATR_L4TYPE_MASK: Final = 0x3
+ATR_L4TYPE_IPV6_MASK: Final = 0x4
+ATR_FLOW_TYPE_IPV4: Final = 0
+ATR_FLOW_TYPE_UDPV4: Final = 1
+ATR_FLOW_TYPE_TCPV4: Final = 2
+ATR_FLOW_TYPE_SCTPV4: Final = 3
+
+
+class AtrInput:
+    """`union ixgbe_atr_input` without IPv6: a flow, or the mask over one; numbers in host order."""
+
+    __slots__ = (
+        "vm_pool",
+        "flow_type",
+        "vlan_id",
+        "dst_ip",
+        "src_ip",
+        "src_port",
+        "dst_port",
+        "flex_bytes",
+        "bkt_hash",
+    )
+
+    def __init__(self) -> None:
+        self.vm_pool = 0
+        self.flow_type = 0
+        self.vlan_id = 0
+        self.dst_ip = 0
+        self.src_ip = 0
+        self.src_port = 0
+        self.dst_port = 0
+        self.flex_bytes = 0
+        self.bkt_hash = 0
+
+    def fields(self) -> tuple[int, ...]:
+        """What two masks are compared by."""
+        return (
+            *(self.vm_pool, self.flow_type, self.vlan_id, self.dst_ip, self.src_ip),
+            *(self.src_port, self.dst_port, self.flex_bytes),
+        )
+
+
+def ixgbe_fdir_check_cmd_complete(hw: IxgbeHw) -> int:
+    """FDIRCMD when its command is done.  Raises OSError(EIO)."""
+    for _ in range(10):
+        fdircmd = hw.read(r.FDIRCMD)
+        if not fdircmd & r.FDIRCMD_CMD_MASK:
+            return fdircmd
+        udelay(hw.kernel, 10)
+    raise linux_error(EIO, "FDIRCMD")
+
 
 def ixgbe_fdir_enable_82599(hw: IxgbeHw, fdirctrl: int) -> None:
     """Keys, then the control register; waits for the table."""
-    hw.write(0x0EE68, 0x3DAD14E2)  # FDIRHKEY: bucket hash key
-    hw.write(0x0EE6C, 0x174D3614)  # FDIRSKEY: signature hash key
+    hw.write(r.FDIRHKEY, r.ATR_BUCKET_HASH_KEY)
+    hw.write(r.FDIRSKEY, r.ATR_SIGNATURE_HASH_KEY)
     hw.write(r.FDIRCTRL, fdirctrl)
     hw.flush()
     for _ in range(10):
@@ -789,13 +840,154 @@ def ixgbe_fdir_enable_82599(hw: IxgbeHw, fdirctrl: int) -> None:
         usleep_range(hw.kernel, 1000, 2000)
 
 
+def ixgbe_reinit_fdir_tables_82599(hw: IxgbeHw) -> None:
+    """Empty the table of signatures.  Raises OSError(EIO)."""
+    fdirctrl = hw.read(r.FDIRCTRL) & ~r.FDIRCTRL_INIT_DONE
+    ixgbe_fdir_check_cmd_complete(hw)
+    hw.write(r.FDIRFREE, 0)
+    hw.flush()
+    # the 82599 does not start its initialisation again unless the hash table was cleared by hand
+    hw.write(r.FDIRCMD, hw.read(r.FDIRCMD) | r.FDIRCMD_CLEARHT)
+    hw.flush()
+    hw.write(r.FDIRCMD, hw.read(r.FDIRCMD) & ~r.FDIRCMD_CLEARHT)
+    hw.flush()
+    hw.write(r.FDIRHASH, 0)
+    hw.flush()
+    hw.write(r.FDIRCTRL, fdirctrl)
+    hw.flush()
+    for _ in range(10):
+        if hw.read(r.FDIRCTRL) & r.FDIRCTRL_INIT_DONE:
+            break
+        usleep_range(hw.kernel, 1000, 2000)
+    else:
+        raise linux_error(EIO, "FDIRCTRL")
+    for off in (r.FDIRUSTAT, r.FDIRFSTAT, r.FDIRMATCH, r.FDIRMISS, r.FDIRLEN):
+        hw.read(off)
+
+
+def _fdirctrl(fdirctrl: int) -> int:
+    """Flexible bytes on the ethertype, ten filters a bucket, an interrupt when 64 are left."""
+    return (
+        fdirctrl | 0x6 << r.FDIRCTRL_FLEX_SHIFT | 0xA << r.FDIRCTRL_MAX_LENGTH_SHIFT | 4 << r.FDIRCTRL_FULL_THRESH_SHIFT
+    )
+
+
 def ixgbe_init_fdir_signature_82599(hw: IxgbeHw, fdirctrl: int) -> None:
     """Signature filters: what samples of sent flows are entered into."""
-    ixgbe_fdir_enable_82599(hw, fdirctrl | 0x6 << 16 | 0xA << 24 | 4 << 28)
+    ixgbe_fdir_enable_82599(hw, _fdirctrl(fdirctrl))
 
 
-def ixgbe_init_fdir_perfect_82599(hw: IxgbeHw, fdirctrl: int) -> None:
-    ixgbe_fdir_enable_82599(
-        hw,
-        fdirctrl | r.FDIRCTRL_PERFECT_MATCH | r.FDIRCTRL_REPORT_STATUS | 127 << 8 | 0x6 << 16 | 0xA << 24 | 4 << 28,
-    )
+def ixgbe_init_fdir_perfect_82599(hw: IxgbeHw, fdirctrl: int, report: bool) -> None:
+    """Perfect match filters, dropping to queue 127; `report`: the filter's number in place of the hash (3.13)."""
+    fdirctrl |= r.FDIRCTRL_PERFECT_MATCH | r.FDIR_DROP_QUEUE << r.FDIRCTRL_DROP_Q_SHIFT
+    ixgbe_fdir_enable_82599(hw, _fdirctrl(fdirctrl | (r.FDIRCTRL_REPORT_STATUS if report else 0)))
+
+
+def _atr_hash(key: int, flow_vm_vlan: int, common: int) -> int:
+    hi = common
+    lo = common >> 16 | common << 16 & 0xFFFFFFFF
+    hi ^= flow_vm_vlan ^ flow_vm_vlan >> 16
+    out = (lo if key & 1 else 0) ^ (hi if key & 1 << 16 else 0)
+    # the first bit of the stream is hashed before the VLAN is in it
+    lo ^= flow_vm_vlan ^ flow_vm_vlan << 16 & 0xFFFFFFFF
+    for n in range(1, 16):
+        out ^= (lo >> n if key & 1 << n else 0) ^ (hi >> n if key & 1 << n + 16 else 0)
+    return out
+
+
+def ixgbe_atr_compute_sig_hash_82599(flow_vm_vlan: int, common: int) -> int:
+    """FDIRHASH of a sent flow: signature above, bucket below, 15 bits each."""
+    sig = _atr_hash(r.ATR_SIGNATURE_HASH_KEY, flow_vm_vlan, common) & 0x7FFF
+    return sig << 16 | _atr_hash(r.ATR_BUCKET_HASH_KEY, flow_vm_vlan, common) & 0x7FFF
+
+
+def ixgbe_fdir_add_signature_filter_82599(hw: IxgbeHw, flow_type: int, vlan: int, common: int, queue: int) -> None:
+    """A flow that was sent from `queue` shall come in there.  One write of 64 bits in Linux."""
+    fdircmd = r.FDIRCMD_CMD_ADD_FLOW | r.FDIRCMD_FILTER_UPDATE | r.FDIRCMD_LAST | r.FDIRCMD_QUEUE_EN
+    fdircmd |= flow_type << r.FDIRCMD_FLOW_TYPE_SHIFT | queue << r.FDIRCMD_RX_QUEUE_SHIFT
+    hw.write(r.FDIRHASH, ixgbe_atr_compute_sig_hash_82599(flow_type << 16 | vlan, common))
+    hw.write(r.FDIRCMD, fdircmd)
+
+
+def ixgbe_atr_compute_perfect_hash_82599(flow: AtrInput, mask: AtrInput) -> None:
+    """Apply the mask and work out the bucket (13 bits)."""
+    for name in AtrInput.__slots__[:-1]:
+        setattr(flow, name, getattr(flow, name) & getattr(mask, name))
+    common = flow.dst_ip ^ flow.src_ip ^ (flow.src_port << 16 | flow.dst_port) ^ flow.flex_bytes << 16
+    head = flow.vm_pool << 24 | flow.flow_type << 16 | flow.vlan_id
+    flow.bkt_hash = _atr_hash(r.ATR_BUCKET_HASH_KEY, head, common) & 0x1FFF
+
+
+def ixgbe_get_fdirtcpm_82599(mask: AtrInput) -> int:
+    """Port masks as the register has them: the bits of each half turned round."""
+    v = mask.dst_port << 16 | mask.src_port
+    return sum((v >> i & 1) << (i & 16 | 15 - (i & 15)) for i in range(32))
+
+
+def _be32(v: int) -> int:
+    return int.from_bytes((v & 0xFFFFFFFF).to_bytes(4, "big"), "little")
+
+
+def ixgbe_fdir_set_input_mask_82599(hw: IxgbeHw, mask: AtrInput) -> None:
+    """FDIRM and the masks of ports and addresses.  Raises OSError(EIO) for a mask that the chip does not have."""
+    bad = linux_error(EIO, "FDIRM")
+    fdirm = r.FDIRM_DIPV6
+    if mask.vm_pool & 0x7F == 0:
+        fdirm |= r.FDIRM_POOL
+    elif mask.vm_pool & 0x7F != 0x7F:
+        raise bad
+    l4 = mask.flow_type & ATR_L4TYPE_MASK
+    if l4 == 0:
+        fdirm |= r.FDIRM_L4P
+        if mask.dst_port or mask.src_port:
+            raise bad
+    elif l4 != ATR_L4TYPE_MASK:
+        raise bad
+    vlan = mask.vlan_id & 0xEFFF
+    if vlan not in (0, 0x0FFF, 0xE000, 0xEFFF):
+        raise bad
+    if vlan in (0, 0xE000):
+        fdirm |= r.FDIRM_VLANID
+    if vlan in (0, 0x0FFF):
+        fdirm |= r.FDIRM_VLANP
+    if mask.flex_bytes == 0:
+        fdirm |= r.FDIRM_FLEX
+    elif mask.flex_bytes != 0xFFFF:
+        raise bad
+    hw.write(r.FDIRM, fdirm)
+    ports = ~ixgbe_get_fdirtcpm_82599(mask) & 0xFFFFFFFF
+    hw.write(r.FDIRTCPM, ports)
+    hw.write(r.FDIRUDPM, ports)
+    hw.write(r.FDIRSIP4M, _be32(~mask.src_ip))
+    hw.write(r.FDIRDIP4M, _be32(~mask.dst_ip))
+
+
+def ixgbe_fdir_write_perfect_filter_82599(hw: IxgbeHw, flow: AtrInput, soft_id: int, queue: int) -> None:
+    """Enter (or replace) a filter.  Raises OSError(EIO)."""
+    for i, word in enumerate((flow.src_ip, 0, 0)):
+        hw.write(r.FDIRSIPV6(i), _be32(word))
+    hw.write(r.FDIRIPSA, _be32(flow.src_ip))
+    hw.write(r.FDIRIPDA, _be32(flow.dst_ip))
+    hw.write(r.FDIRPORT, flow.dst_port << 16 | flow.src_port)
+    flex = (flow.flex_bytes & 0xFF) << 8 | flow.flex_bytes >> 8
+    hw.write(r.FDIRVLAN, flex << 16 | flow.vlan_id)
+    hw.write(r.FDIRHASH, flow.bkt_hash | soft_id << 16)
+    hw.flush()
+    fdircmd = r.FDIRCMD_CMD_ADD_FLOW | r.FDIRCMD_FILTER_UPDATE | r.FDIRCMD_LAST | r.FDIRCMD_QUEUE_EN
+    if queue == r.FDIR_DROP_QUEUE:
+        fdircmd |= r.FDIRCMD_DROP
+    fdircmd |= flow.flow_type << r.FDIRCMD_FLOW_TYPE_SHIFT | queue << r.FDIRCMD_RX_QUEUE_SHIFT | flow.vm_pool << 24
+    hw.write(r.FDIRCMD, fdircmd)
+    ixgbe_fdir_check_cmd_complete(hw)
+
+
+def ixgbe_fdir_erase_perfect_filter_82599(hw: IxgbeHw, flow: AtrInput, soft_id: int) -> None:
+    """Ask for it, and remove it if it is there.  Raises OSError(EIO)."""
+    fdirhash = flow.bkt_hash | soft_id << 16
+    hw.write(r.FDIRHASH, fdirhash)
+    hw.flush()
+    hw.write(r.FDIRCMD, r.FDIRCMD_CMD_QUERY_REM_FILT)
+    if ixgbe_fdir_check_cmd_complete(hw) & r.FDIRCMD_FILTER_VALID:
+        hw.write(r.FDIRHASH, fdirhash)
+        hw.flush()
+        hw.write(r.FDIRCMD, r.FDIRCMD_CMD_REMOVE_FLOW)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rxpath.drivers.ixgbe.hw import MAC_82599EB, MAC_X540, IxgbeHw
+from rxpath.drivers.ixgbe.hw import MAC_82599EB, MAC_X540, AtrInput, IxgbeHw
 from rxpath.drivers.pci import MsixEntry, PciDev, PciDeviceId
 from rxpath.hw.memory import Buffer
 from rxpath.kernel.log import KERN_ERR, KERN_INFO, KERN_WARNING
@@ -170,6 +170,17 @@ class Chain:
         self.append_cnt = 0
 
 
+class FdirFilter:
+    """`struct ixgbe_fdir_filter`: an ethtool -N rule.  `action`: the queue, or FDIR_DROP_QUEUE."""
+
+    __slots__ = ("filter", "sw_idx", "action")
+
+    def __init__(self, flow: AtrInput, sw_idx: int, action: int) -> None:
+        self.filter = flow
+        self.sw_idx = sw_idx
+        self.action = action
+
+
 class IxgbeRing:
     """`struct ixgbe_ring`: one queue's descriptors.  Receive and transmit use different fields.
 
@@ -198,6 +209,9 @@ class IxgbeRing:
         "restart_queue",
         "tx_busy",
         "tx_done_old",
+        "atr_sample_rate",
+        "atr_count",
+        "fdir_init_done",
         "check_hang",
         "hang_armed",
         # receive
@@ -238,6 +252,9 @@ class IxgbeRing:
         self.restart_queue = 0
         self.tx_busy = 0
         self.tx_done_old = 0
+        self.atr_sample_rate = 0
+        self.atr_count = 0
+        self.fdir_init_done = False
         self.check_hang = False
         self.hang_armed = False
         self.bufs: list[Buffer | None] = []
@@ -411,6 +428,8 @@ class IxgbeAdapter:
         "fdir",
         "atr_sample_rate",
         "fdir_pballoc",
+        "fdir_filters",
+        "fdir_mask",
         "msix_entries",
         "q_vector",
         "rx_ring",
@@ -480,6 +499,8 @@ class IxgbeAdapter:
         self.fdir = RingFeature()
         self.atr_sample_rate = 20
         self.fdir_pballoc = 1
+        self.fdir_filters: list[FdirFilter] = []  # by sw_idx
+        self.fdir_mask = AtrInput()
         self.msix_entries: list[MsixEntry] = []
         self.q_vector: list[IxgbeQVector] = []
         self.rx_ring: list[IxgbeRing] = []

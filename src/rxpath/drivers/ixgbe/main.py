@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rxpath.drivers.ixgbe.hw import (
+    ATR_FLOW_TYPE_TCPV4,
     FC_TX_PAUSE,
     MAC_82599EB,
     MAC_X540,
@@ -27,6 +28,9 @@ from rxpath.drivers.ixgbe.hw import (
     ixgbe_enable_rx_buff_generic,
     ixgbe_enable_rx_dma,
     ixgbe_fc_enable_generic,
+    ixgbe_fdir_add_signature_filter_82599,
+    ixgbe_fdir_set_input_mask_82599,
+    ixgbe_fdir_write_perfect_filter_82599,
     ixgbe_get_copper_link_capabilities_generic,
     ixgbe_get_etk_id,
     ixgbe_init_eeprom_params,
@@ -37,6 +41,7 @@ from rxpath.drivers.ixgbe.hw import (
     ixgbe_read_eeprom,
     ixgbe_read_pba_string_generic,
     ixgbe_read_phy_reg_generic,
+    ixgbe_reinit_fdir_tables_82599,
     ixgbe_reset_hw,
     ixgbe_set_copper_phy_power,
     ixgbe_set_rar_generic,
@@ -857,9 +862,14 @@ def ixgbe_msix_other(irq: int, data: object) -> int:
         ixgbe_check_lsc(adapter)
     _check_ecc(adapter, eicr)
     if eicr & r.EICR_FLOW_DIR and adapter.flags & FLAG_FDIR_HASH_CAPABLE:
-        hw.write(r.EIMC, r.EICR_FLOW_DIR)
-        adapter.flags2 |= FLAG2_FDIR_REQUIRES_REINIT
-        ixgbe_service_event_schedule(adapter)
+        reinit = False
+        for ring in adapter.tx_ring:
+            reinit |= ring.fdir_init_done
+            ring.fdir_init_done = False
+        if reinit:
+            hw.write(r.EIMC, r.EICR_FLOW_DIR)
+            adapter.flags2 |= FLAG2_FDIR_REQUIRES_REINIT
+            ixgbe_service_event_schedule(adapter)
     if not adapter.state & STATE_DOWN:
         ixgbe_irq_enable(adapter, False, False)
     return IRQ_HANDLED
@@ -1100,6 +1110,12 @@ def ixgbe_configure_tx_ring(adapter: IxgbeAdapter, ring: IxgbeRing) -> None:
     hw.write(r.TDT(i), 0)
     ring.tail = r.TDT(i)
     txdctl = r.TXDCTL_ENABLE | 1 << 8 | 32
+    if adapter.flags & FLAG_FDIR_HASH_CAPABLE:
+        ring.atr_sample_rate = adapter.atr_sample_rate
+        ring.atr_count = 0
+        ring.fdir_init_done = True
+    else:
+        ring.atr_sample_rate = 0
     low = ring.q_vector is None or ring.q_vector.itr < IXGBE_100K_ITR
     txdctl |= (1 if low else 8) << r.TXDCTL_WTHRESH_SHIFT
     if ring.q_vector is not None and ring.queue_index < len(adapter.netdev.tx_queues):
@@ -1380,6 +1396,20 @@ def ixgbe_pbthresh_setup(adapter: IxgbeAdapter) -> None:
         fc.low_water = 0
 
 
+def ixgbe_fdir_filter_restore(adapter: IxgbeAdapter) -> None:
+    """Rules into the table again after a reset."""
+    if adapter.fdir_filters:
+        ixgbe_fdir_set_input_mask_82599(adapter.hw, adapter.fdir_mask)
+    for f in adapter.fdir_filters:
+        queue = f.action
+        if queue != r.FDIR_DROP_QUEUE:
+            if queue >= adapter.num_rx_queues:
+                adapter.e_err("FDIR restore failed without VF, ring: %u" % queue)
+                continue
+            queue = adapter.rx_ring[queue].reg_idx
+        ixgbe_fdir_write_perfect_filter_82599(adapter.hw, f.filter, f.sw_idx, queue)
+
+
 def ixgbe_configure_pb(adapter: IxgbeAdapter) -> None:
     fdir = adapter.flags & (FLAG_FDIR_HASH_CAPABLE | FLAG_FDIR_PERFECT_CAPABLE)
     ixgbe_set_rxpba_generic(adapter.hw, 32 << adapter.fdir_pballoc if fdir else 0)
@@ -1395,7 +1425,8 @@ def ixgbe_configure(adapter: IxgbeAdapter) -> None:
     if adapter.flags & FLAG_FDIR_HASH_CAPABLE:
         ixgbe_init_fdir_signature_82599(hw, adapter.fdir_pballoc)
     elif adapter.flags & FLAG_FDIR_PERFECT_CAPABLE:
-        ixgbe_init_fdir_perfect_82599(hw, adapter.fdir_pballoc)
+        ixgbe_init_fdir_perfect_82599(hw, adapter.fdir_pballoc, adapter.old_release)
+        ixgbe_fdir_filter_restore(adapter)
     ixgbe_enable_rx_buff_generic(hw)
     if adapter.flags & FLAG_DCA_CAPABLE:
         ixgbe_setup_dca(adapter)
@@ -1624,6 +1655,7 @@ def ixgbe_close(netdev: IxgbeNetDevice) -> None:
         adapter.pdev.info("removed PHC on %s" % netdev.name)
     if netdev.present:
         ixgbe_close_suspend(adapter)
+    adapter.fdir_filters = []  # ixgbe_fdir_filter_exit
     ixgbe_release_hw_control(adapter)
 
 
@@ -1878,7 +1910,13 @@ def ixgbe_fdir_reinit_subtask(adapter: IxgbeAdapter) -> None:
     if adapter.state & STATE_DOWN or not adapter.flags & FLAG_FDIR_HASH_CAPABLE:
         return
     adapter.fdir_overflow += 1
-    ixgbe_init_fdir_signature_82599(adapter.hw, adapter.fdir_pballoc)
+    try:
+        ixgbe_reinit_fdir_tables_82599(adapter.hw)
+    except OSError:
+        adapter.e_err("failed to finish FDIR re-initialization, ignored adding FDIR ATR filters")
+        return
+    for ring in adapter.tx_ring:
+        ring.fdir_init_done = True
     adapter.hw.write(r.EIMS, r.EICR_FLOW_DIR)
 
 
@@ -1926,6 +1964,27 @@ def ixgbe_tx_ctxtdesc(tx_ring: IxgbeRing, lens: int, tucmd: int, mss_l4len: int)
     _CTXD.pack_into(tx_ring.view, i << 4, lens, 0, tucmd | r.TXD_CMD_DEXT | r.ADVTXD_DTYP_CTXT, mss_l4len)
 
 
+def ixgbe_atr(ring: IxgbeRing, skb: SkBuff) -> None:
+    """Application targeted routing: a sample of what is sent by TCP brings the answers in on the same queue."""
+    ring.atr_count += 1
+    at = skb.network_header
+    head = skb.head
+    if skb.protocol != ETH_P_IP or skb.tail < at + 40 or head[at + 9] != 6:
+        return
+    th = at + (head[at] & 15) * 4
+    if skb.tail < th + 20 or head[th + 13] & 0x01:
+        return  # FIN: the flow is about to end
+    if not head[th + 13] & 0x02 and ring.atr_count < ring.atr_sample_rate:
+        return
+    ring.atr_count = 0
+    source, dest = struct.unpack_from(">HH", head, th)
+    saddr, daddr = struct.unpack_from(">II", head, at + 12)
+    vlan = skb.vlan_tci if skb.vlan_present else 0
+    # as the receiver will see it: ports turned round, the ethertype in the word of the source port
+    common = (dest ^ (ETH_P_8021Q if skb.vlan_present else ETH_P_IP)) << 16 ^ source ^ saddr ^ daddr
+    ixgbe_fdir_add_signature_filter_82599(ring.adapter.hw, ATR_FLOW_TYPE_TCPV4, vlan, common, ring.queue_index)
+
+
 def ixgbe_xmit_frame(skb: SkBuff, netdev: IxgbeNetDevice, txq: NetdevQueue) -> int:
     """ndo_start_xmit: short frames are padded to what the chip takes."""
     adapter = netdev.priv()
@@ -1964,6 +2023,8 @@ def ixgbe_xmit_frame_ring(skb: SkBuff, adapter: IxgbeAdapter, tx_ring: IxgbeRing
             olinfo |= r.TXD_POPTS_IXSM
     elif netdev.tx_csum(tx_ring, skb, data, vlan):
         olinfo |= r.TXD_POPTS_TXSM
+    if tx_ring.fdir_init_done and tx_ring.atr_sample_rate:
+        ixgbe_atr(tx_ring, skb)
     # ixgbe_tx_map
     mem = adapter.pdev.kernel.memory
     olinfo |= (len(data) - hdr_len) << r.ADVTXD_PAYLEN_SHIFT

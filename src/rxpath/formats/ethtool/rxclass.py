@@ -96,6 +96,17 @@ def ether_rule(
     )
 
 
+def extended(rule: Rule, vlan_etype: tuple[int, int], vlan: tuple[int, int], user: tuple[int, int]) -> Rule:
+    """`rule` with the lines of FLOW_EXT, which stand before its action: (value, mask as printed) each."""
+    fields = dict(rule.fields)
+    action = fields.pop("Action")
+    fields["VLAN EtherType"] = f"{vlan_etype[0]:#x} mask: {vlan_etype[1]:#x}"
+    fields["VLAN"] = f"{vlan[0]:#x} mask: {vlan[1]:#x}"
+    fields["User-defined"] = f"{user[0]:#x} mask: {user[1]:#x}"
+    fields["Action"] = action
+    return Rule(rule.location, fields)
+
+
 def parse(text: str) -> RxClass:
     """The output of any version.  FormatError otherwise."""
     rings: int | None = None

@@ -3,7 +3,7 @@
 What belongs here: everything between a frame on the wire and bytes, write-backs and interrupt messages on the bus, as
 these chips do it. Facts: what the ixgbe driver expects (Linux 6.1) and the chips' published descriptions.
 The 82599 is the backplane device (KX4): no SFP+ module, no I2C. Not modelled: virtual functions and pools (VMDq), DCB
-(one packet buffer, one traffic class), FCoE, MACsec, IPsec, header split, Flow Director and 5-tuple filters (their
+(one packet buffer, one traffic class), FCoE, MACsec, IPsec, header split, 5-tuple and ethertype filters (their
 registers keep values, no frame matches), low latency interrupts, wake-up, manageability, the firmware's mailbox,
 hardware time stamps of frames.
 """
@@ -18,6 +18,7 @@ from typing import Final
 
 from rxpath.hw.bus import DmaFault, Tag
 from rxpath.hw.nic.base import NicModel
+from rxpath.hw.nic.flow_director import FlowDirector
 from rxpath.hw.nic.mii import Nvm
 from rxpath.hw.nic.offload import (
     CSUM_BAD,
@@ -360,6 +361,7 @@ class Ixgbe(NicModel):
         "eiac",
         "eiam",
         "fctrl",
+        "fdir",
         "fifo",
         "fifo_bytes",
         "fifo_size",
@@ -473,6 +475,7 @@ class Ixgbe(NicModel):
         self.fifo_size: int = 0
         self.pkt: RxPacket = RxPacket()
         self.toeplitz: Toeplitz = Toeplitz()
+        self.fdir: FlowDirector = FlowDirector()
         self.io_addr: int = 0
         # decoded registers
         self.ctrl: int = 0
@@ -573,6 +576,7 @@ class Ixgbe(NicModel):
         self.mta_any = False
         self.vfta = [0] * r.VFTA_ENTRIES
         self.reta = [0] * r.RETA_ENTRIES
+        self.fdir.reset()
         self.micr = self.mims = self.vicr = self.vims = self.vwant = self.veiam = self.eiam = 0
         self.eiac = self.gpie = self.gpie_auto = self.signalled = 0
         self.multi = False
@@ -817,6 +821,8 @@ class Ixgbe(NicModel):
             )
         if off >= 0x1000 and (off < 0x1840 or 0x6030 <= off < 0x6430 or 0x8700 <= off < 0x8780):
             return self._read_queue_stat(off)
+        if r.FDIRCTRL <= off <= r.FDIRIP6M:
+            return self.fdir.read(off)
         if off == r.FRTIMER:
             return self.bus.now_ns() // 1000 & 0xFFFFFFFF
         if off == r.SYSTIML:
@@ -966,10 +972,9 @@ class Ixgbe(NicModel):
             self.regs[off] = kept
             self._drain()
             self._tx_kick()
-        elif off == r.FDIRCTRL:
-            self.regs[off] = kept | r.FDIRCTRL_INIT_DONE
-        elif off == r.FDIRCMD:
-            self.regs[off] = value & ~r.FDIRCMD_CMD_MASK
+        elif r.FDIRCTRL <= off <= r.FDIRIP6M:
+            if self.fdir.write(off, value):
+                self._raise(r.EICR_FLOW_DIR)
         elif not mask:
             return  # read only, or not there at all
         else:
@@ -1504,6 +1509,20 @@ class Ixgbe(NicModel):
                     word = self.toeplitz.hash(frame[src : src + 32])
             if info & 15:
                 index = self.reta[word & 0x7F]
+        if self.fdir.on and p.l3:
+            match = self.fdir.find(frame, p, tci)
+            if match is None:
+                self.stats[r.S_FDIRMISS] += 1
+            else:
+                self.stats[r.S_FDIRMATCH] += 1
+                if match.drop:
+                    self.bus.frame_dropped(tag, "flow director rule", "fdir_match")
+                    return LOST
+                status |= r.RXD_STAT_FLM
+                index = match.queue
+                if self.fdir.report:
+                    info |= r.RXDADV_RSSTYPE_MASK
+                    word = match.word
         q = self.rx[index]
         if not q.enabled:
             self.bus.frame_dropped(tag, "rx queue disabled", "none")

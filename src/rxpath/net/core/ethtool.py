@@ -65,6 +65,7 @@ TCP_V6_FLOW: Final = 5
 UDP_V6_FLOW: Final = 6
 SCTP_V6_FLOW: Final = 7
 AH_ESP_V6_FLOW: Final = 8
+IP_USER_FLOW: Final = 0x0D
 IPV4_FLOW: Final = 16
 IPV6_FLOW: Final = 17
 

@@ -90,7 +90,7 @@ RX_CLS_FLOW_DISC: Final = 0xFFFFFFFFFFFFFFFF
 RX_CLS_LOC_SPECIAL: Final = 0x80000000
 RX_CLS_LOC_ANY: Final = 0xFFFFFFFF
 ETHER_FLOW: Final = 0x12
-IP_USER_FLOW: Final = 0x0D
+IP_USER_FLOW: Final = et.IP_USER_FLOW
 FLOW_EXT: Final = 0x80000000
 ETHTOOL_F_UNSUPPORTED: Final = 1
 ETHTOOL_F_WISH: Final = 2
@@ -757,9 +757,7 @@ def pack_flow_spec(s: RxFlowSpec) -> bytes:
             v.get("user-def", 0) & 0xFFFFFFFF,
         )
 
-    flow = s.flow_type | (
-        FLOW_EXT if s.masks.get("vlan") or s.masks.get("vlan-etype") or s.masks.get("user-def") else 0
-    )
+    flow = s.flow_type | (FLOW_EXT if any(n in s.masks for n in ("vlan", "vlan-etype", "user-def")) else 0)
     out = struct.pack("<I", flow) + union(s.values) + ext(s.values) + union(s.masks) + ext(s.masks) + bytes(4)
     cookie = RX_CLS_FLOW_DISC if s.ring_cookie < 0 else s.ring_cookie
     return out + struct.pack("<QI4x", cookie, s.location & 0xFFFFFFFF)

@@ -107,11 +107,22 @@ def __dev_xmit_skb(dev: NetDevice, txq: NetdevQueue, skb: SkBuff) -> int:
     return NET_XMIT_SUCCESS
 
 
+def _xps_queue(dev: NetDevice, skb: SkBuff, n: int) -> int:
+    """get_xps_queue: the queues whose xps_cpus has this CPU; among several the hash chooses.  -1: none has."""
+    cpu = dev.net.kernel.cur().id
+    mine = [i for i in range(n) if dev.tx_queues[i].xps_mask >> cpu & 1]
+    if len(mine) <= 1:
+        return mine[0] if mine else -1
+    return mine[skb.hash * len(mine) >> 32]
+
+
 def netdev_core_pick_tx(dev: NetDevice, skb: SkBuff) -> NetdevQueue:
     n = dev.real_num_tx_queues
     if n == 1:
         return dev.tx_queues[0]
     q = dev.ndo_select_queue(skb)
+    if q < 0:
+        q = _xps_queue(dev, skb, n)
     if q < 0:
         if skb.rx_queue_recorded:
             q = skb.queue_mapping % n
