@@ -476,7 +476,7 @@ class Parser:
             raise problem("Empty interface is likely to be undesired")
         if any(c in "/ \t\n" for c in name):
             self.p.err(f"Warning: weird character in interface `{name}' ('/' and ' ' are not allowed by the kernel).\n")
-        return "" if name == "+" else name
+        return name
 
     def _jump(self, name: str) -> None:
         """A target's extension, when the name is not that of a verdict or of a chain."""
@@ -932,7 +932,7 @@ def save_text(r: IptEntry, chain: str, counters: bool = False) -> str:
         if mask or addr or inv & bit:
             out += f"{' !' if inv & bit else ''} -{letter} {ip4_str(addr)}{_mask_text(mask) or '/32'}"
     for name, bit, letter in ((r.iniface, IPT_INV_VIA_IN, "i"), (r.outiface, IPT_INV_VIA_OUT, "o")):
-        if name:
+        if name not in ("", "+"):  # "+" compares nothing, and is not shown
             out += f"{' !' if inv & bit else ''} -{letter} {name}"
     if r.proto:
         out += f"{' !' if inv & IPT_INV_PROTO else ''} -p {protocol_name(r.proto)}"
