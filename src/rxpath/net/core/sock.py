@@ -463,6 +463,8 @@ class Sock:
         "napi_id",
         "rxhash",
         "owned",
+        "bh_locked",
+        "bh_spinning",
         "lock_wq",
         "write_pending",
         "zerocopy",
@@ -533,6 +535,9 @@ class Sock:
         self.napi_id = 0
         self.rxhash = 0
         self.owned = False
+        # bh_lock_sock: a CPU is in there that may not sleep.  Where Linux spins, a packet waits in bh_spinning.
+        self.bh_locked = False
+        self.bh_spinning: deque[SkBuff] = deque()
         self.lock_wq: WaitQueueHead | None = None
         self.write_pending = 0
         self.zerocopy = False
@@ -585,7 +590,7 @@ class Sock:
         n = 0
         for skb in self.receive_queue:
             n += count_tokens(skb, seen)
-        for skb in self.backlog:
+        for skb in (*self.backlog, *self.bh_spinning):
             n += count_tokens(skb, seen)
         for e in self.error_queue:
             n += count_tokens(e.skb, seen)
@@ -1301,13 +1306,13 @@ def sock_recv_cmsgs(msg: Msg, sk: Sock, skb: SkBuff) -> None:
 
 def lock_sock(sk: Sock) -> None:
     """Own the socket; sleeps while another task does.  Inside one charge-free section nobody can contend."""
-    if sk.owned:
+    if sk.owned or sk.bh_locked:
         task = current_task(sk.net)
         if task is None:
             raise linux_error(EBUSY, "the socket is locked by a task")
         if sk.lock_wq is None:
             sk.lock_wq = WaitQueueHead(sk.net)
-        while sk.owned:
+        while sk.owned or sk.bh_locked:
             e = AutoremoveWait(task, True)
             sk.lock_wq.add(e)
             task.state = TASK_INTERRUPTIBLE

@@ -370,8 +370,12 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
     sk.segs_in += max(1, skb.gso_segs)
     if skb.len > c.doff:
         sk.data_segs_in += max(1, skb.gso_segs)
-    if not sk.owned:
+    if sk.bh_locked:
+        sk.bh_spinning.append(skb)
+    elif not sk.owned:
+        sk.bh_locked = True
         tcp_v4_do_rcv(sk, skb)
+        sk.bh_unlock()
     else:
         tcp_add_backlog(sk, skb)
     return 0

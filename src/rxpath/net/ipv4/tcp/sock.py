@@ -15,6 +15,7 @@ from rxpath.kernel.timer import HrTimer, TimerList
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.core.sock import SOCK_STREAM, Msg, Proto, count_tokens
+from rxpath.net.core.sock import __wake_up as wake_up
 from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
 from rxpath.net.ipv4.netns import Ipv4
 from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_NEW_SYN_RECV, TCP_TIME_WAIT
@@ -857,6 +858,21 @@ class TcpSock(InetSock):
 
     def wmem_free(self, truesize: int) -> None:
         self.wmem_alloc -= truesize
+
+    def bh_unlock(self) -> None:
+        """bh_unlock_sock.  What other CPUs wanted meanwhile, and would have spun for, is done first."""
+        from rxpath.net.ipv4.tcp.ipv4 import tcp_v4_do_rcv
+        from rxpath.net.ipv4.tcp.tcp import tcp_release_cb
+
+        while self.bh_spinning or self.tsq_flags:
+            if self.bh_spinning:
+                tcp_v4_do_rcv(self, self.bh_spinning.popleft())
+            else:
+                tcp_release_cb(self)
+        self.bh_locked = False
+        wq = self.lock_wq
+        if wq is not None and wq.entries:
+            wake_up(wq, 1, 0)
 
     def backlog_rcv(self, skb: SkBuff) -> int:
         return self.ts.handlers.backlog_rcv(self, skb)

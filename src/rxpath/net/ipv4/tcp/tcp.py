@@ -227,10 +227,11 @@ def tcp_release_cb(sk: TcpSock) -> None:
 
 
 def release_sock(sk: TcpSock) -> None:
-    if sk.backlog:
-        __release_sock(sk)
-    if sk.tsq_flags:
-        tcp_release_cb(sk)
+    while sk.backlog or sk.tsq_flags:  # again: a packet may come while the timers' work is done
+        if sk.backlog:
+            __release_sock(sk)
+        if sk.tsq_flags:
+            tcp_release_cb(sk)
     sk.owned = False
     wq = sk.lock_wq
     if wq is not None and wq.entries:

@@ -226,8 +226,10 @@ def tcp_write_timer_handler(sk: TcpSock) -> None:
 
 
 def tcp_write_timer(sk: TcpSock) -> None:
-    if not sk.owned:
+    if not sk.owned and not sk.bh_locked:
+        sk.bh_locked = True
         tcp_write_timer_handler(sk)
+        sk.bh_unlock()
     else:
         sk.tsq_flags |= TCPF_WRITE_TIMER_DEFERRED
 
@@ -260,8 +262,10 @@ def tcp_delack_timer_handler(sk: TcpSock) -> None:
 
 
 def tcp_delack_timer(sk: TcpSock) -> None:
-    if not sk.owned:
+    if not sk.owned and not sk.bh_locked:
+        sk.bh_locked = True
         tcp_delack_timer_handler(sk)
+        sk.bh_unlock()
     else:
         sk.ts.ipv4.tcpext["DelayedACKLocked"] += 1
         sk.tsq_flags |= TCPF_DELACK_TIMER_DEFERRED
@@ -269,7 +273,7 @@ def tcp_delack_timer(sk: TcpSock) -> None:
 
 def tcp_compressed_ack_kick(sk: TcpSock) -> None:
     """Hard interrupt in Linux's soft hrtimer sense: the ACK leaves from here."""
-    if sk.owned:
+    if sk.owned or sk.bh_locked:
         sk.tsq_flags |= TCPF_ACK_DEFERRED if sk.compressed_ack else 0
         return
     if sk.compressed_ack:
@@ -284,7 +288,7 @@ def reset_keepalive(sk: TcpSock, when: int) -> None:
 def tcp_keepalive_timer(sk: TcpSock) -> None:
     ts = sk.ts
     hz = ts.ipv4.kernel.hz
-    if sk.owned:
+    if sk.owned or sk.bh_locked:
         reset_keepalive(sk, max(hz // 20, 1))
         return
     if sk.state == TCP_LISTEN:
