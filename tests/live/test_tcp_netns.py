@@ -234,6 +234,48 @@ def test_many_connections_at_once(kind: str, tmp_path: Path, soak: bool) -> None
 
 
 @pytest.mark.netns
+@pytest.mark.parametrize(("nic", "cpus"), [("e1000e", 2), ("igb", 4), ("ixgbe", 4)])
+def test_every_card_on_many_cpus(nic: str, cpus: int, tmp_path: Path, soak: bool) -> None:
+    """Interrupts, timers and programs on several CPUs share the connections; the card cuts what TCP sends (TSO)."""
+    need()
+    (tmp_path / "server.py").write_text(textwrap.dedent(ECHO), "utf-8")
+    r = inside(
+        """
+        s = Stack("--nic", SIZES["nic"], "--cpus", str(SIZES["cpus"]), "server.py", port=7)
+        def talk(n):
+            data = random.Random(n).randbytes(SIZES["size"])
+            c = socket.create_connection(("10.9.0.2", 7), 60)
+            c.settimeout(60)
+            def send():
+                c.sendall(data)
+                c.shutdown(socket.SHUT_WR)
+            t = threading.Thread(target=send)
+            t.start()
+            same.append(b"".join(iter(lambda: c.recv(1 << 20), b"")) == data)
+            t.join()
+            c.close()
+        same = []
+        threads = [threading.Thread(target=talk, args=(n,)) for n in range(3)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        result["same"] = same
+        counts = dict(l.split(":") for l in s.machine("ethtool", "-S", "eth0").splitlines()[1:])
+        result["cut"] = int(counts.get("     tx_tcp_seg_good", 1))
+        s.end()
+        """,
+        tmp_path,
+        nic=nic,
+        cpus=cpus,
+        size=3_000_000 if soak else 1_000_000,
+    )
+    assert r["same"] == [True] * 3
+    assert r["cut"] > 0
+    assert r["status"] == 0, r["account"]
+
+
+@pytest.mark.netns
 @pytest.mark.parametrize("way", ["faults", "netem"])
 def test_a_lossy_link_delivers_every_byte(way: str, tmp_path: Path, soak: bool) -> None:
     """5 % lost, some doubled and out of order, both ways; netem where the kernel has it (towards the machine)."""
