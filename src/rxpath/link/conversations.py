@@ -81,9 +81,9 @@ class Conversation:
     """
 
     __slots__ = (
-        "acts", "answered", "closed", "fast_open", "gaps", "host_nxt", "host_sent", "host_tsval", "isn", "last", "lport",
-        "no_sack", "no_tstamp", "no_wscale", "opened", "over", "peer_base", "peer_isn", "peer_tsval", "raddr", "ranges",
-        "read_at_fin", "rport", "start", "tstamps", "unseen", "window",
+        "acts", "answered", "closed", "fast_open", "gaps", "host_nxt", "host_sent", "host_tsval", "isn", "last",
+        "lport", "no_sack", "no_tstamp", "no_wscale", "opened", "over", "peer_base", "peer_isn", "peer_tsval", "raddr",
+        "ranges", "read_at_fin", "rport", "start", "tstamps", "unseen", "window",
     )  # fmt: skip
 
     def __init__(self, lport: int, raddr: int, rport: int, opened: str, start: int) -> None:
