@@ -4,7 +4,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 JOBS ?= 2
 
-.PHONY: setup demo test bench lint soak real-drivers conform fuzz-kernel mypyc clean
+.PHONY: setup demo test bench lint soak real-drivers conform fuzz-kernel fuzz mypyc clean
 
 setup: $(VENV)/.ready
 
@@ -33,9 +33,13 @@ real-drivers: setup  ## the real Linux drivers judge the device models; a skippe
 
 conform: setup  ## every recorded case; as root also re-records a sample
 	$(VENV)/bin/rxpath conform
+	$(PY) -m tools.record_cases --check 60
 
 fuzz-kernel: setup  ## differential fuzzing against this machine's kernel (root)
 	$(PY) -m tools.fuzz_kernel $(FUZZ)
+
+fuzz: setup  ## the parsers under atheris (extra `fuzz`); FUZZ="--seconds 600 capture"
+	$(PY) -m tools.fuzz_parsers $(FUZZ)
 
 mypyc: setup  ## compile the hot rooms in a scratch copy and run their tests so
 	$(PY) tools/mypyc_check.py

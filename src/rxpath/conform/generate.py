@@ -988,7 +988,8 @@ class Gen:
         for s in self.alive:
             if s["type"] != "tcp_listen":
                 self.steps.append({"op": "recv_all", "sock": s["id"]})
-        self.steps.append({"op": "neighbours"})
+        if not any("join" in s or "join_source" in s for s in self.sockets):
+            self.steps.append({"op": "neighbours"})  # it takes a while, in which a group's reports go out
         out: dict[str, Any] = {"name": name, "group": self.group}
         if self.env:
             out["env"] = self.env

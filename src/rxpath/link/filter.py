@@ -55,7 +55,7 @@ def compile_filter(text: str) -> Predicate:
     try:
         inner = parser.expression(0)
     except IndexError:
-        raise FilterError(f"filter '{parser.text}': ends too early") from None
+        raise parser.error("ends too early") from None
     if parser.at < len(tokens):
         raise parser.error(f"'{tokens[parser.at]}' is not expected there")
 
@@ -198,7 +198,7 @@ class _Parser:
         self.last: tuple[str, str, str] | None = None
 
     def error(self, why: str) -> FilterError:
-        return FilterError(f"filter '{self.text}': {why}")
+        return FilterError(" ".join(f"filter '{self.text}': {why}".split()))  # one line, whatever was written
 
     def peek(self, ahead: int = 0) -> str:
         at = self.at + ahead

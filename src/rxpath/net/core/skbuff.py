@@ -242,7 +242,9 @@ class SkBuff:
             return
         if self.frag_list is not None:
             room = n - (self.tail - self.data)
+            before = len(self.frag_list)
             if room <= 0:
+                skb_drop_fraglist(self, before)
                 self.frag_list = None
                 self.data_len = 0
                 self.tail = self.data + n
@@ -252,9 +254,11 @@ class SkBuff:
                     if room <= 0:
                         break
                     if f.len > room:
+                        f = skb_clone(f)  # a clone of the whole may share it
                         f.trim(room)
                     keep.append(f)
                     room -= f.len
+                skb_drop_fraglist(self, before - len(keep))
                 self.frag_list = keep
                 self.data_len = n - (self.tail - self.data)
         else:
@@ -271,6 +275,19 @@ def ip_hdr(skb: SkBuff) -> IpHdr:
         skb.iph_head = head
         skb.iph_off = nh
     return skb.iph
+
+
+def skb_drop_fraglist(skb: SkBuff, n: int) -> None:
+    """The last `n` of the list go: tracers see those that hung on it (not taken over as pages) dropped."""
+    ref = skb.listed
+    if ref is None or ref[0] != 1:
+        return
+    n = min(n, ref[1])
+    ref[1] -= n
+    tp = skb.net.kernel.trace.kfree_skb
+    if tp.on:
+        for _ in range(n):
+            tp.fire(skb, "skb_drop_fraglist", skb.protocol, "NOT_SPECIFIED")
 
 
 def skb_put(skb: SkBuff, data: bytes) -> None:

@@ -259,11 +259,12 @@ class InDevice:
         self.eff_src_vmark = bool(a.src_valid_mark or c.src_valid_mark)
 
 
-def conf_changed(ipv4: Ipv4) -> None:
-    """A net.ipv4.conf value changed: effective values and cached routes are stale."""
+def conf_changed(ipv4: Ipv4, flush: bool = True) -> None:
+    """A net.ipv4.conf value changed: effective values and, for some, cached routes are stale."""
     for d in ipv4.in_devs:
         d.recompute()
-    fib.rt_cache_flush(ipv4)
+    if flush:
+        fib.rt_cache_flush(ipv4)
 
 
 def inet_forward_change(ipv4: Ipv4, on: int) -> None:

@@ -76,6 +76,7 @@ from rxpath.net.ipv4.route import (
     RTCF_BROADCAST,
     Flowi4,
     Rtable,
+    inet_iif,
     ip_route_output_flow,
 )
 from rxpath.sim.ledger import Site
@@ -205,19 +206,18 @@ def raw_v4_input(ipv4: Ipv4, skb: SkBuff, protocol: int) -> bool:
     delivered = False
     nh = skb.network_header
     saddr, daddr = _ADDRS.unpack_from(skb.head, nh + 12)
-    dev = skb.dev
-    dif = dev.ifindex if dev is not None else 0
+    dif = inet_iif(skb)
     for sk in list(ipv4.raw_hash.get(protocol, ())):
         if not raw_v4_match(sk, protocol, saddr, daddr, dif):
             continue
         assert isinstance(sk, RawSock)
+        if sk.rmem_alloc >= sk.rcvbuf and ipv4.variant.raw_early_full:
+            sk.drops += 1
+            continue
         delivered = True
         if protocol == IPPROTO_ICMP and icmp_filter(sk, skb):
             continue
         if not ip_mc_sf_allow(sk, daddr, saddr, dif):
-            continue
-        if sk.rmem_alloc >= sk.rcvbuf and ipv4.variant.raw_early_full:
-            sk.drops += 1
             continue
         raw_rcv(sk, skb_clone(skb))
     return delivered

@@ -598,6 +598,14 @@ def _ip_fib_check_default(ipv4: Ipv4, gw: int, dev: NetDevice) -> bool:
 # ------------------------------------------------------------------------------------
 
 
+def inet_iif(skb: SkBuff) -> int:
+    """The interface that a packet came in by; for one of our own that came back, the one its route was asked for."""
+    rt = skb.dst
+    if isinstance(rt, Rtable) and rt.rt_iif:
+        return rt.rt_iif
+    return skb.skb_iif
+
+
 def ip_error(skb: SkBuff) -> int:
     """No way to the destination: a host counts, a router answers within limits."""
     from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send

@@ -166,6 +166,21 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
         s.int_value("net.ipv4.route." + name, e.get, e.put)
 
 
+# the entries of net.ipv4.conf whose change makes cached routes stale
+FLUSHING: Final = frozenset(
+    (
+        "forwarding",
+        "accept_local",
+        "route_localnet",
+        "bc_forwarding",
+        "disable_xfrm",
+        "disable_policy",
+        "promote_secondaries",
+        "drop_unicast_in_l2_multicast",
+    )
+)
+
+
 class _ConfAttr:
     """One net.ipv4.conf entry: a write recomputes what devices use; writing `all.forwarding` reaches every device."""
 
@@ -187,7 +202,7 @@ class _ConfAttr:
             inet_forward_change(self.ipv4, v)
             return
         setattr(self.conf, self.name, v)
-        conf_changed(self.ipv4)
+        conf_changed(self.ipv4, self.name in FLUSHING)
 
 
 def devinet_sysctl_register(ipv4: Ipv4, name: str, conf: Ipv4DevConf, d: InDevice | None) -> None:

@@ -128,6 +128,7 @@ from rxpath.net.ipv4.route import (
     RTCF_MULTICAST,
     Flowi4,
     Rtable,
+    inet_iif,
     ip_do_redirect,
     ip_mc_validate_source,
     ip_route_output_flow,
@@ -744,8 +745,7 @@ def __udp4_lib_rcv(skb: SkBuff) -> int:
     rt = skb.dst
     if isinstance(rt, Rtable) and rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST):
         return __udp4_lib_mcast_deliver(ipv4, skb, saddr, daddr, sport, dport)
-    dev = skb.dev
-    dif = dev.ifindex if dev is not None else 0
+    dif = inet_iif(skb)
     if ipv4.kernel.release.udp_lookup == "v3_13":
         usk = __udp4_lib_lookup_3_13(ipv4, saddr, sport, daddr, dport, dif)
     else:
