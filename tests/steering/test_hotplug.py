@@ -296,7 +296,7 @@ def test_the_backlog_of_a_dead_cpu_is_processed_elsewhere(release: str) -> None:
 item = st.tuples(st.integers(0, 2500), st.integers(1, 3), st.booleans())
 
 
-@settings(max_examples=400 if os.environ.get("RXPATH_SOAK") else 8)
+@settings(max_examples=400 if os.environ.get("RXPATH_SOAK") else 6)
 @given(
     st.sampled_from(RELEASES),
     st.sampled_from([("igb", "82576"), ("ixgbe", "x540"), ("e1000e", "82574L")]),
@@ -335,7 +335,7 @@ def test_whenever_cpus_go_and_come_no_frame_is_unexplained(
     if slow:  # backlogs grow long on the CPUs that may go
         k.trace.netif_receive_skb.attach(lambda tp, cpu, now, v: k.cur().charge(slow * US) if cpu else None)
     flows = f.flows(40)
-    f.feed(flows.rounds(100, 2 * US))
+    f.feed(flows.rounds(70, 2 * US))
     for us, cpu, up in moments:
         f.run(us * US)
         online(f, cpu, up)
@@ -343,7 +343,7 @@ def test_whenever_cpus_go_and_come_no_frame_is_unexplained(
     f.finish()
     assert f.m.in_flight() == 0
     led = f.m.ledger
-    assert led.wire == 4000 == led.delivered + led.total_consumed() + led.total_dropped()
+    assert led.wire == 2800 == led.delivered + led.total_consumed() + led.total_dropped()
     gone = [c.id for c in k.cpus if not c.online]
     for c in gone:
         sd = f.m.net.softnet[c]

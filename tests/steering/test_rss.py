@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rxpath.tools.run import CommandFailed
+
 from .fleet import MS, US, Fleet, by_flow, in_order
 
 CHIPS = [("igb", "82576"), ("igb", "i350"), ("ixgbe", "x540"), ("ixgbe", "82599")]
@@ -145,7 +147,10 @@ def test_whenever_tables_and_affinities_change_nothing_is_lost_or_reordered(
     f.feed(f.flows(120).rounds(25, 2 * US))
     for us, (what, how) in changes:
         f.run(us * US)
-        if what == "weight":
+        if what == "weight" and (chip[0], release) == ("ixgbe", "3.13"):  # that ixgbe has no such operation
+            with pytest.raises(CommandFailed, match="not supported"):
+                f.do("ethtool -X eth0 weight " + " ".join(map(str, how)))
+        elif what == "weight":
             f.do("ethtool -X eth0 weight " + " ".join(map(str, how)))
         else:
             f.place(how[0], how[1] % cpus)
