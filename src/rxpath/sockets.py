@@ -57,11 +57,24 @@ class Socket:
             self.sk: Any = sk if sk is not None else af_inet.sys_socket(net, family, type, proto)
         except OSError as e:
             raise stdlib_error(e) from None
+        self._owned()
         self.family = family
         self.type = type & 0xF
         self.proto = proto
         self._timeout: float | None = 0.0 if self.sk.nonblock else None
         self._closed = False
+
+    def _owned(self) -> None:
+        """Who made it, as ss -p shows: the task that runs, and its lowest free descriptor from 3 on."""
+        t = self.net.kernel.sched.current()
+        if t is None:
+            return
+        owners = self.net.sock_owners
+        taken = {fd for _, pid, fd in owners.values() if pid == t.pid}
+        fd = 3
+        while fd in taken:
+            fd += 1
+        owners[self.sk.inode] = (t.name, t.pid, fd)
 
     def __repr__(self) -> str:
         closed = " [closed]" if self._closed else ""
@@ -305,4 +318,5 @@ class Socket:
     def close(self) -> None:
         if not self._closed:
             self._closed = True
+            self.net.sock_owners.pop(self.sk.inode, None)
             af_inet.sys_close(self.sk)

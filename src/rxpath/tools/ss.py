@@ -276,6 +276,8 @@ def _row(p: Process, s: InetSock, flags: str, kind: str) -> ss.SsSock:
         m = sk_meminfo(s)
         drops = m[8] if p.kernel.release.name != "3.13" else None
         memory = ss.Skmem(m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], drops)
+    owner = p.net.sock_owners.get(s.inode) if "p" in flags else None
+    users = f'users:(("{owner[0]}",pid={owner[1]},fd={owner[2]}))' if owner is not None else ""
     extra = f"ino:{s.inode} sk:{sock_gen_cookie(s):x} <->" if "e" in flags else ""
     bound = ""
     if s.bound_dev_if:
@@ -293,7 +295,7 @@ def _row(p: Process, s: InetSock, flags: str, kind: str) -> ss.SsSock:
         state,
         NETIDS[kind],
         memory,
-        extra,
+        " ".join(x for x in (users, extra) if x),
     )
 
 

@@ -691,6 +691,7 @@ class Net:
         "on_socket",
         "on_delivered",
         "next_inode",
+        "sock_owners",
         "capture_hooks",
         "rx_skb_hooks",
         "hash_secret",
@@ -758,6 +759,7 @@ class Net:
         self.capture_hooks: list[Callable[[SkBuff, NetDevice], None]] = []
         self.rx_skb_hooks: list[Callable[[SkBuff], None]] = []
         self.next_inode = 10000
+        self.sock_owners: dict[int, tuple[str, int, int]] = {}  # inode -> (program, pid, descriptor)
         self.next_cookie = 1
         self.hash_secret = kernel.rng("flow hash").getrandbits(128)
 
