@@ -32,8 +32,9 @@ from rxpath.packetdrill.script import (
 )
 from rxpath.packetdrill.symbols import ERRNO, SYMBOLS
 
-EBADF, EINVAL, EAGAIN, ENOTSUP, EPIPE = 9, 22, 11, 95, 32
+EBADF, EINVAL, EAGAIN, EFAULT, ENOTSUP, EPIPE = 9, 22, 11, 14, 95, 32
 O_NONBLOCK: Final = 0x800
+MSG_PEEK: Final = 2
 MAX_BUFFER: Final = 1 << 27
 
 
@@ -41,11 +42,22 @@ class CallError(ValueError):
     """A call that cannot be made as written."""
 
 
+def is_null(e: Expr) -> bool:
+    return isinstance(e, Word) and e.name == "NULL"
+
+
 class BadFd(OSError):
     """EBADF."""
 
     def __init__(self) -> None:
         super().__init__(EBADF, "Bad file descriptor")
+
+
+class Fault(OSError):
+    """EFAULT: a NULL where bytes should be."""
+
+    def __init__(self) -> None:
+        super().__init__(EFAULT, "Bad address")
 
 
 @dataclass(slots=True)
@@ -194,6 +206,8 @@ class Calls:
             raise CallError(f"a buffer of {n} bytes")
         if isinstance(e, Text):
             return e.value[:n].ljust(n, b"\0")
+        if n and is_null(e):
+            raise Fault
         return bytes(n)
 
     # --- making a call -----------------------------------------------------------------------------------------------
@@ -201,7 +215,15 @@ class Calls:
         handler = getattr(self, "sys_" + call.name, None)
         if handler is None:
             raise CallError(f"the system call {call.name}() is not modelled")
-        made: Made = handler(call)
+        try:
+            made: Made = handler(call)
+        except Fault as e:
+            fault = e
+
+            def run() -> int:
+                raise fault
+
+            return Made(run)
         return made
 
     def expect_data(self, e: Expr) -> Callable[[Any], str] | None:
@@ -336,9 +358,12 @@ class Calls:
         def run() -> bytes:
             if isinstance(o, FileFd | PipeFd):
                 return o.read(n)
+            if nowhere and o.recv(n, flags | MSG_PEEK):
+                raise Fault
             out: bytes = o.recv(n, flags)
             return out
 
+        nowhere = is_null(e) and n > 0
         return Made(self.guarded(o, run), self.expect_data(e), result=len)
 
     def sys_read(self, c: SysCall) -> Made:
@@ -361,7 +386,13 @@ class Calls:
                 return f"expected a message from {want[0]}:{want[1]} but got one from {v[1][0]}:{v[1][1]}"
             return data(v[0]) if data is not None else ""
 
-        return Made(self.guarded(s, lambda: s.recvfrom(n, flags)), check, result=lambda v: len(v[0]))
+        def run() -> Any:
+            if nowhere and s.recv(n, flags | MSG_PEEK):
+                raise Fault
+            return s.recvfrom(n, flags)
+
+        nowhere = is_null(a[1]) and n > 0
+        return Made(self.guarded(s, run), check, result=lambda v: len(v[0]))
 
     def iovec(self, e: Expr) -> list[tuple[Expr, int]]:
         if not isinstance(e, Array):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 import struct
 import textwrap
 from collections.abc import Callable
@@ -114,7 +115,8 @@ class Code:
 
     def run(self, text: str, names: dict[str, Any]) -> None:
         """Raises Failed, NotUnderstood."""
-        text = textwrap.dedent(text.strip("\n")).strip()
+        text = textwrap.dedent(text.strip("\n")).strip().removesuffix("\\").rstrip()
+        text = re.sub(r";[ \t]*\\\n\s*", "\n", text)  # statements of one line, in several
         try:
             tree = ast.parse(text)
         except SyntaxError:

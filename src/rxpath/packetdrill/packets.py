@@ -71,7 +71,7 @@ class Flow:
     ts_first: tuple[int, int, int] | None = None  # script, live, time in us
     script_ports: tuple[int, int] = (0, 0)  # (local, remote) as the script writes them
     absolute: bool = False
-    heard: bool = False  # the peer has sent something
+    heard: bool = False  # the peer has sent a SYN
     script_isn: int = 0  # of this side, as the script writes it; numbers are relative to it afterwards
 
     def to_live_local(self, seq: int) -> int:
@@ -274,11 +274,11 @@ def build_tcp(p: Packet, flow: Flow) -> bytes:
     if flags & 18 == 18:  # in a SYN-ACK the acknowledgement is a whole number too
         ack = (ack - flow.script_isn) & M32
     seq = p.seq
-    if not flags & 2 or flow.heard:
+    if not flags & 2 or (flow.heard and p.seq != flow.remote_offset):  # the SYN once more has its own number
         seq += flow.remote_offset
     elif not flow.absolute:
         flow.remote_offset = p.seq
-    flow.heard = True
+    flow.heard = flow.heard or bool(flags & 2)
     seg = bytearray(
         tcp_segment(
             flow.raddr,

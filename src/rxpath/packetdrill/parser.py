@@ -552,7 +552,12 @@ class Parser:
         if self.is_op("<"):
             self.tcp_options(p)
         if self.is_op("{"):
-            raise self.fail("mutation of packets is not supported")
+            while not self.is_op("}"):
+                if self.kind == "eof":
+                    raise self.fail("a { without }")
+                self.next()
+            self.next()
+            p.refused = "a packet with mutations in braces"
 
     def flags(self, p: Packet) -> None:
         if self.is_op("-"):

@@ -292,7 +292,7 @@ def tcp_disordered_ack(sk: TcpSock, skb: SkBuff) -> bool:
     )
 
 
-def tcp_sequence(sk: TcpSock, seq: int, end_seq: int) -> Site | None:
+def tcp_sequence(sk: TcpSock, seq: int, end_seq: int, fin: bool) -> Site | None:
     """Why the segment is outside of the window, or None.  (Inline in Linux.)"""
     v = sk.v
     if before(end_seq, sk.rcv_wup):
@@ -300,6 +300,8 @@ def tcp_sequence(sk: TcpSock, seq: int, end_seq: int) -> Site | None:
     end = (sk.rcv_nxt + tcp_receive_window(sk)) & M32
     if v.end_sequence:
         if after(end_seq, end):
+            if fin and not after((end_seq - 1) & M32, end):
+                return None  # stable releases since 2026: a FIN may stand beyond the window
             if after(seq, end):
                 return SITE_BEYOND
             if sk.receive_queue:
@@ -330,7 +332,7 @@ def tcp_validate_incoming(sk: TcpSock, skb: SkBuff, syn_inerr: bool) -> bool:
             tcp_send_dupack(sk, skb)
         tcp_drop_reason(sk, skb, SITE_PAWS)
         return False
-    bad = tcp_sequence(sk, c.seq, c.end_seq)
+    bad = tcp_sequence(sk, c.seq, c.end_seq, bool(c.flags & TCPHDR_FIN))
     if bad is not None:
         if not rst:
             if c.flags & TCPHDR_SYN:
