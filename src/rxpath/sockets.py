@@ -66,9 +66,10 @@ class Socket:
 
     def _owned(self) -> None:
         """Who made it, as ss -p shows: the task that runs, and its lowest free descriptor from 3 on."""
-        t = self.net.kernel.sched.current()
-        if t is None:
+        k = self.net.kernel
+        if k.engine.current is None:  # made from outside, by nobody's hand
             return
+        t = k.sched.current()
         owners = self.net.sock_owners
         taken = {fd for _, pid, fd in owners.values() if pid == t.pid}
         fd = 3
