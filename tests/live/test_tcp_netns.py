@@ -452,7 +452,7 @@ def test_a_syn_flood_leaves_clients_working(tmp_path: Path, soak: bool) -> None:
         """,
         tmp_path,
         syns=40_000 if soak else 3_000,
-        words=600 if soak else 60,
+        words=600 if soak else 40,
     )
     print({k: r[k] for k in ("syns", "asked", "fresh", "cookies", "by cookie")})
     assert r["answered"] == r["asked"]
