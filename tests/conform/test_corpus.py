@@ -11,7 +11,7 @@ from rxpath.conform import corpus
 from rxpath.conform.compare import agrees, compare, lines
 
 CASES = Path(__file__).parent / "cases"
-GROUPS = ("arp", "ethernet", "forward", "frag", "icmp", "ipv4", "mcast", "raw", "udp", "udpbuf")
+GROUPS = ("arp", "ethernet", "forward", "frag", "icmp", "ipv4", "mcast", "raw", "udp", "udpbuf", "found")
 KNOWN = {line.split()[0] for line in (CASES.parent / "known_differences.txt").read_text().splitlines()
          if line.strip() and not line.startswith("#")}
 

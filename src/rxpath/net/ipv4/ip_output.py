@@ -474,11 +474,17 @@ def ip_mc_output(skb: SkBuff) -> int:
 
 def _loop_clone(skb: SkBuff) -> SkBuff:
     rt = skb.dst
+    truesize = 0
     if isinstance(rt, Rtable) and skb.len > ipv4_mtu(rt) and skb.listed is None and skb.own:
         # as it was put together: a packet for the first fragment and a list of the others, which go with the last clone
         hl = (skb.head[skb.network_header] & 15) << 2
-        skb.listed = [1, (skb.len - hl + (ipv4_mtu(rt) - hl & ~7) - 1) // (ipv4_mtu(rt) - hl & ~7) - 1]
+        most = ipv4_mtu(rt) - hl & ~7
+        sizes = [min(most, skb.len - hl - at) for at in range(0, skb.len - hl, most)]
+        skb.listed = [1, len(sizes) - 1]
+        truesize = sum(__alloc_skb(skb.net, hl + n + 31).truesize for n in sizes)
     c = skb_clone(skb)
+    if truesize:
+        c.truesize = truesize
     c.own = False
     c.sk = skb.sk
     return c

@@ -474,6 +474,8 @@ def rt_set_nexthop(ipv4: Ipv4, rt: Rtable, daddr: int, res: FibResult) -> None:
     fnhe = find_exception(ipv4, nh, daddr)
     if fnhe is not None:
         rt_bind_exception(rt, fnhe)
+        if not rt.rt_gw:  # with an exception even a neighbour is its own gateway, and may be redirected
+            rt.rt_gw = daddr
 
 
 def rt_bind_exception(rt: Rtable, fnhe: Fnhe) -> None:

@@ -804,6 +804,7 @@ def __udp4_lib_mcast_deliver(ipv4: Ipv4, skb: SkBuff, saddr: int, daddr: int, sp
     if not match:
         if ipv4.kernel.release.udp_ignored_multi:
             ipv4.udp[UDP_MIB_IGNOREDMULTI] += 1
+        skb.listed = None  # consumed in Linux, and with it what hangs behind it
         kfree_skb_reason(skb, SITE_NO_SOCKET_MULTI)
         return 0
     first = match[0]
