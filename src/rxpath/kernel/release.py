@@ -51,6 +51,7 @@ class Release:
     irq_defer: bool = known("sheet 3.3: gro_flush_timeout, napi_defer_hard_irqs", True)
     # --- GRO
     gro_storage: str = known("sheet 4.2: list8 | buckets8", "buckets8")
+    gro_of_gso: bool = known("net/core/gro.c dev_gro_receive: what a device merged may be merged on (6.1)", True)
     gro_normal_batch: int = known("sheet 4.1; 0 = each packet at once", 8)
     gro_fixed_id: bool = known("sheet 4.5", True)
     gro_cwr_compared: bool = known("recorded on 6.18", False)
@@ -214,6 +215,7 @@ R_6_1 = Release("6.1", uname="6.1.0-56-amd64", sysctls_absent=_AFTER_6_1 | _GONE
 R_5_15 = replace(
     R_6_1,
     name="5.15",
+    gro_of_gso=False,
     uname="5.15.135",
     default_qdisc="pfifo_fast",
     sysctls_absent=_AFTER_5_15 | _GONE_SINCE_3_13,
@@ -257,6 +259,7 @@ R_3_13 = replace(
     busy_poll=False,
     irq_defer=False,
     gro_storage="list8",
+    gro_of_gso=False,
     gro_normal_batch=0,
     gro_fixed_id=False,
     udp_gro=False,

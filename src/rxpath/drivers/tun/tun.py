@@ -34,7 +34,7 @@ from rxpath.net.core.netdevice import (
     register_netdev,
 )
 from rxpath.net.core.receive import eth_type_trans, netif_receive_skb
-from rxpath.net.core.skbuff import SKB_GSO_TCPV4, SkBuff, kfree_skb_reason
+from rxpath.net.core.skbuff import SKB_GSO_DODGY, SKB_GSO_TCPV4, SkBuff, kfree_skb_reason
 from rxpath.net.core.xmit import __dev_kfree_skb_any, netif_tx_start_queue, netif_tx_stop_queue
 from rxpath.sim.ledger import Site
 
@@ -188,7 +188,7 @@ def tun_get_user(dev: TunDevice, frame: bytes, tag: int | None = None, gso_size:
     if gso_size and n > gso_size:
         skb.gso_size = gso_size
         skb.gso_segs = -(-(n - 40) // gso_size)
-        skb.gso_type = SKB_GSO_TCPV4
+        skb.gso_type = SKB_GSO_TCPV4 | SKB_GSO_DODGY  # a program says so
     if tag is not None:
         skb.tokens = 1
         skb.tag = tag

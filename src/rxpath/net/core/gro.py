@@ -13,7 +13,7 @@ from typing import Final
 from rxpath.kernel.cpu import Cpu
 from rxpath.net.core.netdevice import NETIF_F_GRO, NapiStruct
 from rxpath.net.core.receive import netif_receive_skb, netif_receive_skb_list_internal
-from rxpath.net.core.skbuff import SkBuff, consume_skb
+from rxpath.net.core.skbuff import SKB_GSO_DODGY, SKB_GSO_TCPV4, SkBuff, consume_skb
 
 GRO_MERGED: Final = 0
 GRO_MERGED_FREE: Final = 1
@@ -79,7 +79,7 @@ def napi_gro_receive(napi: NapiStruct, skb: SkBuff) -> int:
         batch = net.gro_normal_batch
         if batch:
             napi.rx_list.append(skb)
-            n = napi.rx_count + (skb.gso_segs or 1)
+            n = napi.rx_count + 1
             napi.rx_count = n
             if n >= batch:
                 gro_normal_list(napi)
@@ -102,9 +102,17 @@ def dev_gro_receive(napi: NapiStruct, skb: SkBuff) -> int:
     if po is None:
         return GRO_NORMAL
     k = net.kernel
+    list8 = net.gro_list8
+    merged = skb.gso_size != 0 or skb.frag_list is not None  # by the device
+    if merged and list8:
+        return GRO_NORMAL
     cb = GroCb()
     skb.gro = cb
-    list8 = net.gro_list8
+    if merged:
+        cb.count = skb.gso_segs
+        plain_tcp = skb.gso_type & (SKB_GSO_TCPV4 | SKB_GSO_DODGY) == SKB_GSO_TCPV4
+        if not plain_tcp or skb.frag_list is not None or not k.release.gro_of_gso:
+            cb.flush = 1
     bucket = 0 if list8 else skb.hash & 7
     held = napi.gro_hash[bucket]
     if held:
@@ -132,7 +140,8 @@ def dev_gro_receive(napi: NapiStruct, skb: SkBuff) -> int:
     cb.age = k.jiffies()
     cb.mss = skb.len - cb.data_offset
     cb.last = skb
-    skb.gso_size = cb.mss
+    if not merged:
+        skb.gso_size = cb.mss
     held.insert(0, skb)
     napi.gro_count += 1
     napi.gro_bitmask |= 1 << bucket

@@ -17,6 +17,7 @@ from rxpath.net.ipv4.mib import (
     IPSTATS_MIB_OUTOCTETS,
 )
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
+from rxpath.net.ipv4.offload import skb_gso_validate_network_len
 from rxpath.net.ipv4.route import Rtable, RtAction, ip_rt_send_redirect
 from rxpath.net.netfilter.core import NF_INET_FORWARD, NFPROTO_IPV4, NfHookState, nf_hook_slow
 from rxpath.sim.ledger import Site
@@ -36,6 +37,8 @@ def ip_exceeds_mtu(skb: SkBuff, mtu: int) -> bool:
     if cb.frag_max_size > mtu:
         return True
     if skb.nohdr:
+        return False
+    if skb.gso_size and skb_gso_validate_network_len(skb, mtu):
         return False
     return True
 

@@ -60,6 +60,7 @@ from rxpath.net.ipv4.mib import (
     IPSTATS_MIB_OUTREQUESTS,
 )
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
+from rxpath.net.ipv4.offload import skb_gso_validate_network_len
 from rxpath.net.ipv4.route import (
     RTCF_BROADCAST,
     RTCF_LOCAL,
@@ -529,9 +530,25 @@ def __ip_finish_output(ipv4: Ipv4, skb: SkBuff) -> int:
     assert isinstance(rt, Rtable)
     mtu = ip_skb_dst_mtu(ipv4, skb, rt)
     cb = ip_cb_peek(skb)
+    if skb.gso_size and skb.sk is None and not skb_gso_validate_network_len(skb, mtu):
+        return ip_finish_output_gso(ipv4, skb, mtu)
     if (skb.len > mtu and not skb.gso_size) or (cb is not None and cb.frag_max_size and cb.flags & IPSKB_FRAG_PMTU):
         return ip_fragment(ipv4, skb, mtu)
     return ip_finish_output2(ipv4, skb, rt)
+
+
+def ip_finish_output_gso(ipv4: Ipv4, skb: SkBuff, mtu: int) -> int:
+    """A merged packet that goes on where its segments do not fit: cut, then each is fragmented."""
+    po = ipv4.net.offloads[skb.protocol]
+    cb = ip_cb_peek(skb)
+    ret = 0
+    for s in po.gso_segment(skb):
+        s.dst = skb.dst
+        s.cb = cb
+        s.skb_iif = skb.skb_iif
+        ret = ip_fragment(ipv4, s, mtu) or ret
+    consume_skb(skb, None)
+    return ret
 
 
 def ip_skb_dst_mtu(ipv4: Ipv4, skb: SkBuff, rt: Rtable) -> int:

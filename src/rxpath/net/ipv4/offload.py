@@ -26,7 +26,6 @@ from rxpath.net.core.netdevice import (
 )
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
-    CHECKSUM_NONE,
     CHECKSUM_PARTIAL,
     CHECKSUM_UNNECESSARY,
     IP_HDR,
@@ -150,7 +149,7 @@ def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: 
     skb.iph = iph
     skb.iph_head = head
     skb.iph_off = o
-    flush = 1 if tot_len != skb.len else 0
+    flush = 1 if tot_len != skb.len or frag & 0x8000 else 0
     df = frag & IP_DF
     if held:
         for p in held:
@@ -162,7 +161,7 @@ def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: 
                 pcb.same_flow = False
                 continue
             pcb.flush = 1 if ttl != ttl2 or tos != tos2 or (frag2 & IP_DF) != df else 0
-            if flush:
+            if flush and not off.id_in_transport:  # since 6.12 the merge itself refuses it
                 pcb.flush = 1
             if off.id_in_transport:
                 pcb.flush_id = (ident - id2) & 0xFFFF  # judged by `network_flush` once the transport agrees
@@ -189,6 +188,16 @@ def _network_flush(off: IpOffload, pcb: GroCb, df: bool) -> bool:
     if pcb.count == 1 and offset == 0 and (df or off.fixed_id_any):
         pcb.ip_fixedid = True
     return offset != (0 if pcb.ip_fixedid else pcb.count)
+
+
+def _id_flush(off: IpOffload, pcb: GroCb, cb: GroCb) -> bool:
+    """Whether the identification says that a packet is not the next of the held one's."""
+    if off.id_in_transport:
+        return _network_flush(off, pcb, cb.is_atomic)
+    if off.fixed_id and pcb.flush_id == 1 and pcb.count == 1 and pcb.is_atomic:
+        pcb.is_atomic = False  # they count up after all
+        return False
+    return bool(pcb.flush_id)
 
 
 def inet_gro_complete(off: IpOffload, skb: SkBuff) -> None:
@@ -264,8 +273,9 @@ def csum_partial(data: bytes, off: int, length: int) -> int:
 
 
 def udp_gso_segment(skb: SkBuff) -> list[SkBuff]:
-    """What a program sent with UDP_SEGMENT as datagrams: identification goes on, each with a length and checksum of
-    its own.  `skb.data` at the link header.
+    """What a program sent with UDP_SEGMENT, or GRO merged, as datagrams: identification goes on, each with a length
+    and checksum of its own.  Those of a list keep their own header behind the first, with the TTL that they came with:
+    a router counts down the first one's only (recorded on 6.18).  `skb.data` at the link header.
     """
     d = skb.data
     nh = skb.network_header - d
@@ -275,10 +285,14 @@ def udp_gso_segment(skb: SkBuff) -> list[SkBuff]:
     saddr = int.from_bytes(b[nh + 12 : nh + 16], "big")
     daddr = int.from_bytes(b[nh + 16 : nh + 20], "big")
     out: list[SkBuff] = []
+    own = skb.frag_list if skb.gso_type & SKB_GSO_FRAGLIST else None
     for pos in range(th + 8, len(b), skb.gso_size):
         data = b[pos : pos + skb.gso_size]
         n = len(data) + 8
         ip = b[nh : nh + 2] + (th - nh + n).to_bytes(2, "big") + ident.to_bytes(2, "big") + b[nh + 6 : nh + 10]
+        if out and own is not None:
+            o = own[len(out) - 1]
+            ip = ip[:8] + o.head[o.network_header + 8 : o.network_header + 9] + ip[9:]
         rest = b[nh + 12 : th]
         c = ip_compute_csum(ip + b"\0\0" + rest)
         udp = b[th : th + 4] + n.to_bytes(2, "big")
@@ -296,7 +310,16 @@ def udp_gso_segment(skb: SkBuff) -> list[SkBuff]:
         s.sk = skb.sk
         out.append(s)
         ident = (ident + 1) & 0xFFFF
+    if skb.tokens and skb.fate is None:
+        skb_move_tokens(out[0], skb)
     return out
+
+
+def skb_gso_validate_network_len(skb: SkBuff, mtu: int) -> bool:
+    """Whether each packet that this one stands for fits in `mtu` bytes with its headers."""
+    t = skb.transport_header
+    hlen = 8 if skb.gso_type & SKB_GSO_UDP_L4 else (skb.head[t + 12] >> 4) * 4
+    return t - skb.network_header + hlen + skb.gso_size <= mtu
 
 
 def tcp_gso_segment(skb: SkBuff) -> list[SkBuff]:
@@ -388,7 +411,7 @@ def skb_gro_receive(p: SkBuff, skb: SkBuff, hlen: int) -> bool:
         p.frag_list = [skb]
     else:
         p.frag_list.append(skb)
-    pcb.count += 1
+    pcb.count += cb.count
     p.data_len += length
     p.truesize += delta
     p.len += length
@@ -469,20 +492,14 @@ def tcp_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff 
                 or doff != doff2
                 or head[t + 20 : t + doff] != h2[t2 + 20 : t2 + doff2]
             )
-        if off.ip.id_in_transport:
-            bad = bad or _network_flush(off.ip, pcb, cb.is_atomic)
-        elif off.ip.fixed_id:
-            if pcb.flush_id != 1 or pcb.count != 1 or not pcb.is_atomic:
-                bad = bad or bool(pcb.flush_id)
-            else:
-                pcb.is_atomic = False
-        else:
-            bad = bad or bool(pcb.flush_id)
+        if _id_flush(off.ip, pcb, cb):
+            bad = True
         mss = found.gso_size
         if not bad:
             seq2 = int.from_bytes(h2[t2 + 4 : t2 + 8], "big")
             payload2 = found.len - (t2 - found.data) - doff2
-            bad = length == 0 or length > mss or (seq2 + payload2) & 0xFFFFFFFF != seq
+            bad = skb.gso_size != mss if skb.gso_size else length == 0 or length > mss
+            bad = bad or (seq2 + payload2) & 0xFFFFFFFF != seq
         if bad or not skb_gro_receive(found, skb, hlen):
             mss = 1
         else:
@@ -493,7 +510,8 @@ def tcp_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff 
             if cost:
                 skb.net.kernel.cur().charge(cost)
     cb.data_offset = hlen
-    final = length < mss or bool(flags & (TCP_URG | TCP_PSH | TCP_RST | TCP_SYN | TCP_FIN))
+    final = length != cb.count * skb.gso_size if skb.gso_size else length < mss
+    final = final or bool(flags & (TCP_URG | TCP_PSH | TCP_RST | TCP_SYN | TCP_FIN))
     pp: SkBuff | None = None
     if found is not None and (not cb.same_flow or final):
         pp = found
@@ -537,10 +555,8 @@ def udp4_gro_receive(off: UdpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff
     if skb.tail - t < 8:
         cb.flush = 1
         return None
-    if cb.flush:
-        return None
     # a zero checksum means that the sender computed none: fine, and nothing to convert
-    if head[t + 6] or head[t + 7]:
+    if not cb.flush and (head[t + 6] or head[t + 7]):
         if cb.csum_cnt and skb.ip_summed == CHECKSUM_UNNECESSARY:  # `_checksum_valid` of what the device summed
             cb.csum_cnt -= 1
         elif not _checksum_valid(skb, cb, IPPROTO_UDP):
@@ -591,8 +607,7 @@ def _udp_gro_receive_segment(off: UdpOffload, held: list[SkBuff], skb: SkBuff, c
             cb.flush = 1
             return p
         ulen2 = p.head[t2 + 4] << 8 | p.head[t2 + 5]
-        flush = bool(pcb.flush) or bool(pcb.flush_id if not pcb.is_atomic else pcb.flush_id not in (0, pcb.count))
-        if ulen > ulen2 or flush:
+        if _id_flush(off.ip, pcb, cb) or pcb.flush or ulen > ulen2:
             return p
         if cb.is_flist:
             if skb.ip_summed != p.ip_summed or skb.csum_level != p.csum_level:
@@ -633,15 +648,15 @@ def udp4_gro_complete(skb: SkBuff, thoff: int) -> None:
     cb = gro_cb(skb)
     skb.transport_header = thoff
     skb.gso_segs = cb.count
-    skb.gso_size = cb.mss - 8 if cb.mss > 8 else cb.mss
     t2 = skb.head[thoff + 4] << 8 | skb.head[thoff + 5]
     skb.gso_size = t2 - 8
+    skb.replace(thoff + 4, (skb.len - (thoff - skb.data)).to_bytes(2, "big"))
     if cb.is_flist:
         skb.gso_type = SKB_GSO_FRAGLIST | SKB_GSO_UDP_L4
-        skb.ip_summed = CHECKSUM_UNNECESSARY if skb.ip_summed != CHECKSUM_NONE else CHECKSUM_NONE
+        skb.csum_level = min(skb.csum_level + 1, 3) if skb.ip_summed == CHECKSUM_UNNECESSARY else 0
+        skb.ip_summed = CHECKSUM_UNNECESSARY
         return
     skb.gso_type = SKB_GSO_UDP_L4
-    skb.replace(thoff + 4, (skb.len - (thoff - skb.data)).to_bytes(2, "big"))
     skb.csum_start = thoff
     skb.csum_offset = 6
     skb.ip_summed = CHECKSUM_PARTIAL

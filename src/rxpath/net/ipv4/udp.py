@@ -822,7 +822,7 @@ def udp_unicast_rcv_skb(sk: UdpSock, skb: SkBuff) -> int:
 
 def udp_queue_rcv_skb(sk: UdpSock, skb: SkBuff) -> int:
     """A merged packet is split again for a socket that did not ask for UDP_GRO."""
-    if skb.gso_size and not (sk.gro_enabled and skb.gso_type & SKB_GSO_UDP_L4):
+    if skb.gso_size and (skb.gso_type & SKB_GSO_FRAGLIST or not (sk.gro_enabled and skb.gso_type & SKB_GSO_UDP_L4)):
         for seg in udp_rcv_segment(skb):
             seg.data += 0
             udp_queue_rcv_one_skb(sk, seg)
@@ -835,8 +835,6 @@ def udp_rcv_segment(skb: SkBuff) -> list[SkBuff]:
     head = skb.head
     nh = skb.network_header
     th = skb.transport_header
-    if skb.gso_type & SKB_GSO_FRAGLIST:
-        raise AssertionError("fraglist GRO is split by the core")
     data = skb.tobytes()[8:]
     size = skb.gso_size
     out: list[SkBuff] = []
