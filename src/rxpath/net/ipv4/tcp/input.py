@@ -676,7 +676,7 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
             tcp_done(sk)
             consume_skb(skb, SITE_ACK)
             return None
-    if c.dsfield & 3:
+    if c.dsfield & 3 and (state != TCP_SYN_RECV or c.end_seq != c.seq):
         tcp_ecn_received_counters(sk, skb)
     tcp_urg(sk, skb)
     state = sk.state
