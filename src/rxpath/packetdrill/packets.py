@@ -72,6 +72,7 @@ class Flow:
     script_ports: tuple[int, int] = (0, 0)  # (local, remote) as the script writes them
     absolute: bool = False
     heard: bool = False  # the peer has sent a SYN
+    live_isn: int | None = None
     script_isn: int = 0  # of this side, as the script writes it; numbers are relative to it afterwards
 
     def to_live_local(self, seq: int) -> int:
@@ -419,6 +420,7 @@ def learn(p: Packet, v: Live, flow: Flow, t_us: int) -> None:
     if v.protocol != TCP or p.protocol != "tcp":
         return
     if v.flags & 2:
+        flow.live_isn = v.seq
         flow.local_offset = (v.seq - (p.seq if flow.absolute else 0)) & M32
         flow.script_isn = 0 if flow.absolute else p.seq
     elif flow.local_offset is None:

@@ -417,7 +417,9 @@ class Runner:
             return None
         known = next((f for f in reversed(self.flows) if self.belongs(v, f)), None)
         if known is not None and self.expect_new == "connect" and p.protocol == "tcp" and p.flags.startswith("S"):
-            return None  # what an older connection still says, before the one that begins here
+            if v.flags & 0x12 != 2 or known.live_isn in (None, v.seq):
+                return None  # what an older connection still says, before the one that begins here
+            known = None  # the same ports once more
         if v.protocol == 6 and known is None:
             if v.flags & 0x12 == 2 or self.expect_new == "connect":
                 f = Flow(v.src, v.sport, v.dst, v.dport)

@@ -42,7 +42,6 @@ HELD: Final = (
     ("tcp_thin_dupack", 0, INT_MIN, INT_MAX),
     ("tcp_tso_rtt_log", 9, 0, 255),
     ("tcp_tw_recycle", 0, INT_MIN, INT_MAX),
-    ("tcp_tw_reuse_delay", 1000, 1, 60000),
     ("udp_child_hash_entries", 0, 0, 1 << 16),
 )
 # read-only, or writable only to the value that is there: name, text, mode

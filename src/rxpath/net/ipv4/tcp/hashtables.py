@@ -171,7 +171,6 @@ def inet_csk_bind_conflict(sk: TcpSock, owners: list[TcpSock | TimewaitSock]) ->
 def inet_csk_get_port(sk: TcpSock, snum: int) -> bool:
     """Take port `snum`, or a free one of the local range when 0 (even ones first, as for bind in Linux)."""
     ts = sk.ts
-    ipv4 = ts.ipv4
     if snum:
         owners = ts.bhash.get(snum)
         if owners and inet_csk_bind_conflict(sk, owners):
@@ -179,20 +178,22 @@ def inet_csk_get_port(sk: TcpSock, snum: int) -> bool:
         port = snum
         sk.bind_port_explicit = True
     else:
-        lo, hi = ipv4.ip_local_port_lo, ipv4.ip_local_port_hi + 1
-        n = max((hi - lo) & ~1, 2)
-        off = ts.rng.randrange(n) | 1
+        lo, hi, own = inet_sk_get_local_port_range(sk)
+        hi += 1
+        step = 1 if own else 2
+        n = hi - lo if own else max((hi - lo) & ~1, 2)
+        off = ts.rng.randrange(n) | (step - 1)
         port = 0
-        for attempt in range(2):
+        for attempt in range(step):
             p = lo + off - (0 if attempt == 0 else 1)
-            for _ in range(n // 2):
+            for _ in range(n // step):
                 if p >= hi:
                     p -= n
                 owners = ts.bhash.get(p)
                 if not owners or not inet_csk_bind_conflict(sk, owners):
                     port = p
                     break
-                p += 2
+                p += step
             if port:
                 break
         if not port:
@@ -204,7 +205,19 @@ def inet_csk_get_port(sk: TcpSock, snum: int) -> bool:
     return True
 
 
-def __inet_check_established(sk: TcpSock, lport: int) -> bool:
+def inet_sk_get_local_port_range(sk: TcpSock) -> tuple[int, int, bool]:
+    """First and last local port, and whether the socket has its own range (IP_LOCAL_PORT_RANGE)."""
+    lo, hi = sk.ts.ipv4.ip_local_port_lo, sk.ts.ipv4.ip_local_port_hi
+    own = bool(sk.port_lo or sk.port_hi)
+    first, last = lo, hi
+    if lo <= sk.port_lo <= hi:
+        first = sk.port_lo
+    if lo <= sk.port_hi <= hi:
+        last = sk.port_hi
+    return first, last, own
+
+
+def __inet_check_established(sk: TcpSock, lport: int, bound: bool = False) -> bool:
     """Whether (local port, destination) is free; a TIME_WAIT socket may be taken over when time stamps make that
     safe.
     """
@@ -213,7 +226,7 @@ def __inet_check_established(sk: TcpSock, lport: int) -> bool:
     if cur is None:
         return True
     if isinstance(cur, TimewaitSock):
-        return ts.handlers.twsk_unique(sk, cur)
+        return ts.handlers.twsk_unique(sk, cur, bound)
     return False
 
 
@@ -224,19 +237,21 @@ def inet_hash_connect(sk: TcpSock) -> None:
     ts = sk.ts
     ipv4 = ts.ipv4
     if sk.num:
-        if not __inet_check_established(sk, sk.num):
+        if not __inet_check_established(sk, sk.num, True):
             raise linux_error(EADDRNOTAVAIL)
         inet_hash(sk)
         return
-    lo, hi = ipv4.ip_local_port_lo, ipv4.ip_local_port_hi + 1
+    lo, hi, own = inet_sk_get_local_port_range(sk)
+    hi += 1
     n = hi - lo
-    if n > 1:
+    if n > 1 and not own:
         n &= ~1
+    step = 1 if own else 2
     h = (sk.rcv_saddr * REUSE_HASH ^ sk.daddr * 0x85EBCA77 ^ sk.dport * 0xC2B2AE35 ^ ipv4.net.hash_secret) & 0xFFFFFFFF
-    off = (ts.last_port_offset + h) % max(n, 1) & ~1
-    for half in range(2):
+    off = (ts.last_port_offset + h) % max(n, 1) & -step
+    for half in range(step):
         p = lo + off + half
-        for i in range(max(n // 2, 1)):
+        for i in range(max(n // step, 1)):
             if p >= hi:
                 p -= n
             owners = ts.bhash.get(p)
@@ -253,5 +268,5 @@ def inet_hash_connect(sk: TcpSock) -> None:
                 ts.last_port_offset += i + 2
                 inet_hash(sk)
                 return
-            p += 2
+            p += step
     raise linux_error(EADDRNOTAVAIL)

@@ -1043,11 +1043,10 @@ def tcp_v4_connect(sk: TcpSock, addr: int, port: int) -> None:
         raise
     sk.sport = sk.num
     sk.dst = rt
-    if not sk.write_seq:
-        hint = ts.hints.get((sk.saddr, sk.num, addr, port, -1)) if ts.hints else None
-        isn, off = tcp_v4_init_seq_and_ts_off(ts, sk.saddr, addr, hint)
+    hint = ts.hints.get((sk.saddr, sk.num, addr, port, -1)) if ts.hints else None
+    isn, sk.tsoffset = tcp_v4_init_seq_and_ts_off(ts, sk.saddr, addr, hint)
+    if not sk.write_seq:  # a TIME_WAIT socket that is taken over has chosen already
         sk.write_seq = sk.isn_override if sk.isn_override >= 0 else isn
-        sk.tsoffset = off
     if tcp_fastopen_defer_connect(sk):
         return
     tcp_connect_or_close(sk)
@@ -1460,8 +1459,8 @@ class TcpHandlers:
     def set_rcvlowat(self, sk: TcpSock, val: int) -> None:
         api.tcp_set_rcvlowat(sk, val)
 
-    def twsk_unique(self, sk: TcpSock, tw: TimewaitSock) -> bool:
-        return tcp_twsk_unique(sk, tw)
+    def twsk_unique(self, sk: TcpSock, tw: TimewaitSock, bound: bool) -> bool:
+        return tcp_twsk_unique(sk, tw, bound)
 
     def dst_changed(self, sk: TcpSock) -> None:
         """A new route: the segment size is looked at when the next segment is cut."""

@@ -114,6 +114,7 @@ def tcp_time_wait(sk: TcpSock, state: int, timeo: int) -> None:
         tw.rcv_wnd = tcp_receive_window(sk)
         tw.ts_recent = sk.rx_opt.ts_recent
         tw.ts_recent_stamp = sk.rx_opt.ts_recent_stamp
+        tw.entry_stamp = ts.ipv4.kernel.engine.now // 1_000_000
         tw.ts_offset = sk.tsoffset
         tw.last_oow_ack_time = 0
         tw.tos = sk.tos
@@ -179,6 +180,7 @@ def tcp_timewait_state_process(tw: TimewaitSock, skb: SkBuff) -> tuple[int, Site
         if opt.saw_tstamp:
             tw.ts_recent_stamp = now_s
             tw.ts_recent = opt.rcv_tsval
+            tw.entry_stamp = ts.ipv4.kernel.engine.now // 1_000_000
         inet_twsk_schedule(tw, timewait_len(ts), True)
         return TCP_TW_ACK, SITE_TW
     if not paws and c.seq == tw.rcv_nxt and (c.seq == c.end_seq or rst):
@@ -213,14 +215,22 @@ def tcp_timewait_state_process(tw: TimewaitSock, skb: SkBuff) -> tuple[int, Site
     return TCP_TW_SUCCESS, site
 
 
-def tcp_twsk_unique(sk: TcpSock, tw: TimewaitSock) -> bool:
-    """Whether an active open may take over a TIME_WAIT socket's ports (safe with time stamps after a second)."""
+def tcp_twsk_unique(sk: TcpSock, tw: TimewaitSock, bound: bool) -> bool:
+    """Whether an active open may take over a TIME_WAIT socket's ports (safe with time stamps after a second; at once
+    when the port is `bound`).
+    """
     ts = sk.ts
     reuse = ts.tcp_tw_reuse
+    if ts.v.tw_reuse_delay and tw.substate == TCP_FIN_WAIT2:
+        reuse = 0
     if reuse == 2:
         reuse = 1 if tw.loc_addr >> 24 == 127 or tw.rmt_addr >> 24 == 127 else 0
-    now = ts.ipv4.kernel.engine.now // 1_000_000_000 + 1
-    if tw.ts_recent_stamp and reuse and now > tw.ts_recent_stamp:
+    now = ts.ipv4.kernel.engine.now
+    if ts.v.tw_reuse_delay:
+        late = now // 1_000_000 > tw.entry_stamp + ts.tcp_tw_reuse_delay
+    else:
+        late = now // 1_000_000_000 + 1 > tw.ts_recent_stamp
+    if tw.ts_recent_stamp and (bound or (reuse and late)):
         seq = (tw.snd_nxt + 65535 + 2) & M32
         sk.write_seq = seq or 1
         sk.rx_opt.ts_recent = tw.ts_recent

@@ -181,6 +181,7 @@ INTS: Final[tuple[tuple[str, int, int], ...]] = (
     ("tcp_comp_sack_slack_ns", 0, 2147483647),
     ("tcp_comp_sack_nr", 0, 255),
     ("tcp_tw_reuse", 0, 2),
+    ("tcp_tw_reuse_delay", 1, 60000),
     ("tcp_max_tw_buckets", 0, 2147483647),
     ("tcp_max_orphans", 0, 2147483647),
     ("tcp_orphan_retries", 0, 255),

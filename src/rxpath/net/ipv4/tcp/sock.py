@@ -366,6 +366,7 @@ class TimewaitSock:
         "timeout",
         "transparent",
         "ts_recent_stamp_s",
+        "entry_stamp",
         "reuseport",
         "uid",
         "inode",
@@ -386,6 +387,7 @@ class TimewaitSock:
         self.rcv_wscale = 0
         self.ts_recent = 0
         self.ts_recent_stamp = 0
+        self.entry_stamp = 0  # ms
         self.ts_offset = 0
         self.last_oow_ack_time = 0
         self.tos = 0
@@ -1021,6 +1023,7 @@ class TcpState:
         "tcp_comp_sack_slack_ns",
         "tcp_comp_sack_nr",
         "tcp_tw_reuse",
+        "tcp_tw_reuse_delay",
         "tcp_max_tw_buckets",
         "tcp_max_orphans",
         "tcp_orphan_retries",
@@ -1130,6 +1133,7 @@ class TcpState:
         self.tcp_comp_sack_slack_ns = 100_000
         self.tcp_comp_sack_nr = 44
         self.tcp_tw_reuse = self.v.tw_reuse
+        self.tcp_tw_reuse_delay = 1000
         self.tcp_max_tw_buckets = 8192
         self.tcp_max_orphans = 8192
         self.tcp_orphan_retries = 0

@@ -59,6 +59,7 @@ class TcpVariant:
     min_pmtu_syn: int = 88
     rmem_pressure_any: bool = True
     tw_reuse: int = 2
+    tw_reuse_delay: bool = False  # the delay in milliseconds, never in FIN_WAIT2 (6.14)
     reject_ts_reason: bool = False
     rto_min_tlp: bool = True
     max_syn_backlog_shift: int = 7
@@ -139,6 +140,7 @@ V_6_18: Final = replace(
     paws_old_ack=True,
     cookie_drop_no_socket=True,
     rst_exact_in_syn_recv=True,
+    tw_reuse_delay=True,
 )
 
 VARIANTS: Final[dict[str, TcpVariant]] = {"3.13": V_3_13, "5.15": V_5_15, "6.1": V_6_1, "6.18": V_6_18}
