@@ -748,7 +748,7 @@ class Gen:
             d["listen"] = 5
         if k in (0, 1) and ((g == "mcast" and self.chance(0.7)) or self.chance(0.03)):
             d["join"] = [
-                [str(self.pick(GROUP_ADDRS)), r.choice((US, US, US, "0.0.0.0", "10.9.9.9", "127.0.0.1"))]
+                [str(self.pick(GROUP_ADDRS)), r.choice((US, US, US, "0.0.0.0", "10.9.9.9"))]
                 for _ in range(r.choice((1, 1, 2)))
             ]
         if k == 0 and (g == "mcast" and self.chance(0.25)):

@@ -339,7 +339,7 @@ def icmpv4_global_allow(ipv4: Ipv4, type_: int, code: int) -> tuple[bool, bool]:
 def icmpv4_xrlim_allow(ipv4: Ipv4, rt: Rtable, fl4: Flowi4) -> bool:
     """The bucket of the destination: one message per icmp_ratelimit, six in a burst."""
     rc = True
-    if not rt.dev.flags & IFF_LOOPBACK and (ipv4.icmp_ratelimit or not ipv4.variant.ratelimit_zero_off):
+    if not rt.dev.flags & IFF_LOOPBACK:
         peer = inet_getpeer(ipv4.peers, fl4.daddr)
         rc = inet_peer_xrlim_allow(ipv4.peers, peer, ipv4.icmp_ratelimit)
     if not rc:

@@ -67,8 +67,9 @@ def inet_peer_xrlim_allow(base: InetPeerBase, peer: InetPeer, timeout: int) -> b
     """One message per `timeout` jiffies, six in a burst."""
     now = base.ipv4.kernel.jiffies()
     token = peer.rate_tokens + now - peer.rate_last
+    same = now == peer.rate_last and base.ipv4.variant.xrlim_by_jiffy
     peer.rate_last = now
-    if token > XRLIM_BURST_FACTOR * timeout:
+    if token > XRLIM_BURST_FACTOR * timeout and not same:
         token = XRLIM_BURST_FACTOR * timeout
     rc = False
     if token >= timeout:

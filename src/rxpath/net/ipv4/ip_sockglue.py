@@ -305,6 +305,7 @@ def ip_recv_error(sk: InetSock, size: int) -> Msg:
     offender = bytes(16)
     if e.origin == SO_EE_ORIGIN_ICMP:
         offender = sockaddr_in(e.offender, 0)
+        skb.transport_header = skb.data  # ip_icmp_error: what follows the quoted headers
         if sk.cmsg_flags:
             ip_cmsg_recv_offset(msg, sk, skb, 0, 0)
     elif e.origin == SO_EE_ORIGIN_LOCAL and sk.cmsg_flags & CMSG_PKTINFO and False:

@@ -15,7 +15,7 @@ class Ipv4Variant:
     `network_broadcast`: the lowest address of a subnet is a broadcast address too (before 5.14).
     `frag_reasons`: reassembly names its drops (6.12; recorded on 6.18).
     `raw_never_receives`: an ICMP error that quotes protocol 255 is an error itself (recorded on 6.18).
-    `ratelimit_zero_off`: icmp_ratelimit 0 leaves the peer's bucket alone (recorded on 6.18).
+    `xrlim_by_jiffy`: a peer's bucket is filled and bounded once a jiffy (recorded on 6.18).
     `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on 6.18).
     """
 
@@ -32,7 +32,7 @@ class Ipv4Variant:
     csum_minus_zero: bool = True
     zeronet_is_net: bool = False
     raw_never_receives: bool = False
-    ratelimit_zero_off: bool = False
+    xrlim_by_jiffy: bool = False
 
 
 V_6_1 = Ipv4Variant()
@@ -49,7 +49,7 @@ V_6_18 = replace(
     icmp_bcast_first=True,
     forw_early=True,
     raw_never_receives=True,
-    ratelimit_zero_off=True,
+    xrlim_by_jiffy=True,
 )
 
 VARIANTS: dict[str, Ipv4Variant] = {"3.13": V_3_13, "5.15": V_6_1, "6.1": V_6_1, "6.18": V_6_18}
