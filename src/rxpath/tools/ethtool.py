@@ -84,6 +84,7 @@ FLOW_TYPES: Final = {
     "sctp6": et.SCTP_V6_FLOW,
     "ah6": et.AH_ESP_V6_FLOW,
     "esp6": et.AH_ESP_V6_FLOW,
+    "ether": k.ETHER_FLOW,
 }
 
 
@@ -454,9 +455,6 @@ def do_sring(r: Run, args: list[str]) -> int:
 
         def request(dev: NetDevice) -> None:
             et.ethnl_get_rings(dev)
-            for name, _ in wanted:
-                if name not in RINGS:
-                    raise linux_error(EOPNOTSUPP, name)
             et.ethnl_set_rings(dev, wanted)
 
         return _setting(r, request)
@@ -809,7 +807,8 @@ def do_srxfh(r: Run, args: list[str]) -> int:
         if not key_size:
             r.p.err("Cannot set RX flow hash configuration:\n Hash key setting not supported\n")
         else:
-            r.p.err(f"Invalid key: the device takes {key_size} bytes\n")
+            how, sign = ("short", "<") if len(key) < key_size else ("long", ">")
+            r.p.err(f"Key is too {how} for device ({len(key)} {sign} {key_size})\n")
         return 1
     table: list[int] | None = None
     if equal:
@@ -870,7 +869,7 @@ def do_grxclass(r: Run, args: list[str]) -> int:
         except OSError as e:
             r.p.err(messages.ioctl("-n rx-flow-hash", e.errno or EINVAL))
             return messages.IOCTL["-n rx-flow-hash"].status
-        r.p.out(rx_flow_hash.render(rx_flow_hash.FlowHash(rx_flow_hash.FLOWS[args[1]], bits)))
+        r.p.out(rx_flow_hash.render(rx_flow_hash.FlowHash(rx_flow_hash.FLOWS.get(args[1], ""), bits)))
         return 0
     if args and args[0] == "rule":
         n = _number(args[1]) if len(args) == 2 else None

@@ -651,6 +651,10 @@ def ethnl_set_rings(dev: NetDevice, wanted: list[tuple[str, int]]) -> None:
     """
     ops = _ops(dev)
     p = ops.get_ringparam()
+    names = [n for n, _ in wanted]
+    for name, what in (("rx-buf-len", "rx buf len"), ("cqe-size", "cqe size"), ("tx-push", "tx push")):
+        if name in names:  # no driver here takes them
+            raise ExtackError(EOPNOTSUPP, f"setting {what} not supported", _attr_offset(dev, names.index(name)))
     ops.begin()
     try:
         before = (p.rx_pending, p.rx_mini_pending, p.rx_jumbo_pending, p.tx_pending)
