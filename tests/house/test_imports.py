@@ -22,7 +22,7 @@ SRC = REPO / "src" / "rxpath"
 # engines that belong to no chip.
 SHARED = {
     "rxpath.drivers": {"pci", "lib"},
-    "rxpath.hw.nic": {"base", "mii", "offload"},
+    "rxpath.hw.nic": {"base", "flow_director", "mii", "offload"},
 }
 # Rooms that talk to a real Linux, and only run there.
 LINUX_ROOMS = (
