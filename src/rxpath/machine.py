@@ -259,7 +259,7 @@ class Machine:
             params = next(n.params for n in self.config.nics if n.model == name)
             module: Module = _load(DRIVERS[name], name)({a: str(b) for a, b in params.items()})
             self.modules.append(module)
-            k.initcalls.add("device", name + "_init_module", partial(self._load_module, module))
+            k.initcalls.add("device", module.init_name, partial(self._load_module, module))
         self.in_task(lambda: k.initcalls.do_initcalls(), "swapper/0")
         for name, value in self.config.sysctls.items():
             try:

@@ -97,6 +97,7 @@ class Kernel:
         "cmdline",
         "hostname",
         "modules",
+        "dca_notifiers",
         "smpboot_threads",
         "hotplug",
     )
@@ -148,6 +149,8 @@ class Kernel:
         self.initcalls = Initcalls()
         self.irq_listener: list[Callable[[IrqDesc], None]] = []
         self.modules: dict[str, object] = {}
+        # who wants to hear of providers of direct cache access (drivers/dca): modules, in the order of registration
+        self.dca_notifiers: list[Any] = []
         self.smpboot_threads: list[Task] = []
         self.hotplug = Hotplug(self)
 

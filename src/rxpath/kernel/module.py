@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 class Module:
     """Subclass: `name`, `init` (register yourself), `exit` (undo it)."""
 
-    __slots__ = ("name", "params")
+    __slots__ = ("name", "params", "init_name")
 
     def __init__(self, name: str, params: dict[str, str] | None = None) -> None:
         self.name = name
+        self.init_name = name + "_init_module"  # of the initcall
         self.params = ModuleParams(name, params)
 
     def init(self, kernel: Kernel, net: Any) -> None:

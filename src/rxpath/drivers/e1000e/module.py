@@ -55,6 +55,18 @@ class E1000Driver(PciDriver):
         e1000_shutdown(pdev)
 
 
+def e1000_init_module(module: E1000eModule, kernel: Kernel) -> None:
+    """module_init: two lines, then the PCI core probes what matches."""
+    log = kernel.log
+    if kernel.release.driver_banner_version:
+        log.info("e1000e: Intel(R) PRO/1000 Network Driver - 2.3.2-k")
+        log.info("e1000e: Copyright(c) 1999 - 2013 Intel Corporation.")
+    else:
+        log.info("e1000e: Intel(R) PRO/1000 Network Driver")
+        log.info("e1000e: Copyright(c) 1999 - 2015 Intel Corporation.")
+    pci_register_driver(pci_bus(kernel), module.driver)
+
+
 class E1000eModule(ModuleLike):
     """`modprobe e1000e [PARAMETER=VALUE[,VALUE...]]`; raises ParamError for what is no parameter."""
 
@@ -62,6 +74,7 @@ class E1000eModule(ModuleLike):
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         super().__init__(params)
+        self.init_name = "e1000_init_module"
         for name, text in PARAMETERS.items():
             self.params.declare(name, text)
         self.params.check()
@@ -72,20 +85,11 @@ class E1000eModule(ModuleLike):
         return E1000EthtoolOps(netdev)
 
     def init(self, kernel: Kernel, net: Net) -> None:
-        """e1000_init_module: two lines, then the PCI core probes what matches."""
         self.net_ = net
-        bus = pci_bus(kernel)
-        log = kernel.log
-        if kernel.release.driver_banner_version:
-            log.info("e1000e: Intel(R) PRO/1000 Network Driver - 2.3.2-k")
-            log.info("e1000e: Copyright(c) 1999 - 2013 Intel Corporation.")
-        else:
-            log.info("e1000e: Intel(R) PRO/1000 Network Driver")
-            log.info("e1000e: Copyright(c) 1999 - 2015 Intel Corporation.")
         d = "/sys/module/e1000e/parameters/"
         kernel.files.add(d + "copybreak", lambda: "%d\n" % self.copybreak, self._put_copybreak)
         kernel.modules[self.name] = self
-        pci_register_driver(bus, self.driver)
+        e1000_init_module(self, kernel)
 
     def _put_copybreak(self, text: str) -> None:
         try:

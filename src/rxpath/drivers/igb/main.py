@@ -956,7 +956,6 @@ def _probe(pdev: PciDev, mac: str, module: IgbModuleLike, undo: list[Callable[[]
     netdev = IgbNetDevice(module.net_, pdev.name)
     adapter = IgbAdapter(module, pdev, netdev)
     netdev.parent = pdev
-    netdev.irq = pdev.irq
     netdev.adapter = adapter
     pci_set_drvdata(pdev, netdev)
     undo.append(lambda: pci_set_drvdata(pdev, None))

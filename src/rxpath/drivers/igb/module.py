@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rxpath.drivers.dca import dca_register_notify, dca_unregister_notify
 from rxpath.drivers.igb.ethtool import IgbEthtoolOps
 from rxpath.drivers.igb.igb import DCA_PROVIDER_ADD, IgbAdapter, igb_pci_tbl
 from rxpath.drivers.igb.main import (
@@ -64,6 +65,22 @@ class IgbDriver(PciDriver):
         return igb_pci_sriov_configure(pdev, num_vfs)
 
 
+def igb_init_module(module: IgbModule, kernel: Kernel) -> None:
+    """module_init: two lines, the DCA notifier (there is no provider until somebody says so), then the PCI core
+    probes what matches.
+    """
+    log = kernel.log
+    if kernel.release.driver_banner_version:
+        log.info("igb: Intel(R) Gigabit Ethernet Network Driver - version 5.0.5-k")
+        log.info("igb: Copyright (c) 2007-2013 Intel Corporation.")
+    else:
+        log.info("igb: Intel(R) Gigabit Ethernet Network Driver")
+        log.info("igb: Copyright (c) 2007-2014 Intel Corporation.")
+    if kernel.config_enabled("IGB_DCA"):
+        dca_register_notify(kernel, module)
+    pci_register_driver(pci_bus(kernel), module.driver)
+
+
 class IgbModule(IgbModuleLike):
     """`modprobe igb [max_vfs=N] [debug=N]`; raises ParamError for what is no parameter."""
 
@@ -81,25 +98,15 @@ class IgbModule(IgbModuleLike):
         return IgbEthtoolOps(netdev)
 
     def init(self, kernel: Kernel, net: Net) -> None:
-        """igb_init_module: two lines, the DCA notifier (there is no provider until somebody says so), then the PCI
-        core probes what matches.
-        """
         self.net_ = net
-        log = kernel.log
-        if kernel.release.driver_banner_version:
-            log.info("igb: Intel(R) Gigabit Ethernet Network Driver - version 5.0.5-k")
-            log.info("igb: Copyright (c) 2007-2013 Intel Corporation.")
-        else:
-            log.info("igb: Intel(R) Gigabit Ethernet Network Driver")
-            log.info("igb: Copyright (c) 2007-2014 Intel Corporation.")
         kernel.modules[self.name] = self
-        pci_register_driver(pci_bus(kernel), self.driver)
+        igb_init_module(self, kernel)
 
     def dca_notify(self, event: int) -> None:
         """A DCA provider appeared (DCA_PROVIDER_ADD) or went (DCA_PROVIDER_REMOVE): the chips are told, nothing
         gets faster.
         """
-        if self.net_ is None or not self.net_.kernel.config_enabled("IGB_DCA"):
+        if self.net_ is None or self not in self.net_.kernel.dca_notifiers:
             return  # nobody registered the notifier
         self.dca_provider = event == DCA_PROVIDER_ADD
         ports: list[IgbAdapter] = []
@@ -111,6 +118,7 @@ class IgbModule(IgbModuleLike):
 
     def exit(self, kernel: Kernel) -> None:
         """igb_exit_module: the notifier first, then the driver."""
+        dca_unregister_notify(kernel, self)
         self.dca_provider = False
         pci_unregister_driver(pci_bus(kernel), self.driver)
         kernel.files.remove("/sys/module/igb")

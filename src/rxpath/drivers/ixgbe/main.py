@@ -2318,7 +2318,6 @@ def ixgbe_probe(pdev: PciDev, ent: PciDeviceId, module: IxgbeModuleBase) -> None
         adapter = IxgbeAdapter(module, pdev, netdev, hw)
         netdev.adapter = adapter
         netdev.parent = pdev
-        netdev.irq = pdev.irq
         netdev.ethtool_ops = module.make_ethtool_ops(netdev)
         netdev.watchdog_timeo = 5
         hw.read(r.EEC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rxpath.drivers.dca import dca_register_notify, dca_unregister_notify
 from rxpath.drivers.ixgbe.ethtool import IxgbeEthtoolOps
 from rxpath.drivers.ixgbe.ixgbe import DRIVER_NAME, ixgbe_pci_tbl
 from rxpath.drivers.ixgbe.main import (
@@ -65,6 +66,37 @@ class IxgbeDriver(PciDriver):
         raise OSError(ENOTSUP, "ixgbe: virtual functions are not modelled")
 
 
+def ixgbe_dbg_init(kernel: Kernel) -> None:
+    """The driver's directory in debugfs (its cards' reg_ops and netdev_ops are not modelled)."""
+    kernel.files.mkdir("/sys/kernel/debug/ixgbe")
+
+
+def ixgbe_dbg_exit(kernel: Kernel) -> None:
+    kernel.files.remove("/sys/kernel/debug/ixgbe")
+
+
+def ixgbe_init_module(module: IxgbeModule, kernel: Kernel) -> None:
+    """module_init: two lines, the debugfs directory, then the PCI core probes what matches; the DCA notifier comes
+    after that.  Raises OSError (the directory is gone again).
+    """
+    log = kernel.log
+    text = "ixgbe: Intel(R) 10 Gigabit PCI Express Network Driver"
+    if kernel.release.driver_banner_version:
+        log.info(text + " - version 3.15.1-k")
+        log.info("ixgbe: Copyright (c) 1999-2013 Intel Corporation.")
+    else:
+        log.info(text)
+        log.info("ixgbe: Copyright (c) 1999-2016 Intel Corporation.")
+    ixgbe_dbg_init(kernel)
+    try:
+        pci_register_driver(pci_bus(kernel), module.driver)
+    except OSError:
+        ixgbe_dbg_exit(kernel)
+        raise
+    if kernel.config_enabled("IXGBE_DCA"):
+        dca_register_notify(kernel, module)
+
+
 class IxgbeModule(IxgbeModuleBase):
     """`modprobe ixgbe [PARAMETER=VALUE[,VALUE...]]`; raises ParamError for what is no parameter."""
 
@@ -83,25 +115,16 @@ class IxgbeModule(IxgbeModuleBase):
         return IxgbeEthtoolOps(netdev)
 
     def init(self, kernel: Kernel, net: Net) -> None:
-        """ixgbe_init_module: two lines, then the PCI core probes what matches; the DCA notifier comes after that."""
         self.net_ = net
-        log = kernel.log
-        text = "ixgbe: Intel(R) 10 Gigabit PCI Express Network Driver"
-        if kernel.release.driver_banner_version:
-            log.info(text + " - version 3.15.1-k")
-            log.info("ixgbe: Copyright (c) 1999-2013 Intel Corporation.")
-        else:
-            log.info(text)
-            log.info("ixgbe: Copyright (c) 1999-2016 Intel Corporation.")
         kernel.modules[self.name] = self
-        pci_register_driver(pci_bus(kernel), self.driver)
-        self.dca_provider = False  # the notifier is there from here on; nobody has spoken yet
+        self.dca_provider = False
+        ixgbe_init_module(self, kernel)
 
     def dca_notify(self, event: int) -> None:
         """A DCA provider appeared (DCA_PROVIDER_ADD) or went (DCA_PROVIDER_REMOVE): the chips are told, nothing else
         changes, since caches are not modelled.
         """
-        if self.net_ is None or not self.net_.kernel.config_enabled("IXGBE_DCA"):
+        if self.net_ is None or self not in self.net_.kernel.dca_notifiers:
             return  # nobody registered the notifier
         self.dca_provider = event == DCA_PROVIDER_ADD
         ports = []
@@ -112,7 +135,9 @@ class IxgbeModule(IxgbeModuleBase):
         ixgbe_notify_dca(ports, event)
 
     def exit(self, kernel: Kernel) -> None:
+        dca_unregister_notify(kernel, self)
         self.dca_provider = False
         pci_unregister_driver(pci_bus(kernel), self.driver)
+        ixgbe_dbg_exit(kernel)
         kernel.files.remove("/sys/module/ixgbe")
         kernel.modules.pop(self.name, None)
