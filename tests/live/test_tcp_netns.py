@@ -188,7 +188,7 @@ ASYNC_ECHO = """
 """
 
 MANY = """
-    s = Stack("server.py", port=7)
+    s = Stack("server.py", port=SIZES["ports"][-1])     # the program opens them in this order
     N, PORTS, SIZE = SIZES["count"], SIZES["ports"], SIZES["size"]
     opened = 0
     gate = asyncio.Event()
