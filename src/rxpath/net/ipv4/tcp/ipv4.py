@@ -516,18 +516,17 @@ def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
         tp.fire(sk, skb)
     oif = sk.bound_dev_if if sk is not None else 0
     opt = __ip_options_echo(ipv4, skb, c.ip_opt) if c.ip_opt is not None else None
-    if c.ip_opt is not None and opt is None:
-        return
-    ip_send_unicast_reply(
-        ipv4,
-        tcp_v4_send_check(c.daddr, c.saddr, seg),
-        c.daddr,
-        c.saddr,
-        c.dsfield & ~3,  # never with ECN bits
-        oif,
-        sk.mark if sk is not None else 0,
-        opt,
-    )
+    if c.ip_opt is None or opt is not None:  # else not sent, and counted all the same
+        ip_send_unicast_reply(
+            ipv4,
+            tcp_v4_send_check(c.daddr, c.saddr, seg),
+            c.daddr,
+            c.saddr,
+            c.dsfield & ~3,  # never with ECN bits
+            oif,
+            sk.mark if sk is not None else 0,
+            opt,
+        )
     ipv4.tcp[TCP_MIB_OUTSEGS] += 1
     ipv4.tcp[TCP_MIB_OUTRSTS] += 1
 
