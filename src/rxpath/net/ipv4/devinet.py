@@ -413,13 +413,13 @@ def inet_del_ifa(d: InDevice, ifa: InIfaddr) -> None:
     """`ip addr del`; secondaries of a primary go with it (promote_secondaries 0)."""
     ipv4 = d.ipv4
     gone = [ifa]
+    stay: list[InIfaddr] = []
     if not ifa.flags & IFA_F_SECONDARY:
         same = [
             o for o in d.ifa_list if o.flags & IFA_F_SECONDARY and o.mask == ifa.mask and inet_ifa_match(ifa.address, o)
         ]
         if d.conf.promote_secondaries or ipv4.conf_all.promote_secondaries:
-            if same:
-                same[0].flags &= ~IFA_F_SECONDARY
+            stay = same
         else:
             gone = [*same, ifa]
     for g in gone:
@@ -429,6 +429,11 @@ def inet_del_ifa(d: InDevice, ifa: InIfaddr) -> None:
         if not lst:
             del ipv4.ifa_hash[g.local]
         fib.fib_del_ifaddr(g)
+    if stay:  # the first is the primary now, and the source that the others' routes prefer
+        stay[0].flags &= ~IFA_F_SECONDARY
+        for s in stay:
+            fib.fib_magic_del(ipv4, fib.RTN_LOCAL, s.local, 32, ifa)
+            fib.fib_add_ifaddr(s)
     fib.rt_cache_flush(ipv4)
 
 

@@ -396,12 +396,20 @@ def fib_magic(ipv4: Ipv4, type_: int, dst: int, plen: int, ifa: InIfaddr, priori
     t.insert(a)
 
 
-def _magic_del(ipv4: Ipv4, type_: int, dst: int, plen: int, ifa: InIfaddr) -> None:
+def fib_magic_del(ipv4: Ipv4, type_: int, dst: int, plen: int, ifa: InIfaddr) -> None:
     t = fib_get_table(ipv4, RT_TABLE_MAIN if type_ == RTN_UNICAST else RT_TABLE_LOCAL)
     for a in t.by_len.get(plen, {}).get(dst, []):
         if a.type == type_ and a.fi.nhs[0].dev is ifa.in_dev.dev and a.fi.prefsrc == ifa.local:
             t.remove(a)
             return
+
+
+def inet_ifa_byprefix(d: InDevice, prefix: int, mask: int) -> InIfaddr | None:
+    """The primary address of a subnet on a device."""
+    for ifa in d.ifa_list:
+        if not ifa.flags & IFA_F_SECONDARY and ifa.mask == mask and ifa.address & mask == prefix & mask:
+            return ifa
+    return None
 
 
 def fib_add_ifaddr(ifa: InIfaddr) -> None:
@@ -411,11 +419,15 @@ def fib_add_ifaddr(ifa: InIfaddr) -> None:
     dev = d.dev
     mask = ifa.mask
     prefix = ifa.address & mask
-    fib_magic(ipv4, RTN_LOCAL, ifa.local, 32, ifa)
+    # a secondary address's routes prefer its primary as source
+    prim = inet_ifa_byprefix(d, prefix, mask) if ifa.flags & IFA_F_SECONDARY else ifa
+    if prim is None:
+        return
+    fib_magic(ipv4, RTN_LOCAL, ifa.local, 32, prim)
     if not dev.flags & IFF_UP:
         return
     if ifa.broadcast and ifa.broadcast != 0xFFFFFFFF:
-        fib_magic(ipv4, RTN_BROADCAST, ifa.broadcast, 32, ifa)
+        fib_magic(ipv4, RTN_BROADCAST, ifa.broadcast, 32, prim)
     if prefix > ipv4.zeronet_max and not ifa.flags & IFA_F_SECONDARY and (prefix != ifa.local or ifa.prefixlen < 32):
         fib_magic(ipv4, RTN_LOCAL if dev.flags & IFF_LOOPBACK else RTN_UNICAST, prefix, ifa.prefixlen, ifa, ifa.metric)
         if ifa.prefixlen < 31:
@@ -425,18 +437,29 @@ def fib_add_ifaddr(ifa: InIfaddr) -> None:
 
 
 def fib_del_ifaddr(ifa: InIfaddr) -> None:
-    ipv4 = ifa.in_dev.ipv4
+    """The routes of an address that is no longer on its device's list; what its primary shares stays."""
+    d = ifa.in_dev
+    ipv4 = d.ipv4
     prefix = ifa.address & ifa.mask
+    prim = inet_ifa_byprefix(d, prefix, ifa.mask) if ifa.flags & IFA_F_SECONDARY else ifa
+    if prim is None:
+        return
     keep = ipv4.ifa_hash.get(ifa.local)
     if not keep:
-        _magic_del(ipv4, RTN_LOCAL, ifa.local, 32, ifa)
-    if ifa.broadcast:
-        _magic_del(ipv4, RTN_BROADCAST, ifa.broadcast, 32, ifa)
+        fib_magic_del(ipv4, RTN_LOCAL, ifa.local, 32, prim)
+    shared = prim is not ifa and (
+        (ifa.prefixlen < 31 and ifa.broadcast == prefix | (~ifa.mask & 0xFFFFFFFF))
+        or any(o.broadcast == ifa.broadcast and o.mask == ifa.mask and o.address & o.mask == prefix for o in d.ifa_list)
+    )
+    if ifa.broadcast and not shared:
+        fib_magic_del(ipv4, RTN_BROADCAST, ifa.broadcast, 32, prim)
     if not ifa.flags & IFA_F_SECONDARY:
-        _magic_del(ipv4, RTN_LOCAL if ifa.in_dev.dev.flags & IFF_LOOPBACK else RTN_UNICAST, prefix, ifa.prefixlen, ifa)
+        fib_magic_del(
+            ipv4, RTN_LOCAL if ifa.in_dev.dev.flags & IFF_LOOPBACK else RTN_UNICAST, prefix, ifa.prefixlen, ifa
+        )
         if ifa.prefixlen < 31:
-            _magic_del(ipv4, RTN_BROADCAST, prefix, 32, ifa)
-            _magic_del(ipv4, RTN_BROADCAST, prefix | (~ifa.mask & 0xFFFFFFFF), 32, ifa)
+            fib_magic_del(ipv4, RTN_BROADCAST, prefix, 32, ifa)
+            fib_magic_del(ipv4, RTN_BROADCAST, prefix | (~ifa.mask & 0xFFFFFFFF), 32, ifa)
 
 
 def fib_disable_ip(ipv4: Ipv4, dev: NetDevice, force: bool = False) -> None:
