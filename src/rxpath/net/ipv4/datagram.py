@@ -60,6 +60,8 @@ def ip4_datagram_connect(sk: InetSock, daddr: int, dport: int) -> None:
         mark=sk.mark,
         flags=FLOWI_FLAG_ANYSRC if sk.transparent else 0,
     )
+    sk.cork_daddr = daddr  # stays when this fails, and a send over a cached route goes there
+    sk.cork_dport = dport
     rt = ip_route_output_flow(ipv4, fl4)
     if rt is None:
         if fl4.error == -ENETUNREACH:
@@ -73,7 +75,7 @@ def ip4_datagram_connect(sk: InetSock, daddr: int, dport: int) -> None:
         sk.rcv_saddr = fl4.saddr
         if isinstance(sk, UdpSock):
             udp_v4_rehash(sk, 0)
-    sk.daddr = fl4.daddr
+    sk.daddr = sk.cork_daddr = fl4.daddr
     sk.dport = dport
     sk.state = TCP_ESTABLISHED
     if isinstance(sk, UdpSock) and sk.reuse_group is not None:

@@ -73,6 +73,8 @@ class InetSock(Sock):
         "rx_dst",
         "rx_dst_ifindex",
         "cork",
+        "cork_daddr",
+        "cork_dport",
         "inet_id",
         "bind_addr_lock",
         "bind_port_lock",
@@ -89,6 +91,8 @@ class InetSock(Sock):
         self.rcv_saddr = 0
         self.daddr = 0
         self.dport = 0
+        self.cork_daddr = 0  # cork.fl.u.ip4: where the last connect or corked datagram wanted to go
+        self.cork_dport = 0
         self.sport = 0
         self.num = 0
         self.tos = 0

@@ -1399,6 +1399,9 @@ def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cm
         if isinstance(d, Rtable) and d.valid():
             rt = d
             fl4.saddr = sk.saddr
+            if not corkreq:
+                fl4.daddr = sk.cork_daddr
+                fl4.dport = sk.cork_dport
     if rt is None:
         rt = ip_route_output_flow(ipv4, fl4)
         if rt is None:
@@ -1419,6 +1422,8 @@ def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cm
             cork = ip_make_skb(sk, fl4, data, 8, ipc, rt, flags)
             udp_send_skb(sk, cork, fl4)
             return n
+        sk.cork_daddr = daddr
+        sk.cork_dport = dport
         cork = Cork(sk, fl4, ipc, rt, 8)
         sk.cork = cork
         sk.pending = True
