@@ -279,7 +279,9 @@ def _route_drop(ipv4: Ipv4, skb: SkBuff, err: int) -> None:
 def ip_rcv_options(ipv4: Ipv4, skb: SkBuff, dev: NetDevice) -> bool:
     """Parse the options; False: freed (malformed: InHdrErrors; source route where it is not wanted: silently)."""
     if skb.cloned:  # skb_cow: record route and the like write into it
-        skb_unclone(ipv4, skb)
+        more = skb_unclone(ipv4, skb)
+        if skb.sk is not None and skb.head[skb.network_header + 9] != 6:
+            skb.truesize -= more  # pskb_expand_head: a socket's own, but for TCP's early demux (sock_edemux)
     opt = __ip_options_compile(ipv4, skb, None)
     if opt is None:
         ipv4.ip[IPSTATS_MIB_INHDRERRORS] += 1
