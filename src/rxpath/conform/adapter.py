@@ -20,7 +20,7 @@ from rxpath.kernel.sched import TASK_INTERRUPTIBLE, Task
 from rxpath.machine import Machine
 from rxpath.net.core.neighbour import NUD_NAMES, NUD_NOARP, NUD_PERMANENT, NUD_VALID, neigh_add
 from rxpath.net.core.netdevice import dev_close, dev_open, dev_set_allmulti, dev_set_mtu, dev_set_promiscuity
-from rxpath.net.core.sock import sk_meminfo
+from rxpath.net.core.sock import AF_PACKET, sk_meminfo
 from rxpath.net.ipv4.devinet import inet_del_ifa, inet_insert_ifa
 from rxpath.net.ipv4.fib import fib_add_route
 from rxpath.net.packet.af_packet import packet_init
@@ -36,6 +36,7 @@ WRITE_NS: Final = 6_000
 REPLY_NS: Final = 35_000
 BURST_NS: Final = 4_000
 STEP_NS: Final = 12_000
+GRACE_NS: Final = 8_000_000  # close of a packet socket waits for a grace period (synchronize_net): 8 or 16 ms
 
 POLL_MASK: Final = 0x2007 | 8 | 16
 SETTLE_MS: Final = 10  # between setting up the device and making the first socket
@@ -167,6 +168,11 @@ class Scenario(Runner):
 
     def disconnect(self, s: Socket) -> None:
         s.disconnect()
+
+    def close_socket(self, s: Socket) -> None:
+        s.close()
+        if s.family == AF_PACKET:
+            self.rest(GRACE_NS)
 
     def poll(self, s: Socket) -> int:
         return s.poll() & POLL_MASK

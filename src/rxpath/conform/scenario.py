@@ -186,6 +186,9 @@ class Runner:
     def disconnect(self, s: Any) -> None:
         raise NotImplementedError
 
+    def close_socket(self, s: Any) -> None:
+        s.close()
+
     def poll(self, s: Any) -> int:
         raise NotImplementedError
 
@@ -637,7 +640,7 @@ class Runner:
             s.listen(st["backlog"])
             return "ok"
         if op == "close":
-            s.close()
+            self.close_socket(s)
             del self.socks[sid]
             return "ok"
         if op == "shutdown":
