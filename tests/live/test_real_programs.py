@@ -22,7 +22,8 @@ from tests.live.real import command, environment, feed, frames, fuse, linux, num
 
 from rxpath.live.machine import LiveMachine, live
 
-pytestmark = [linux, numbers]
+# one worker: two irqbalances at once refuse each other
+pytestmark = [linux, numbers, pytest.mark.xdist_group("real_programs")]
 
 
 @pytest.fixture(autouse=True)
