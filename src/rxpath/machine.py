@@ -13,7 +13,6 @@ from typing import Any
 
 from rxpath.config import ConfigError, MachineConfig, NicConfig
 from rxpath.drivers.pci import pci_bus, pci_scan_slot
-from rxpath.hw.bus import Tag
 from rxpath.hw.nic.base import NicModel
 from rxpath.kernel import procfs
 from rxpath.kernel.core import Kernel
@@ -152,15 +151,7 @@ class Port:
             return
         eng = self.engine
         now = eng.now
-        frame = self.next_frame
-        # `receive`, without its call
-        ledger = self.ledger
-        tag = ledger.wire
-        ledger.wire = tag + 1
-        m = self.machine
-        if m.keep_times:
-            m.wire_times.append(now)
-        self.model.receive(frame, tag, type(frame) is not BadFcsFrame)
+        self.receive(self.next_frame)
         for t, frame in source:
             t += self.offset
             if t > now:
@@ -176,12 +167,12 @@ class Port:
 
     def receive(self, frame: bytes) -> bool:
         """One frame from the wire, now."""
+        ledger = self.ledger
+        tag = ledger.wire
+        ledger.wire = tag + 1
         m = self.machine
-        ledger = m.kernel.ledger
-        tag: Tag = ledger.wire
-        ledger.wire += 1
         if m.keep_times:
-            m.wire_times.append(m.kernel.engine.now)
+            m.wire_times.append(self.engine.now)
         return self.model.receive(frame, tag, type(frame) is not BadFcsFrame)
 
 

@@ -26,15 +26,11 @@ FIRST_GSI: Final = 16
 class HostBus(DeviceBus):
     """What one device sees of this host."""
 
-    __slots__ = ("engine", "memory", "irqchip", "ledger", "slot", "gsi", "sites", "on_drop", "streaming", "tags")
+    __slots__ = ("engine", "memory", "irqchip", "ledger", "slot", "gsi", "sites", "on_drop")
 
-    def __init__(
-        self, engine: Engine, memory: Memory, irqchip: InterruptController, ledger: Ledger, slot: int
-    ) -> None:
+    def __init__(self, engine: Engine, memory: Memory, irqchip: InterruptController, ledger: Ledger, slot: int) -> None:
         self.engine = engine
         self.memory = memory
-        self.streaming = memory.streaming
-        self.tags = memory.tags
         self.irqchip = irqchip
         self.ledger = ledger
         self.slot = slot
@@ -46,13 +42,7 @@ class HostBus(DeviceBus):
         return self.memory.read(addr, n)
 
     def dma_write(self, addr: int, data: bytes | memoryview, tag: Tag | None = None) -> None:
-        m = self.streaming.get(addr)
-        if m is not None and m.lands and len(data) <= m.size and type(data) is bytes:
-            m.frame = data  # `Memory.write` of a frame into a receive buffer
-            if tag is not None:
-                self.tags[addr] = tag
-        else:
-            self.memory.write(addr, data, tag)
+        self.memory.write(addr, data, tag)
 
     def dma_view(self, addr: int, n: int) -> memoryview:
         return self.memory.window(addr, n)

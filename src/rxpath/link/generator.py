@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain, cycle, repeat
+from itertools import cycle
 from struct import Struct
 from typing import Final
 
@@ -290,28 +290,6 @@ class LoadGenerator(Source):
             t += int(rng.expovariate(1.0) * mean)
 
     def __iter__(self) -> Iterator[Frame]:
-        size = self.sizes.single
-        if self.protocol == UDP and size is not None and self._pps is not None and self.burst == 1 and not self.stamp:
-            return self._alike(size)
-        return self._general()
-
-    def _alike(self, size: int) -> Iterator[Frame]:
-        """What `_general` gives for single UDP frames of one size, where only flow, id and time change."""
-        pack = _ID_FRAG_TTL_CHECK.pack
-        made = [self._template(flow, size, False) for flow in range(self.flows)]
-        parts = [(one.front, one.tail, one.frag, one.ttl, one.sum) for one in made]
-        idents = [0] * self.flows
-        order = self._flow_order()
-        if self.train > 1:
-            order = chain.from_iterable(repeat(flow, self.train) for flow in order)
-        for _, t, flow in zip(range(self.count), self._times(), order, strict=False):
-            front, tail, frag, ttl, base = parts[flow]
-            ident = idents[flow]
-            idents[flow] = ident + 1 & 0xFFFF
-            self.frames += 1
-            yield t, front + pack(ident, frag, ttl, 0xFFFF - ((base + ident) % 0xFFFF or 0xFFFF)) + tail
-
-    def _general(self) -> Iterator[Frame]:
         pack = _ID_FRAG_TTL_CHECK.pack
         u16, u32 = _U16.pack, _U32.pack
         tcp, stamp = self.protocol == TCP, self.stamp

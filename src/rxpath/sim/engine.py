@@ -134,14 +134,7 @@ class Cpu:
                 return -1
             if first > now:
                 eng.now = now = first
-            eng.in_event = True  # `Engine.run_due`
-            while heap and heap[0][0] <= now:
-                ev = heappop(heap)[2]
-                fn = ev.fn
-                if fn is not None:
-                    ev.fn = None
-                    fn()
-            eng.in_event = False
+            eng.run_due()
         return end - now
 
     def advance(self, n: int) -> None:
@@ -255,9 +248,7 @@ class Engine:
         self.until = NEVER
         self.stop = False
         self.in_event = False
-        self.waiter: Callable[[int], None] | None = (
-            None  # real time only: sleep until that moment or an outside event
-        )
+        self.waiter: Callable[[int], None] | None = None  # real time only: sleep until that moment or an outside event
         self.alone = False  # one CPU, virtual time: known while `run` runs
 
     # --- events ---------------------------------------------------------------------------------------------
