@@ -60,6 +60,14 @@ def dev_cpu_callback(net: Net) -> tuple[str, Callable[[Cpu], None]]:
     return "dev_cpu_dead", partial(dev_cpu_dead, net)
 
 
+def _take_output(sd: SoftnetData, old: SoftnetData) -> None:
+    """Completed buffers and queues that wait for NET_TX go over."""
+    sd.completion_queue.extend(old.completion_queue)
+    old.completion_queue.clear()
+    sd.output_queue.extend(old.output_queue)
+    old.output_queue.clear()
+
+
 def dev_cpu_dead(net: Net, dead: Cpu) -> None:
     """This CPU takes over what the network core of a dead one left: completed buffers, queues that wait for NET_TX,
     scheduled NAPIs, steering's interrupts that were not sent, and its backlog, which goes through netif_rx again.
@@ -69,10 +77,7 @@ def dev_cpu_dead(net: Net, dead: Cpu) -> None:
     cpu = net.kernel.cur()
     sd, old = net.softnet[cpu.id], net.softnet[dead.id]
     cpu.local_irq_disable()
-    sd.completion_queue.extend(old.completion_queue)
-    old.completion_queue.clear()
-    sd.output_queue.extend(old.output_queue)
-    old.output_queue.clear()
+    _take_output(sd, old)
     while old.poll_list:
         napi = old.poll_list.pop(0)
         napi.on_list = False
@@ -91,10 +96,7 @@ def dev_cpu_dead_3_13(net: Net, dead: Cpu) -> None:
     cpu = net.kernel.cur()
     sd, old = net.softnet[cpu.id], net.softnet[dead.id]
     cpu.local_irq_disable()
-    sd.completion_queue.extend(old.completion_queue)
-    old.completion_queue.clear()
-    sd.output_queue.extend(old.output_queue)
-    old.output_queue.clear()
+    _take_output(sd, old)
     if old.poll_list:
         for napi in old.poll_list:
             napi.list_owner = cpu.id
@@ -117,9 +119,7 @@ def _requeue_backlog(old: SoftnetData) -> None:
 
 def net_dev_text(net: Net) -> str:
     return net_dev.render(
-        net_dev.NetDev(
-            tuple(net_dev.from_link_stats(d.name, dev_get_stats(d).as_dict()) for d in net.devices)
-        )
+        net_dev.NetDev(tuple(net_dev.from_link_stats(d.name, dev_get_stats(d).as_dict()) for d in net.devices))
     )
 
 
@@ -152,9 +152,7 @@ def softnet_text(net: Net) -> str:
         for sd in net.softnet
         if sd.cpu.online
     ]
-    return softnet_stat.render(
-        softnet_stat.SoftnetStat(tuple(rows)), LAYOUTS[net.kernel.release.name].softnet_stat
-    )
+    return softnet_stat.render(softnet_stat.SoftnetStat(tuple(rows)), LAYOUTS[net.kernel.release.name].softnet_stat)
 
 
 def ptype_text(net: Net) -> str:
@@ -162,9 +160,7 @@ def ptype_text(net: Net) -> str:
     for lst in ([p for d in net.devices for p in d.ptype_all], net.ptype_all, net.ptype_specific, *net.ptype_base):
         for p in lst:
             rows.append(
-                ptype.PacketType(
-                    p.type if p.type != ETH_P_ALL else 3, p.dev.name if p.dev is not None else "", p.name
-                )
+                ptype.PacketType(p.type if p.type != ETH_P_ALL else 3, p.dev.name if p.dev is not None else "", p.name)
             )
     return ptype.render(ptype.Ptype(tuple(rows)))
 
@@ -231,10 +227,7 @@ def sysctl_core_init(net: Net) -> None:
 
     s.register("net.core.default_qdisc", lambda: net.default_qdisc, put_qdisc)
     if r.rss_key_random:
-        s.register(
-            "net.core.netdev_rss_key", lambda: ":".join("%02x" % b for b in (net.rss_key or bytes(52))), None
-        )
-
+        s.register("net.core.netdev_rss_key", lambda: ":".join("%02x" % b for b in (net.rss_key or bytes(52))), None)
 
     for name, value, lo, hi, mode in HELD:
         held_sysctl(s, "net.core." + name, value, lo, hi, mode)
@@ -245,9 +238,7 @@ def sysctl_core_init(net: Net) -> None:
     def put_default_mask(text: str) -> None:
         net.rps_default_mask = cpumask.parse_mask(text, bits)
 
-    s.register(
-        "net.core.rps_default_mask", lambda: cpumask.render_mask(net.rps_default_mask, bits), put_default_mask
-    )
+    s.register("net.core.rps_default_mask", lambda: cpumask.render_mask(net.rps_default_mask, bits), put_default_mask)
 
 
 # sysctls whose value is kept and changes nothing for what is received: name, default, lowest, highest, mode

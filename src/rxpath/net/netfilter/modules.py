@@ -51,19 +51,23 @@ class NetfilterModule(Module):
         # 3.13 has the logging and the rejecting inside xt_LOG and ipt_REJECT
         self.needs = tuple(n for n in NETFILTER_MODULES[name][0] if release != "3.13" or not n.startswith("nf_"))
 
+    def _extensions(self, reg: XtRegistry) -> tuple[tuple[tuple[str, ...], list[str]], ...]:
+        """The names of this module's matches and targets, and the list that each belongs to."""
+        _, any_m, v4_m, any_t, v4_t = NETFILTER_MODULES[self.name]
+        return (
+            (any_m, reg.matches_any),
+            (v4_m, reg.matches_ipv4),
+            (any_t, reg.targets_any),
+            (v4_t, reg.targets_ipv4),
+        )
+
     def init(self, kernel: Kernel, net: Any) -> None:
         self.net = net
         nf = net.netfilter
         if nf.registry is None:
             nf.registry = XtRegistry()
         reg: XtRegistry = nf.registry
-        _, any_m, v4_m, any_t, v4_t = NETFILTER_MODULES[self.name]
-        for names, lst in (
-            (any_m, reg.matches_any),
-            (v4_m, reg.matches_ipv4),
-            (any_t, reg.targets_any),
-            (v4_t, reg.targets_ipv4),
-        ):
+        for names, lst in self._extensions(reg):
             for n in names:
                 lst.insert(0, n)
         if self.name == "ip_tables":
@@ -81,13 +85,7 @@ class NetfilterModule(Module):
         self.net = None
         nf = net.netfilter
         reg: XtRegistry = nf.registry
-        _, any_m, v4_m, any_t, v4_t = NETFILTER_MODULES[self.name]
-        for names, lst in (
-            (any_m, reg.matches_any),
-            (v4_m, reg.matches_ipv4),
-            (any_t, reg.targets_any),
-            (v4_t, reg.targets_ipv4),
-        ):
+        for names, lst in self._extensions(reg):
             for n in names:
                 lst.remove(n)
         if self.name == "ip_tables":
