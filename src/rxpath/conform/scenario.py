@@ -15,6 +15,7 @@ from typing import Any, Final
 from rxpath.conform import tapfmt
 from rxpath.conform.tapfmt import blob, decode, ip_s, mac_s
 from rxpath.kernel.errno import NAMES
+from rxpath.net.ipv4.tcp.seq import STATE_NAMES
 from rxpath.wire.addr import ip4
 
 MAX_FRAMES: Final = 5000
@@ -88,21 +89,6 @@ MSG: Final = {
     "MORE": 0x8000,
     "DONTWAIT": 0x40,
 }
-TCP_STATES: Final = (
-    "",
-    "ESTABLISHED",
-    "SYN_SENT",
-    "SYN_RECV",
-    "FIN_WAIT1",
-    "FIN_WAIT2",
-    "TIME_WAIT",
-    "CLOSE",
-    "CLOSE_WAIT",
-    "LAST_ACK",
-    "LISTEN",
-    "CLOSING",
-    "NEW_SYN_RECV",
-)
 POLLS: Final = ((1, "IN"), (2, "PRI"), (4, "OUT"), (8, "ERR"), (16, "HUP"), (0x2000, "RDHUP"))
 DEV_KEYS: Final = (
     "rx_bytes",
@@ -489,7 +475,7 @@ class Runner:
             return int(struct.unpack_from("=Q", b, o)[0])
 
         opts = [n for i, n in enumerate(("ts", "sack", "wscale", "ecn", "ecn_seen", "fo")) if b[5] >> i & 1]
-        d: dict[str, Any] = {"state": TCP_STATES[b[0]], "opts": opts}
+        d: dict[str, Any] = {"state": STATE_NAMES[b[0]], "opts": opts}
         if d["state"] in ("LISTEN", "CLOSE"):
             if d["state"] == "LISTEN":
                 d.update(acceptq=u(24), backlog=u(28))

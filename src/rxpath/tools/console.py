@@ -28,6 +28,7 @@ from rxpath.tune.replay import Listener, ReaderProgram
 from rxpath.units import UnitError, human_time, parse_count, parse_rate, parse_size, parse_time
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.build import arp_frame, icmp_echo_frame, tcp_frame, udp_frame
+from rxpath.wire.tcp import TCPHDR_SYN
 
 SLICE_NS: Final = 1_000_000
 SETTLE_NS: Final = 5_000_000_000
@@ -97,7 +98,6 @@ SETTINGS: Final[dict[str, dict[str, str]]] = {
     "replay": {"dev": ""},
 }
 PEER_MAC: Final = b"\x02\0\0\0\0\x01"
-TCPHDR_SYN: Final = 2
 ARPOP_REQUEST: Final = 1
 
 

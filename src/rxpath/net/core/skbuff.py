@@ -11,7 +11,6 @@ further skbs; `len` counts it, `data_len` is its part.  Who changes bytes makes 
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rxpath.hw.bus import Tag
@@ -24,6 +23,7 @@ from rxpath.kernel.mm import (
     page_frag_truesize,
 )
 from rxpath.sim.ledger import CONSUMED, DELIVERED, DROPPED, Fate, Site
+from rxpath.wire.ipv4 import IPV4_HDR
 
 if TYPE_CHECKING:
     from rxpath.net.core.dst import Dst
@@ -56,7 +56,6 @@ MAX_SKB_FRAGS: Final = 17
 
 # version and header length, TOS, total length, id, fragment, TTL, protocol, checksum, source, destination
 IpHdr: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int]
-IP_HDR: Final = Struct(">BBHHHBBHII")
 NO_IP_HDR: Final[IpHdr] = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -271,7 +270,7 @@ def ip_hdr(skb: SkBuff) -> IpHdr:
     head = skb.head
     nh = skb.network_header
     if skb.iph_head is not head or skb.iph_off != nh:
-        skb.iph = IP_HDR.unpack_from(head, nh)
+        skb.iph = IPV4_HDR.unpack_from(head, nh)
         skb.iph_head = head
         skb.iph_off = nh
     return skb.iph

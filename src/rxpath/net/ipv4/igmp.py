@@ -23,6 +23,7 @@ from rxpath.net.ipv4.netns import Ipv4, NetProtocol, ipv4_of
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip_eth_mc_map
 from rxpath.wire.checksum import csum_partial, ip_compute_csum
+from rxpath.wire.ipv4 import IPV4_HDR
 
 if TYPE_CHECKING:
     from rxpath.net.ipv4.devinet import InDevice
@@ -502,7 +503,7 @@ def _send(d: InDevice, dst: int, body: bytes, tos: int) -> None:
     """An IGMP packet: TTL 1, router alert."""
     from rxpath.net.core.skbuff import __alloc_skb, skb_put
     from rxpath.net.ipv4.devinet import RT_SCOPE_LINK, inet_select_addr
-    from rxpath.net.ipv4.ip_output import _HDR, __ip_select_ident, ip_local_out
+    from rxpath.net.ipv4.ip_output import __ip_select_ident, ip_local_out
     from rxpath.net.ipv4.route import Flowi4, ip_route_output_key_hash
 
     ipv4 = d.ipv4
@@ -513,7 +514,7 @@ def _send(d: InDevice, dst: int, body: bytes, tos: int) -> None:
     saddr = fl4.saddr or inet_select_addr(d.dev, 0, RT_SCOPE_LINK, ipv4)
     skb = __alloc_skb(ipv4.net, 24 + len(body) + 31)
     hdr = (
-        _HDR.pack(0x46, tos, 24 + len(body), __ip_select_ident(ipv4, saddr, dst, 2), 0x4000, 1, 2, 0, saddr, dst)
+        IPV4_HDR.pack(0x46, tos, 24 + len(body), __ip_select_ident(ipv4, saddr, dst, 2), 0x4000, 1, 2, 0, saddr, dst)
         + b"\x94\x04\0\0"
     )
     skb_put(skb, hdr + body)

@@ -12,7 +12,6 @@ from rxpath.kernel.errno import EXDEV
 from rxpath.net.core.netdevice import ETH_P_IP, NetDevice, PacketType
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
-    IP_HDR,
     PACKET_BROADCAST,
     PACKET_HOST,
     PACKET_MULTICAST,
@@ -65,6 +64,7 @@ from rxpath.net.netfilter.core import (
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import csum_partial, csum_sub
+from rxpath.wire.ipv4 import IPV4_HDR
 
 SITE_OTHERHOST: Final = Site("ip", "frame is for another host", "rx_otherhost_dropped", "OTHERHOST")
 SITE_INHDR: Final = Site("ip", "bad IP header", "Ip InHdrErrors", "IP_INHDR")
@@ -125,7 +125,7 @@ def ip_rcv_core(ipv4: Ipv4, skb: SkBuff) -> bool:
             ip[IPSTATS_MIB_INHDRERRORS] += 1
             kfree_skb_reason(skb, SITE_CSUM)
             return False
-        skb.iph = IP_HDR.unpack_from(head, nh)
+        skb.iph = IPV4_HDR.unpack_from(head, nh)
         skb.iph_head = head
         skb.iph_off = nh
     tot = skb.iph[2]

@@ -5,7 +5,6 @@ Facts: net/ipv4/ip_output.c (6.1), order of functions recorded on 6.1 (an echo r
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.errno import EAGAIN, EINVAL, EMSGSIZE, ENOBUFS, EPERM, EPIPE, linux_error
@@ -73,6 +72,7 @@ from rxpath.net.ipv4.route import (
 from rxpath.net.netfilter.core import NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4, NfHookState, nf_hook_slow
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import ip_fast_csum
+from rxpath.wire.ipv4 import IPV4_HDR
 
 if TYPE_CHECKING:
     pass
@@ -88,8 +88,6 @@ SITE_FRAG_NEEDED: Final = Site(
 SITE_TTL0: Final = Site("ip output", "TTL 0 does not leave the host", "none", "NOT_SPECIFIED")
 SITE_FRAGMENTED: Final = Site("ip output", "sent as fragments")
 SITE_OUTPUT_ERR: Final = Site("ip output", "fragment could not be sent", "Ip FragFails", "NOT_SPECIFIED")
-
-_HDR: Final = Struct(">BBHHHBBHII")
 
 
 class IpcmCookie:
@@ -312,7 +310,7 @@ def __ip_make_skb(ipv4: Ipv4, cork: Cork) -> SkBuff:
     ihl = 5 + (optlen >> 2)
     dst = opt.faddr if opt is not None and opt.srr else fl4.daddr
     tos = cork.tos if cork.tos >= 0 else sk.tos
-    hdr = _HDR.pack(0x40 | ihl, tos, total & 0xFFFF, ident, df, ttl, cork.protocol, 0, fl4.saddr, dst) + options
+    hdr = IPV4_HDR.pack(0x40 | ihl, tos, total & 0xFFFF, ident, df, ttl, cork.protocol, 0, fl4.saddr, dst) + options
     if ip_sk_ignore_df(sk):
         skb.nohdr = True  # stands for skb->ignore_df
     skb.transport_header = 0

@@ -5,7 +5,6 @@ Facts: net/ipv4/netfilter/nf_reject_ipv4.c (3.13: include/net/netfilter/ipv4/nf_
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import Final
 
 from rxpath.net.core.netdevice import ETH_P_IP
@@ -32,13 +31,9 @@ from rxpath.net.ipv4.route import (
 from rxpath.net.netfilter.core import NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, RejectSender
 from rxpath.net.netfilter.x_tables import skb_header_pointer
 from rxpath.wire.checksum import csum_partial, csum_tcpudp_magic, transport_checksum
+from rxpath.wire.ipv4 import IPV4_HDR
+from rxpath.wire.tcp import TCP_HDR, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 
-_IP: Final = Struct(">BBHHHBBHII")
-_TCP: Final = Struct(">HHIIBBHHH")
-TCPHDR_FIN: Final = 0x01
-TCPHDR_SYN: Final = 0x02
-TCPHDR_RST: Final = 0x04
-TCPHDR_ACK: Final = 0x10
 LL_MAX_HEADER: Final = 128
 
 
@@ -122,13 +117,13 @@ def nf_send_reset(oldskb: SkBuff, hook: int) -> None:
     nh = oldskb.network_header
     saddr = int.from_bytes(head[nh + 16 : nh + 20], "big")
     daddr = int.from_bytes(head[nh + 12 : nh + 16], "big")
-    sport, dport, seq, ack, doff, flags, _, _, _ = _TCP.unpack(oth)
+    sport, dport, seq, ack, doff, flags, _, _, _ = TCP_HDR.unpack(oth)
     if flags & TCPHDR_ACK:
-        segment = _TCP.pack(dport, sport, ack, 0, 5 << 4, TCPHDR_RST, 0, 0, 0)
+        segment = TCP_HDR.pack(dport, sport, ack, 0, 5 << 4, TCPHDR_RST, 0, 0, 0)
     else:
         size = oldskb.len - ((head[nh] & 15) << 2) - (doff >> 4) * 4
         end = seq + bool(flags & TCPHDR_SYN) + bool(flags & TCPHDR_FIN) + size & 0xFFFFFFFF
-        segment = _TCP.pack(dport, sport, 0, end, 5 << 4, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0)
+        segment = TCP_HDR.pack(dport, sport, 0, end, 5 << 4, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0)
     check = transport_checksum(saddr, daddr, 6, segment)
     segment = segment[:16] + check.to_bytes(2, "big") + segment[18:]
     rt = ip_route_me_harder(ipv4, old, saddr, daddr)
@@ -137,7 +132,7 @@ def nf_send_reset(oldskb: SkBuff, hook: int) -> None:
     nskb = __alloc_skb(ipv4.net, 20 + 20 + LL_MAX_HEADER)
     skb_put(
         nskb,
-        _IP.pack(0x45, 0, 40, 0, IP_DF, ipv4.ip_default_ttl, 6, 0, saddr, daddr) + segment,
+        IPV4_HDR.pack(0x45, 0, 40, 0, IP_DF, ipv4.ip_default_ttl, 6, 0, saddr, daddr) + segment,
     )
     nskb.network_header = 0
     nskb.transport_header = 20

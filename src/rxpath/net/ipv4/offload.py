@@ -10,7 +10,6 @@ decides only what is charged and what is returned.
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.mm import SKB_STRUCT, alloc_skb_truesize
@@ -28,7 +27,6 @@ from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     CHECKSUM_PARTIAL,
     CHECKSUM_UNNECESSARY,
-    IP_HDR,
     MAX_SKB_FRAGS,
     SKB_GSO_FRAGLIST,
     SKB_GSO_TCP_FIXEDID,
@@ -40,6 +38,8 @@ from rxpath.net.core.skbuff import (
     skb_move_tokens,
 )
 from rxpath.wire.checksum import ip_compute_csum, transport_checksum
+from rxpath.wire.ipv4 import IPV4_HDR
+from rxpath.wire.tcp import TCPHDR_CWR, TCPHDR_FIN, TCPHDR_PSH, TCPHDR_RST, TCPHDR_SYN, TCPHDR_URG
 
 if TYPE_CHECKING:
     from rxpath.net.core.sock import Sock
@@ -48,15 +48,8 @@ IPPROTO_TCP: Final = 6
 IPPROTO_UDP: Final = 17
 IP_DF: Final = 0x4000
 
-TCP_FIN: Final = 0x01
-TCP_SYN: Final = 0x02
-TCP_RST: Final = 0x04
-TCP_PSH: Final = 0x08
-TCP_URG: Final = 0x20
-TCP_CWR: Final = 0x80
 
 UDP_GRO_CNT_MAX: Final = 64
-_TCP = struct.Struct(">HHIIBBHHH")
 
 
 class NetOffload:
@@ -135,7 +128,7 @@ def inet_gro_receive(off: IpOffload, napi: NapiStruct, held: list[SkBuff], skb: 
     if skb.tail - o < 20:
         cb.flush = 1
         return None
-    iph: IpHdr = IP_HDR.unpack_from(head, o)
+    iph: IpHdr = IPV4_HDR.unpack_from(head, o)
     vhl, tos, tot_len, ident, frag, ttl, proto, check, saddr, daddr = iph
     ops = off.inet_offloads.get(proto) if vhl == 0x45 else None
     # no handler, a fragment, or a bad header checksum: not for us
@@ -346,9 +339,9 @@ def tcp_gso_segment(skb: SkBuff) -> list[SkBuff]:
         n = min(size, end - pos)
         f = flags
         if pos + n < end:
-            f &= ~(TCP_FIN | TCP_PSH)
+            f &= ~(TCPHDR_FIN | TCPHDR_PSH)
         if out:
-            f &= ~TCP_CWR
+            f &= ~TCPHDR_CWR
         ip = b[nh : nh + 2] + (ihl + off - th + n).to_bytes(2, "big") + ident.to_bytes(2, "big") + b[nh + 6 : nh + 10]
         rest = b[nh + 12 : th]
         c = ip_compute_csum(ip + b"\0\0" + rest)
@@ -483,8 +476,8 @@ def tcp_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff 
         h2 = found.head
         flags2 = h2[t2 + 13]
         doff2 = (h2[t2 + 12] >> 4) * 4
-        may = TCP_FIN | TCP_PSH if off.ip.cwr_compared else TCP_CWR | TCP_FIN | TCP_PSH
-        bad = bool(pcb.flush) or bool(flags & TCP_CWR) or bool((flags ^ flags2) & ~may)
+        may = TCPHDR_FIN | TCPHDR_PSH if off.ip.cwr_compared else TCPHDR_CWR | TCPHDR_FIN | TCPHDR_PSH
+        bad = bool(pcb.flush) or bool(flags & TCPHDR_CWR) or bool((flags ^ flags2) & ~may)
         if not bad:  # tcp_flag_word is compared: header length, reserved bits and window too
             bad = (
                 head[t + 8 : t + 13] != h2[t2 + 8 : t2 + 13]
@@ -503,7 +496,7 @@ def tcp_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff 
         if bad or not skb_gro_receive(found, skb, hlen):
             mss = 1
         else:
-            more = flags & (TCP_FIN | TCP_PSH)
+            more = flags & (TCPHDR_FIN | TCPHDR_PSH)
             if more & ~flags2:
                 found.replace(t2 + 13, bytes((flags2 | more,)))
             cost = skb.net.kernel.costs.gro_merge
@@ -511,7 +504,7 @@ def tcp_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff 
                 skb.net.kernel.cur().charge(cost)
     cb.data_offset = hlen
     final = length != cb.count * skb.gso_size if skb.gso_size else length < mss
-    final = final or bool(flags & (TCP_URG | TCP_PSH | TCP_RST | TCP_SYN | TCP_FIN))
+    final = final or bool(flags & (TCPHDR_URG | TCPHDR_PSH | TCPHDR_RST | TCPHDR_SYN | TCPHDR_FIN))
     pp: SkBuff | None = None
     if found is not None and (not cb.same_flow or final):
         pp = found

@@ -189,8 +189,8 @@ from rxpath.net.ipv4.tcp.timer import (
 )
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
+from rxpath.wire.tcp import TCP_HDR
 
-_TCP: Final = Struct(">HHIIBBHHH")
 _ADDRS: Final = Struct(">II")
 _PORTS: Final = Struct(">HH")
 _WORD: Final = Struct(">I")
@@ -234,7 +234,7 @@ def tcp_v4_fill_cb(skb: SkBuff) -> TcpCb:
     nh = skb.network_header
     th = skb.data
     c = TcpCb()
-    c.sport, c.dport, c.seq, c.ack_seq, doff, c.flags, c.window, _, c.urg_ptr = _TCP.unpack_from(head, th)
+    c.sport, c.dport, c.seq, c.ack_seq, doff, c.flags, c.window, _, c.urg_ptr = TCP_HDR.unpack_from(head, th)
     c.doff = (doff >> 4) << 2
     c.word = _WORD.unpack_from(head, th + 12)[0]
     c.saddr, c.daddr = _ADDRS.unpack_from(head, nh + 12)
@@ -453,13 +453,7 @@ def tcp_v4_do_rcv(sk: TcpSock, skb: SkBuff) -> int:
         tcp_rcv_established(sk, skb)
         return 0
     if tcp_checksum_complete(skb):
-        tp = sk.net.kernel.trace.tcp_bad_csum
-        if tp.on:
-            tp.fire(skb)
-        ts.ipv4.tcp[TCP_MIB_CSUMERRORS] += 1
-        ts.ipv4.tcp[TCP_MIB_INERRS] += 1
-        kfree_skb_reason(skb, SITE_CSUM)
-        return 0
+        return _csum_error(ts, skb)
     if sk.state == TCP_LISTEN:
         nsk = tcp_v4_cookie_check(sk, skb)
         if nsk is None:
@@ -508,9 +502,9 @@ def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
         return
     tcp_parse_md5sig_option(skb)
     if c.flags & TCPHDR_ACK:
-        seg = _TCP.pack(c.dport, c.sport, c.ack_seq, 0, 5 << 4, TCPHDR_RST, 0, 0, 0)
+        seg = TCP_HDR.pack(c.dport, c.sport, c.ack_seq, 0, 5 << 4, TCPHDR_RST, 0, 0, 0)
     else:
-        seg = _TCP.pack(c.dport, c.sport, 0, c.end_seq, 5 << 4, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0)
+        seg = TCP_HDR.pack(c.dport, c.sport, 0, c.end_seq, 5 << 4, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0)
     tp = ipv4.kernel.trace.tcp_send_reset
     if tp.on:
         tp.fire(sk, skb)
@@ -547,7 +541,7 @@ def tcp_v4_send_ack(
 ) -> None:
     """A bare ACK from (saddr, sport)."""
     options = tcp_options_write(0, -1, False, stamp, [])
-    seg = _TCP.pack(sport, dport, seq, ack, (20 + len(options)) << 2, TCPHDR_ACK, win, 0, 0) + options
+    seg = TCP_HDR.pack(sport, dport, seq, ack, (20 + len(options)) << 2, TCPHDR_ACK, win, 0, 0) + options
     ip_send_unicast_reply(ts.ipv4, tcp_v4_send_check(saddr, daddr, seg), saddr, daddr, tos, oif, mark)
     ts.ipv4.tcp[TCP_MIB_OUTSEGS] += 1
 
@@ -699,7 +693,7 @@ def tcp_make_synack(sk: TcpSock, req: RequestSock, rt: Rtable, foc: FastOpenCook
     if req.ecn_ok:
         flags |= TCPHDR_ECE
     seg = (
-        _TCP.pack(
+        TCP_HDR.pack(
             req.num,
             req.rmt_port,
             req.snt_isn,

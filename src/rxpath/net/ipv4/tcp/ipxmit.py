@@ -6,9 +6,6 @@ functions recorded on 6.1.
 
 from __future__ import annotations
 
-from struct import Struct
-from typing import Final
-
 from rxpath.kernel.errno import EHOSTUNREACH
 from rxpath.net.core.netdevice import ETH_P_IP
 from rxpath.net.core.skbuff import SkBuff, __alloc_skb, kfree_skb_reason, skb_put
@@ -20,8 +17,7 @@ from rxpath.net.ipv4.netns import Ipv4
 from rxpath.net.ipv4.route import Flowi4, Rtable, ip_route_output_flow
 from rxpath.net.ipv4.tcp.sites import SITE_OWN_LOST
 from rxpath.net.ipv4.tcp.sock import TcpSock
-
-_IP: Final = Struct(">BBHHHBBHII")
+from rxpath.wire.ipv4 import IPV4_HDR
 
 
 def ipv4_dst_check(rt: Rtable) -> bool:
@@ -82,7 +78,7 @@ def __ip_queue_xmit(sk: TcpSock, skb: SkBuff, tos: int) -> int:
     sk.inet_id = (ident + 1) & 0xFFFF
     hl = 20 + len(options)
     hdr = (
-        _IP.pack(
+        IPV4_HDR.pack(
             0x40 | hl >> 2, tos, (skb.len + hl) & 0xFFFF, ident, df, ip_select_ttl(ipv4, sk), 6, 0, sk.saddr, daddr
         )
         + options
@@ -113,9 +109,8 @@ def ip_build_and_send_pkt(
             daddr = opt.faddr
     hl = 20 + len(options)
     df = IP_DF if skb.len + hl <= 576 or ip_dont_fragment(sk, rt) else 0
-    skb_push(
-        skb, _IP.pack(0x40 | hl >> 2, tos, skb.len + hl, 0, df, ip_select_ttl(ipv4, sk), 6, 0, saddr, daddr) + options
-    )
+    ttl = ip_select_ttl(ipv4, sk)
+    skb_push(skb, IPV4_HDR.pack(0x40 | hl >> 2, tos, skb.len + hl, 0, df, ttl, 6, 0, saddr, daddr) + options)
     skb.dst = rt
     skb.priority = sk.priority
     skb.mark = sk.mark
@@ -160,7 +155,7 @@ def ip_send_unicast_reply(
     hl = 20 + len(options)
     skb_push(
         skb,
-        _IP.pack(0x40 | hl >> 2, tos, skb.len + hl, 0, IP_DF, ttl or ipv4.ip_default_ttl, 6, 0, saddr, hdr_daddr)
+        IPV4_HDR.pack(0x40 | hl >> 2, tos, skb.len + hl, 0, IP_DF, ttl or ipv4.ip_default_ttl, 6, 0, saddr, hdr_daddr)
         + options,
     )
     skb.dst = rt

@@ -7,7 +7,6 @@ it.  There is no pacing and no TCP small queue.
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import Final
 
 from rxpath.kernel.errno import EAGAIN, EHOSTUNREACH
@@ -84,8 +83,8 @@ from rxpath.net.ipv4.tcp.sock import (
     TxSkb,
 )
 from rxpath.wire.checksum import transport_checksum
+from rxpath.wire.tcp import TCP_HDR
 
-_TCP: Final = Struct(">HHIIBBHHH")
 MAX_TCP_OPTION_SPACE: Final = 40
 CHRONO_BUSY: Final = 1
 CHRONO_RWND_LIMITED: Final = 2
@@ -356,7 +355,7 @@ def __tcp_transmit_skb(
         if sk.ecn_flags & TCP_ECN_DEMAND_CWR:
             flags |= TCPHDR_ECE
     ack = sk.rcv_nxt if flags & TCPHDR_ACK or not flags & TCPHDR_SYN else 0
-    seg = _TCP.pack(sk.sport, sk.dport, seq, ack, hl << 2, flags & 0xFF, window, 0, urg) + options + data
+    seg = TCP_HDR.pack(sk.sport, sk.dport, seq, ack, hl << 2, flags & 0xFF, window, 0, urg) + options + data
     if gso_size:
         skb.gso_size = gso_size
         skb.gso_segs = pcount

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
+# the flags are wire/'s; this package takes them from here
+from rxpath.wire.tcp import TCPHDR_ACK as TCPHDR_ACK
+from rxpath.wire.tcp import TCPHDR_CWR as TCPHDR_CWR
+from rxpath.wire.tcp import TCPHDR_ECE as TCPHDR_ECE
+from rxpath.wire.tcp import TCPHDR_FIN as TCPHDR_FIN
+from rxpath.wire.tcp import TCPHDR_PSH as TCPHDR_PSH
+from rxpath.wire.tcp import TCPHDR_RST as TCPHDR_RST
+from rxpath.wire.tcp import TCPHDR_SYN as TCPHDR_SYN
+from rxpath.wire.tcp import TCPHDR_URG as TCPHDR_URG
+
 M32: Final = 0xFFFFFFFF
 
-TCPHDR_FIN: Final = 0x01
-TCPHDR_SYN: Final = 0x02
-TCPHDR_RST: Final = 0x04
-TCPHDR_PSH: Final = 0x08
-TCPHDR_ACK: Final = 0x10
-TCPHDR_URG: Final = 0x20
-TCPHDR_ECE: Final = 0x40
-TCPHDR_CWR: Final = 0x80
 TCPHDR_SYN_ECN: Final = TCPHDR_SYN | TCPHDR_ECE | TCPHDR_CWR
 
 TCP_ESTABLISHED: Final = 1
