@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.kernel.errno import EADDRNOTAVAIL, linux_error
+from rxpath.net.ipv4.inet_sock import inet_is_local_reserved_port
 from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT
 from rxpath.net.ipv4.tcp.sock import RequestSock, TcpSock, TcpState, TimewaitSock
 
@@ -190,7 +191,9 @@ def inet_csk_get_port(sk: TcpSock, snum: int) -> bool:
                 if p >= hi:
                     p -= n
                 owners = ts.bhash.get(p)
-                if not owners or not inet_csk_bind_conflict(sk, owners):
+                if inet_is_local_reserved_port(sk.ipv4, p):
+                    pass
+                elif not owners or not inet_csk_bind_conflict(sk, owners):
                     port = p
                     break
                 p += step
@@ -207,14 +210,8 @@ def inet_csk_get_port(sk: TcpSock, snum: int) -> bool:
 
 def inet_sk_get_local_port_range(sk: TcpSock) -> tuple[int, int, bool]:
     """First and last local port, and whether the socket has its own range (IP_LOCAL_PORT_RANGE)."""
-    lo, hi = sk.ts.ipv4.ip_local_port_lo, sk.ts.ipv4.ip_local_port_hi
-    own = bool(sk.port_lo or sk.port_hi)
-    first, last = lo, hi
-    if lo <= sk.port_lo <= hi:
-        first = sk.port_lo
-    if lo <= sk.port_hi <= hi:
-        last = sk.port_hi
-    return first, last, own
+    first, last = sk.local_port_range()
+    return first, last, bool(sk.port_lo or sk.port_hi)
 
 
 def __inet_check_established(sk: TcpSock, lport: int, bound: bool = False) -> bool:
@@ -255,8 +252,8 @@ def inet_hash_connect(sk: TcpSock) -> None:
             if p >= hi:
                 p -= n
             owners = ts.bhash.get(p)
-            ok = True
-            if owners:
+            ok = not inet_is_local_reserved_port(ipv4, p)
+            if owners and ok:
                 ok = not any(
                     isinstance(o, TcpSock) and o.bind_port_explicit and not o.reuse for o in owners
                 ) and __inet_check_established(sk, p)

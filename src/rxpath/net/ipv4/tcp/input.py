@@ -50,6 +50,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_time_stamp,
     tcp_update_pacing_rate,
 )
+from rxpath.net.ipv4.tcp.prequeue import Ucopy
 from rxpath.net.ipv4.tcp.rcvbuf import (
     tcp_init_buffer_space,
     tcp_initialize_rcv_mss,
@@ -67,6 +68,7 @@ from rxpath.net.ipv4.tcp.rcvq import (
     tcp_event_data_recv,
     tcp_fast_path_on,
     tcp_queue_rcv,
+    tcp_rcv_nxt_update,
     tcp_send_dupack,
 )
 from rxpath.net.ipv4.tcp.recovery import tcp_rtt_estimator, tcp_set_rto
@@ -156,6 +158,16 @@ def tcp_checksum_complete(skb: SkBuff) -> bool:
     return False
 
 
+def tcp_copy_to_iovec(sk: TcpSock, skb: SkBuff, hlen: int) -> bool:
+    """The payload behind `hlen` bytes of header into the buffer of the reader, who has room for it (until 4.13).
+    False: the checksum is bad (it is looked at while copying).
+    """
+    if tcp_checksum_complete(skb):
+        return False
+    Ucopy.copy(sk, skb, hlen, skb.len - hlen)
+    return True
+
+
 def tcp_csum_error(sk: TcpSock, skb: SkBuff) -> None:
     tp = sk.net.kernel.trace.tcp_bad_csum
     if tp.on:
@@ -207,32 +219,44 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
             tcp_data_snd_check(sk)
             sk.rcv_rtt_last_tsecr = opt.rcv_tsecr
             return
-        if tcp_checksum_complete(skb):
+        eaten = False
+        if n - hl <= sk.ucopy_len and sk.copied_seq == sk.rcv_nxt and Ucopy.is_reader(sk):
+            Ucopy.wake(sk)
+            eaten = tcp_copy_to_iovec(sk, skb, hl)
+        if not eaten and tcp_checksum_complete(skb):
             tcp_csum_error(sk, skb)
             tcp_drop_reason(sk, skb, SITE_CSUM)
             return
         if sk.v.end_sequence and after(c.end_seq, (sk.rcv_nxt + tcp_receive_window(sk)) & M32):
             if not tcp_validate_incoming(sk, skb, True):
                 return
-        elif skb.truesize <= sk.forward_alloc:
+        elif eaten or skb.truesize <= sk.forward_alloc:
             if hl == 32 and sk.rcv_nxt == sk.rcv_wup:
                 tcp_store_ts_recent(sk)
             tcp_rcv_rtt_measure_ts(sk, skb)
             if c.dsfield & 3:
                 tcp_ecn_received_counters(sk, skb)
-            sk.ts.ipv4.tcpext["TCPHPHits"] += 1
             pull_header(skb)
-            tcp_queue_rcv(sk, skb)
+            if eaten:
+                tcp_rcv_nxt_update(sk, c.end_seq)
+                sk.ts.ipv4.tcpext["TCPHPHitsToUser"] += 1
+            else:
+                sk.ts.ipv4.tcpext["TCPHPHits"] += 1
+                tcp_queue_rcv(sk, skb)
             tcp_event_data_recv(sk, skb)
             if c.ack_seq != sk.snd_una:
                 tcp_ack(sk, skb, FLAG_DATA)
                 tcp_data_snd_check(sk)
                 if not sk.ack_pending & ICSK_ACK_SCHED:
+                    if eaten:
+                        Ucopy.consume(sk, skb)
                     tcp_data_ready(sk)
                     return
             else:
                 sk.snd_wl1 = c.seq
             __tcp_ack_snd_check(sk, False)
+            if eaten:
+                Ucopy.consume(sk, skb)
             tcp_data_ready(sk)
             return
     else:

@@ -127,6 +127,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_v4_send_check,
     tcp_write_xmit,
 )
+from rxpath.net.ipv4.tcp.prequeue import tcp_prequeue
 from rxpath.net.ipv4.tcp.rcvbuf import tcp_full_space, tcp_select_initial_window
 from rxpath.net.ipv4.tcp.rcvq import tcp_drop_reason, tcp_fast_path_check
 from rxpath.net.ipv4.tcp.recovery import tcp_rtt_estimator, tcp_set_rto
@@ -374,7 +375,8 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
         sk.bh_spinning.append(skb)
     elif not sk.owned:
         sk.bh_locked = True
-        tcp_v4_do_rcv(sk, skb)
+        if not (sk.v.prequeue and tcp_prequeue(sk, skb)):
+            tcp_v4_do_rcv(sk, skb)
         sk.bh_unlock()
     else:
         tcp_add_backlog(sk, skb)

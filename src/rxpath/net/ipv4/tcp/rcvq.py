@@ -13,6 +13,7 @@ from rxpath.kernel.mm import NET_SKB_PAD
 from rxpath.net.core.skbuff import MAX_SKB_FRAGS, SkBuff, consume_skb, kfree_skb_reason, skb_condense, skb_move_tokens
 from rxpath.net.core.sock import RCV_SHUTDOWN, skb_set_owner_r, sock_def_readable, sock_def_wakeup
 from rxpath.net.ipv4.tcp.output import ato_min, in_pingpong, jiffies, tcp_send_ack
+from rxpath.net.ipv4.tcp.prequeue import Ucopy
 from rxpath.net.ipv4.tcp.rcvbuf import (
     __tcp_select_window,
     drop_charged,
@@ -380,7 +381,12 @@ def tcp_queue_rcv(sk: TcpSock, skb: SkBuff) -> bool:
 
 def tcp_data_ready(sk: TcpSock) -> None:
     """Wake the reader when there is enough for it."""
-    if tcp_epollin_ready(sk, sk.rcvlowat) or sk.shutdown & RCV_SHUTDOWN or sk.state == TCP_CLOSE:
+    if (
+        not sk.v.data_ready_checks
+        or tcp_epollin_ready(sk, sk.rcvlowat)
+        or sk.shutdown & RCV_SHUTDOWN
+        or sk.state == TCP_CLOSE
+    ):
         sock_def_readable(sk)
 
 
@@ -421,7 +427,7 @@ def tcp_data_queue(sk: TcpSock, skb: SkBuff) -> None:
                 ext["TCPZeroWindowDrop"] += 1
             _out_of_window(sk, skb, SITE_ZEROWINDOW)
             return
-        _queue_and_out(sk, skb)
+        _queue_and_out(sk, skb, Ucopy.data_queue(sk, skb) if sk.ucopy_len else -1)
         return
     if not after(c.end_seq, sk.rcv_nxt):
         ext["DelayedACKLost"] += 1
@@ -438,7 +444,7 @@ def tcp_data_queue(sk: TcpSock, skb: SkBuff) -> None:
                 ext["TCPZeroWindowDrop"] += 1
             _out_of_window(sk, skb, SITE_ZEROWINDOW)
             return
-        _queue_and_out(sk, skb)
+        _queue_and_out(sk, skb, -1)
         return
     tcp_data_queue_ofo(sk, skb)
 
@@ -449,10 +455,13 @@ def _out_of_window(sk: TcpSock, skb: SkBuff, site: Site) -> None:
     tcp_drop_reason(sk, skb, site)
 
 
-def _queue_and_out(sk: TcpSock, skb: SkBuff) -> None:
+def _queue_and_out(sk: TcpSock, skb: SkBuff, copied: int) -> None:
+    """`copied`: 1 the reader has it already, 0 a part of it (it is queued without asking), -1 nothing."""
     c = tcb(skb)
     v = sk.v
-    if v.forced_first:
+    if copied >= 0:
+        pass
+    elif v.forced_first:
         if not sk.receive_queue:
             sk_forced_mem_schedule(sk, skb.truesize)
         elif not tcp_try_rmem_schedule(sk, skb, skb.truesize):
@@ -470,15 +479,18 @@ def _queue_and_out(sk: TcpSock, skb: SkBuff) -> None:
             tcp_drop_reason(sk, skb, SITE_PROTO_MEM)
             return
         sk_forced_mem_schedule(sk, skb.truesize)
-    eaten = tcp_queue_rcv(sk, skb)
+    if copied > 0:
+        tcp_rcv_nxt_update(sk, c.end_seq)
+    else:
+        tcp_queue_rcv(sk, skb)
     if skb.len:
         tcp_event_data_recv(sk, skb)
     if c.flags & TCPHDR_FIN:
         tcp_fin(sk)
-        if sk.state == TCP_CLOSE:
-            if eaten:
-                return
-            return
+    if copied > 0:
+        Ucopy.consume(sk, skb)
+    if c.flags & TCPHDR_FIN and sk.state == TCP_CLOSE:
+        return
     if sk.ofo:
         tcp_ofo_queue(sk)
         if not sk.ofo:

@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.mm import alloc_skb_truesize
+from rxpath.kernel.sched import Task
 from rxpath.kernel.timer import HrTimer, TimerList
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff
@@ -590,7 +591,9 @@ class TcpSock(InetSock):
         "urg_byte",
         "prequeue",
         "prequeue_mem",
-        "reader_asleep",
+        "ucopy_task",
+        "ucopy_iov",
+        "ucopy_len",
         "timeout_rehash",
         "reqsk_timeout_base",
         "thin_lto",
@@ -813,7 +816,9 @@ class TcpSock(InetSock):
         self.urg_byte = 0
         self.prequeue: deque[SkBuff] = deque()
         self.prequeue_mem = 0
-        self.reader_asleep = False
+        self.ucopy_task: Task | None = None  # the reader that the prequeue is for
+        self.ucopy_iov: list[bytes] = []
+        self.ucopy_len = 0
         self.timeout_rehash = 0
         self.reqsk_timeout_base = k.hz
         self.thin_lto = False
@@ -864,11 +869,14 @@ class TcpSock(InetSock):
     def bh_unlock(self) -> None:
         """bh_unlock_sock.  What other CPUs wanted meanwhile, and would have spun for, is done first."""
         from rxpath.net.ipv4.tcp.ipv4 import tcp_v4_do_rcv
+        from rxpath.net.ipv4.tcp.prequeue import tcp_prequeue
         from rxpath.net.ipv4.tcp.tcp import tcp_release_cb
 
         while self.bh_spinning or self.tsq_flags:
             if self.bh_spinning:
-                tcp_v4_do_rcv(self, self.bh_spinning.popleft())
+                skb = self.bh_spinning.popleft()
+                if not (self.v.prequeue and tcp_prequeue(self, skb)):
+                    tcp_v4_do_rcv(self, skb)
             else:
                 tcp_release_cb(self)
         self.bh_locked = False

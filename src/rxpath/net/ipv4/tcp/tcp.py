@@ -22,7 +22,7 @@ from rxpath.kernel.errno import (
     EPIPE,
     linux_error,
 )
-from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING
+from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
 from rxpath.net.core.busy_poll import sk_busy_loop
 from rxpath.net.core.skbuff import SkBuff, consume_skb
 from rxpath.net.core.sock import (
@@ -99,6 +99,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_xmit_size_goal,
     wfree,
 )
+from rxpath.net.ipv4.tcp.prequeue import Ucopy, tcp_prequeue_process
 from rxpath.net.ipv4.tcp.rcvbuf import (
     __tcp_select_window,
     sk_forced_mem_schedule,
@@ -541,6 +542,13 @@ def tcp_recvmsg(sk: TcpSock, size: int, flags: int) -> Msg:
     lock_sock_nested(sk)
     try:
         return tcp_recvmsg_locked(sk, size, flags)
+    except BaseException as e:
+        if sk.ucopy_task is not None:
+            if not isinstance(e, OSError):  # the machine ends, and its programs with it
+                Ucopy.uninstall(sk)
+            elif Ucopy.is_reader(sk):
+                Ucopy.leave(sk, 0)
+        raise
     finally:
         release_sock(sk)
 
@@ -554,9 +562,9 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
     m = Msg()
     deadline = 0 if flags & MSG_DONTWAIT or sk.nonblock else deadline_of(sk, sk.rcvtimeo)
     peek = bool(flags & MSG_PEEK)
-    seq = sk.copied_seq
-    if peek and sk.peek_off > 0:
-        seq = (seq + sk.peek_off) & M32
+    peek_at = max(sk.peek_off, 0) if peek else 0
+    seq = (sk.copied_seq + peek_at) & M32
+    v = sk.v
     target = min(size, sk.rcvlowat) if not flags & MSG_WAITALL else size
     target = max(target, 1)
     parts: list[bytes] = []
@@ -564,6 +572,7 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
     urg_hole = 0
     left = size
     last_skb: SkBuff | None = None
+    user: Task | None = None
     first = True
     while left > 0 or first:
         first = False
@@ -598,13 +607,38 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
                     raise linux_error(ENOTCONN)
                 if deadline == 0 and not sk.backlog:
                     raise linux_error(EAGAIN)
-            if copied >= target:
+            if copied < target or v.cleanup_first:
+                tcp_cleanup_rbuf(sk, copied)
+            waiting = False
+            if v.prequeue and sk.ucopy_task is user and (user is not None or not sk.ts.tcp_low_latency):
+                if user is None and not flags & (MSG_TRUNC | MSG_PEEK):
+                    user = sk.ucopy_task = current_task(sk.net)
+                    sk.ucopy_iov = parts
+                sk.ucopy_len = left
+                waiting = bool(sk.prequeue)  # before anything of the backlog, which is younger
+            woken = True
+            if waiting:
+                pass
+            elif copied >= target:
                 # only the backlog may bring more
                 release_sock(sk)
                 lock_sock(sk)
-                continue
-            tcp_cleanup_rbuf(sk, copied)
-            if not sk_wait_data(sk, deadline):
+            else:
+                woken = sk_wait_data(sk, deadline)
+            if user is not None and not waiting:
+                n = Ucopy.chunk(sk, left, "TCPDirectCopyFromBacklog")
+                left -= n
+                copied += n
+                woken = woken or n > 0
+                waiting = bool(sk.prequeue) and sk.rcv_nxt == sk.copied_seq
+            if waiting:
+                tcp_prequeue_process(sk)
+                woken = True
+                if user is not None:
+                    n = Ucopy.chunk(sk, left, "TCPDirectCopyFromPrequeue")
+                    left -= n
+                    copied += n
+            if not woken:
                 if copied:
                     break
                 if sk.err:
@@ -612,8 +646,10 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
                 if (sk.receive_queue and tcb(sk.receive_queue[-1]).end_seq != seq) or sk.shutdown & RCV_SHUTDOWN:
                     continue
                 raise linux_error(EAGAIN)
-            if peek:
-                seq = (sk.copied_seq + copied) & M32
+            if not peek:
+                seq = sk.copied_seq
+            elif (seq - copied - urg_hole - peek_at) & M32 != sk.copied_seq:
+                seq = (sk.copied_seq + peek_at) & M32  # another reader took what was peeked at
             continue
         c = tcb(found)
         off = (seq - c.seq) & M32
@@ -666,6 +702,8 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
             break
         if not peek:
             tcp_eat_recv_skb(sk, found)
+    if user is not None:
+        copied += Ucopy.leave(sk, left if copied else 0)
     m.data = bytes(copied) if flags & MSG_TRUNC else b"".join(parts)
     m.n = copied
     if last_skb is not None and (sk.rcvtstamp or sk.tsflags):
@@ -703,9 +741,7 @@ def tcp_inq(sk: TcpSock) -> int:
         return 0
     if sk.urginline or not sk.urg_data or before(sk.urg_seq, sk.copied_seq) or not before(sk.urg_seq, sk.rcv_nxt):
         n = (sk.rcv_nxt - sk.copied_seq) & M32
-        if n and sk.shutdown & RCV_SHUTDOWN and sk.receive_queue:
-            n -= 1 if tcb(sk.receive_queue[-1]).flags & TCPHDR_FIN else 0
-        return n
+        return n - 1 if n and sk.sock_done else n
     return (sk.urg_seq - sk.copied_seq) & M32
 
 

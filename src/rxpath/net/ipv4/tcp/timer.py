@@ -250,6 +250,11 @@ def tcp_delack_timer_handler(sk: TcpSock) -> None:
         sk.delack_timer.mod_timer(sk.ack_timeout)
         return
     sk.ack_pending &= ~ICSK_ACK_TIMER
+    if sk.prequeue:  # the reader was woken and did not come
+        sk.ts.ipv4.tcpext["TCPSchedulerFailed"] += 1
+        while sk.prequeue:
+            sk.backlog_rcv(sk.prequeue.popleft())
+        sk.prequeue_mem = 0
     if sk.ack_pending & ICSK_ACK_SCHED:
         if not in_pingpong(sk):
             sk.ato = min(sk.ato << 1, sk.rto)

@@ -21,7 +21,9 @@ class TcpVariant:
     `challenge_limit`: tcp_challenge_ack_limit.  `oow_limit`: out-of-window ACKs are limited a socket (4.0).
     `ack_compress`: duplicate ACKs are compressed (4.18).  `rcvbuf_grow`: v3_13 | v5_15 | v6_18.
     `init_rcv_wnd_segments`: initial window in segments without the route metric; 0 = no such cap.
-    `prequeue`: a sleeping reader does the work itself (until 4.13).  `request_ehash`: request sockets are in the
+    `prequeue`: a sleeping reader does the work itself (until 4.13).  `cleanup_first`: a window update may be sent
+    before the backlog is looked at for more (until 5.16).  `data_ready_checks`: a reader is woken when there is
+    enough for it, not by every segment (4.18).  `request_ehash`: request sockets are in the
     main table (4.4).
     `backlog_factor`: receive buffers that the backlog may hold.  `rack`: RACK detects losses (4.9 on).
     `max_tcp_header`: room kept for headers of what is sent; depends on the kernel's options, 6.18's as recorded.
@@ -41,6 +43,8 @@ class TcpVariant:
     rcvbuf_grow: str = "v5_15"
     init_rcv_wnd_segments: int = 0
     prequeue: bool = False
+    cleanup_first: bool = False
+    data_ready_checks: bool = True
     request_ehash: bool = True
     synq: str = "v5_15"
     backlog_factor: int = 2
@@ -88,7 +92,7 @@ class TcpVariant:
 
 
 V_6_1: Final = TcpVariant()
-V_5_15: Final = replace(V_6_1, challenge_limit=1000, backlog_factor=1, tso_by_rtt=False)
+V_5_15: Final = replace(V_6_1, challenge_limit=1000, backlog_factor=1, tso_by_rtt=False, cleanup_first=True)
 V_3_13: Final = replace(
     V_5_15,
     challenge_limit=100,
@@ -97,6 +101,7 @@ V_3_13: Final = replace(
     rcvbuf_grow="v3_13",
     init_rcv_wnd_segments=20,
     prequeue=True,
+    data_ready_checks=False,
     request_ehash=False,
     synq="v3_13",
     backlog_sndbuf_shift=0,

@@ -1,0 +1,432 @@
+"""The prequeue of 3.13: what a sleeping reader takes from it, counts of each counter, what makes it step aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rxpath.config import MachineConfig, NicConfig
+from rxpath.kernel.sched import Task
+from rxpath.machine import Machine
+from rxpath.net.core.neighbour import NUD_PERMANENT, neigh_add
+from rxpath.net.core.sock import MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SO_RCVBUF, SOL_SOCKET
+from rxpath.net.ipv4.mib import TCP_MIB_CSUMERRORS
+from rxpath.net.ipv4.tcp.sock import ConnHint, TcpSock, tcp_state_of
+from rxpath.observe.function_trace import FunctionTrace
+from rxpath.sockets import Socket
+from rxpath.wire.addr import ip4
+from rxpath.wire.build import tcp_frame
+
+PEER_MAC = bytes.fromhex("020000000001")
+HOST_MAC = bytes.fromhex("020000000002")
+PEER, HOST = ip4("192.0.2.1"), ip4("192.0.2.2")
+ISN = 7000
+MS = 1_000_000
+FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+
+COUNTERS = (
+    "TCPPrequeued",
+    "TCPDirectCopyFromBacklog",
+    "TCPDirectCopyFromPrequeue",
+    "TCPPrequeueDropped",
+    "TCPHPHits",
+    "TCPHPHitsToUser",
+    "TCPSchedulerFailed",
+)
+
+
+def seg(offset: int, data: bytes = b"", flags: int = ACK | PSH, *, urg_ptr: int = 0, bad: bool = False) -> bytes:
+    """A segment of the peer, `offset` bytes into its stream.  PSH keeps GRO from merging."""
+    seq = 999 if flags == SYN else 1000 + offset
+    ack = 0 if flags == SYN else ISN + 1
+    return tcp_frame(
+        PEER_MAC,
+        HOST_MAC,
+        PEER,
+        HOST,
+        40000,
+        8000,
+        seq,
+        ack,
+        flags,
+        data,
+        urg_ptr=urg_ptr,
+        checksum=0x1234 if bad else None,
+    )
+
+
+class Bench:
+    """One connection from the peer, accepted; `reader` then runs with it as a program."""
+
+    def __init__(
+        self, reader: Callable[[Socket], None], release: str = "3.13", *, rcvbuf: int = 0, low_latency: int = 0
+    ) -> None:
+        nic = NicConfig(model="e1000e", mac="02:00:00:00:00:02", addresses=["192.0.2.2/24"])
+        self.m = m = Machine(MachineConfig(release=release, costs="none", nics=[nic]))
+        m.boot()
+        dev = m.ports[0].dev
+        assert dev is not None
+        m.in_task(lambda: neigh_add(m.net.ipv4.arp_tbl, PEER, dev, PEER_MAC, NUD_PERMANENT))
+        self.ts = tcp_state_of(m.net.ipv4)
+        self.ts.hints[(HOST, 8000, PEER, 40000, 999)] = ConnHint(ISN)
+        self.ts.tcp_low_latency = low_latency
+        self.sent: list[bytes] = []
+        m.ports[0].on_transmit = lambda _now, frame: self.sent.append(frame)
+
+        def server() -> None:
+            s = Socket(m.net, 2, 1, 0)
+            s.bind(("0.0.0.0", 8000))
+            if rcvbuf:
+                s.setsockopt(SOL_SOCKET, SO_RCVBUF, rcvbuf)
+            s.listen(5)
+            c, _ = s.accept()
+            reader(c)
+
+        m.spawn(server, cpu=0)
+        self.feed((1, seg(0, flags=SYN)), (2, seg(0, flags=ACK)))
+        self.sk = next(s for s in m.net.sockets if isinstance(s, TcpSock) and s.dport)
+
+    def feed(self, *frames: tuple[float, bytes], until_ms: int = 20) -> None:
+        """Frames at milliseconds from now."""
+        self.m.attach(0, [(int(t * MS), f) for t, f in frames])
+        self.m.run(until=self.m.now + until_ms * MS)
+
+    def counts(self) -> dict[str, int]:
+        ext = self.m.net.ipv4.tcpext
+        return {n: ext[n] for n in COUNTERS if ext[n]}
+
+    def end(self, delivered: int) -> None:
+        self.m.check()
+        assert self.sk.prequeue_mem == 0
+        assert not self.sk.prequeue
+        assert self.m.ledger.delivered == delivered
+        self.m.close()
+        assert self.m.in_flight() == 0
+        self.m.ledger.check(0)
+
+
+def chunks(n: int, size: int = 100) -> list[bytes]:
+    return [bytes([65 + i]) * size for i in range(n)]
+
+
+def test_each_wait_takes_one_segment() -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        while True:
+            got.append(c.recv(1000))
+
+    b = Bench(reader)
+    d = chunks(3)
+    b.feed(*[(1 + i, seg(100 * i, x)) for i, x in enumerate(d)])
+    assert got == d
+    assert b.counts() == {"TCPPrequeued": 3, "TCPDirectCopyFromPrequeue": 300, "TCPHPHitsToUser": 3}
+    # none of it was ever charged to the socket
+    assert b.sk.rmem_alloc == 0
+    b.end(3)
+
+
+def test_a_burst_is_one_round() -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        while True:
+            got.append(c.recv(1000))
+
+    b = Bench(reader)
+    d = chunks(4)
+    b.feed(*[(1, seg(100 * i, x)) for i, x in enumerate(d)])
+    assert got == [b"".join(d)]
+    assert b.counts() == {"TCPPrequeued": 1, "TCPDirectCopyFromPrequeue": 400, "TCPHPHitsToUser": 4}
+    b.end(4)
+
+
+def test_a_small_buffer_splits_a_segment() -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        while len(b"".join(got)) < 300:
+            got.append(c.recv(150))
+
+    b = Bench(reader)
+    d = chunks(3)
+    b.feed(*[(1, seg(100 * i, x)) for i, x in enumerate(d)])
+    # the first fits (fast path), half of the second does (slow path), then the receive queue
+    assert got == [d[0] + d[1][:50], d[1][50:] + d[2]]
+    assert b.counts() == {"TCPPrequeued": 1, "TCPDirectCopyFromPrequeue": 150, "TCPHPHitsToUser": 1}
+    assert b.sk.rmem_alloc == 0
+    b.end(3)
+
+
+@pytest.mark.parametrize("release", ["5.15", "6.1", "6.18"])
+def test_other_releases_have_none(release: str) -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        while True:
+            got.append(c.recv(1000))
+
+    b = Bench(reader, release)
+    d = chunks(4)
+    b.feed(*[(1, seg(100 * i, x)) for i, x in enumerate(d)])
+    assert b"".join(got) == b"".join(d)
+    assert "TCPPrequeued" not in b.m.kernel.files.read("/proc/net/netstat")
+    assert not {n for n in b.counts() if n != "TCPHPHits"}
+    b.end(4)
+
+
+def test_low_latency_turns_it_off() -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        while True:
+            got.append(c.recv(1000))
+
+    b = Bench(reader, low_latency=1)
+    d = chunks(3)
+    b.feed(*[(1 + i, seg(100 * i, x)) for i, x in enumerate(d)])
+    assert got == d
+    assert not {n for n in b.counts() if n != "TCPHPHits"}
+    # and on again, while the reader sleeps: it is installed when it next begins to wait
+    b.m.kernel.files.write("/proc/sys/net/ipv4/tcp_low_latency", "0\n")
+    b.feed((1, seg(300, b"x" * 10)), (2, seg(310, b"y" * 10)))
+    assert got[3:] == [b"x" * 10, b"y" * 10]
+    assert b.counts()["TCPPrequeued"] == 1
+    b.end(5)
+
+
+def test_overflow_is_done_at_once() -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        while True:
+            got.append(c.recv(3000))
+
+    b = Bench(reader, rcvbuf=1152)  # doubled: 2304, less than two segments of a kilobyte hold
+    assert b.sk.rcvbuf == 2304
+    b.feed((1, seg(0, b"a" * 100)), (1, seg(100, b"b" * 100)), (1, seg(200, b"c" * 100)))
+    assert b"".join(got) == b"a" * 100 + b"b" * 100 + b"c" * 100
+    n = b.counts()
+    one = n["TCPPrequeueDropped"]
+    assert one >= 2
+    # what was done in softirq went to the receive queue, the rest past it
+    assert n.get("TCPDirectCopyFromPrequeue", 0) == 100 * (3 - one)
+    b.end(3)
+
+
+def stranded(b: Bench) -> Task:
+    """A reader that is installed and cannot run: the scheduler keeps it waiting, as on a loaded machine."""
+    t = b.m.kernel.sched.create("stranded", b.m.kernel.cpus[0], lambda: None)
+    b.sk.ucopy_task = t
+    return t
+
+
+def test_the_timer_takes_over() -> None:
+    b = Bench(lambda c: None)
+    stranded(b)
+    b.feed((1, seg(0, b"a" * 50)), (2, seg(50, flags=ACK)), (3, seg(50, b"b" * 50)), until_ms=100)
+    assert len(b.sk.prequeue) == 3  # a bare ACK is not the first, but may stand in line
+    assert b.sk.prequeue_mem == sum(s.truesize for s in b.sk.prequeue)
+    assert b.m.in_flight() == 3
+    assert b.sk.rcv_nxt == 1000
+    hz = b.m.kernel.hz
+    b.m.run(until=b.m.now + (3 * (hz // 5) // 4) * 1_000_000_000 // hz)
+    # the first finds no memory set aside and takes the slow path
+    assert b.counts() == {"TCPSchedulerFailed": 1, "TCPHPHits": 1}
+    assert b.sk.rcv_nxt == 1100
+    assert b.sk.rmem_alloc > 0
+    assert b.sent[-1][42:46] == (1100).to_bytes(4, "big")
+    b.sk.ucopy_task = None
+    b.end(0)
+
+
+def test_a_bare_ack_does_not_begin_it() -> None:
+    b = Bench(lambda c: None)
+    stranded(b)
+    b.feed((1, seg(0, flags=ACK)))
+    assert not b.sk.prequeue
+    b.sk.ucopy_task = None
+    b.end(0)
+
+
+def test_closed_with_segments_in_it() -> None:
+    b = Bench(lambda c: None)
+    stranded(b)
+    b.feed((1, seg(0, b"a" * 50)), (1, seg(50, b"b" * 50)))
+    assert len(b.sk.prequeue) == 2
+    b.m.check()
+    b.m.close()
+    assert b.m.in_flight() == 0
+    assert b.m.ledger.total_dropped() == 2
+    b.m.ledger.check(0)
+
+
+@pytest.mark.parametrize("flag", [MSG_PEEK, MSG_TRUNC])
+def test_peeking_and_discarding_readers_are_not_installed(flag: int) -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        got.append(c.recv(1000, flag))
+        got.append(c.recv(1000))
+
+    b = Bench(reader)
+    b.feed((1, seg(0, b"a" * 50)), (2, seg(50, b"b" * 50)))
+    if flag == MSG_PEEK:
+        assert got == [b"a" * 50, b"a" * 50]
+        assert b.counts() == {}
+        b.end(1)
+    else:
+        assert len(got[0]) == 50
+        assert got[1] == b"b" * 50
+        assert b.counts() == {"TCPPrequeued": 1, "TCPDirectCopyFromPrequeue": 50, "TCPHPHitsToUser": 1}
+        b.end(2)
+
+
+def test_waitall_takes_each_as_it_comes() -> None:
+    got: list[bytes] = []
+    d = chunks(6)
+    b = Bench(lambda c: got.append(c.recv(600, MSG_WAITALL)))
+    b.feed(*[(1 + i, seg(100 * i, x)) for i, x in enumerate(d[:5])])
+    assert got == []
+    assert b.counts() == {"TCPPrequeued": 5, "TCPDirectCopyFromPrequeue": 500, "TCPHPHitsToUser": 5}
+    b.feed((1, seg(500, d[5])))
+    assert got == [b"".join(d)]
+    b.end(6)
+
+
+def test_urgent_data_stops_the_direct_copy() -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        got.append(c.recv(1000))
+        got.append(c.recv(1, MSG_OOB))
+        got.append(c.recv(1000))
+        got.append(c.recv(1000))
+
+    b = Bench(reader)
+    # the pointer is behind the 60th byte: BSD's reading
+    b.feed((1, seg(0, b"a" * 59 + b"!" + b"b" * 40, ACK | PSH | URG, urg_ptr=60)), (5, seg(100, b"c" * 100)))
+    assert got == [b"a" * 59, b"!", b"b" * 40, b"c" * 100]
+    n = b.counts()
+    assert n["TCPPrequeued"] == 2
+    # the first went through the receive queue, the second did not
+    assert n["TCPDirectCopyFromPrequeue"] == 100
+    b.end(2)
+
+
+def test_fin_with_the_last_byte() -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        got.append(c.recv(1000))
+        got.append(c.recv(1000))
+        got.append(b"%d" % c.sk.siocinq())
+
+    b = Bench(reader)
+    b.feed((1, seg(0, b"a" * 50, ACK | PSH | FIN)))
+    assert got == [b"a" * 50, b"", b"0"]
+    # not the predicted header: tcp_data_queue copied
+    assert b.counts() == {"TCPPrequeued": 1, "TCPDirectCopyFromPrequeue": 50}
+    b.end(1)
+
+
+def test_reset_behind_data() -> None:
+    got: list[object] = []
+
+    def reader(c: Socket) -> None:
+        got.append(c.recv(1000))
+        try:
+            c.recv(1000)
+        except OSError as e:
+            got.append(e.errno)
+
+    b = Bench(reader)
+    b.feed((1, seg(0, b"a" * 50)), (3, seg(50, flags=RST | ACK)))
+    assert got == [b"a" * 50, 104]
+    assert b.sk.ucopy_task is None
+    b.end(1)
+
+
+def test_bad_checksum_is_found_while_copying() -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        while True:
+            got.append(c.recv(1000))
+
+    b = Bench(reader)
+    b.feed((1, seg(0, b"a" * 200, bad=True)), (3, seg(0, b"b" * 200)))
+    assert got == [b"b" * 200]
+    assert b.m.net.ipv4.tcp[TCP_MIB_CSUMERRORS] == 1
+    n = b.counts()
+    assert n["TCPPrequeued"] == 2
+    assert n["TCPDirectCopyFromPrequeue"] == 200
+    b.end(1)
+
+
+def test_timeout_uninstalls_the_reader() -> None:
+    errs: list[int] = []
+
+    def reader(c: Socket) -> None:
+        c.settimeout(0.005)
+        try:
+            c.recv(10)
+        except OSError as e:
+            errs.append(e.errno or 0)
+
+    b = Bench(reader)
+    b.feed(until_ms=50)
+    assert len(errs) == 1
+    assert b.sk.ucopy_task is None
+    b.feed((1, seg(0, b"a" * 50)))
+    assert b.counts() == {}
+    assert b.sk.rcv_nxt == 1050
+    b.end(0)
+
+
+def test_holes_are_filled_by_the_reader() -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        while True:
+            got.append(c.recv(1000))
+
+    b = Bench(reader)
+    d = chunks(3)
+    b.feed((1, seg(100, d[1])), (2, seg(200, d[2])), (3, seg(0, d[0])))
+    assert b"".join(got) == b"".join(d)
+    n = b.counts()
+    assert n["TCPPrequeued"] == 3  # out of order, too, it is the reader that looks
+    assert n["TCPDirectCopyFromPrequeue"] == 100
+    assert b.m.net.ipv4.tcpext["TCPOFOQueue"] == 2
+    b.end(3)
+
+
+def test_names_and_order_of_functions() -> None:
+    got: list[bytes] = []
+
+    def reader(c: Socket) -> None:
+        while True:
+            got.append(c.recv(1000))
+
+    with FunctionTrace() as t:
+        b = Bench(reader)
+        b.feed((1, seg(0, b"a" * 50)))
+    names = [name for _, name in t.lines]
+    order = [
+        "tcp_prequeue",
+        "__wake_up_sync_key",
+        "tcp_prequeue_process",
+        "tcp_v4_do_rcv",
+        "tcp_rcv_established",
+        "tcp_copy_to_iovec",
+        "tcp_rcv_space_adjust",
+        "tcp_event_data_recv",
+        "sock_def_readable",
+        "tcp_cleanup_rbuf",
+    ]
+    at = -1
+    for name in order:
+        at = names.index(name, at + 1)
+    b.end(1)
