@@ -10,6 +10,7 @@ from rxpath.kernel.irq import IRQ_HANDLED, IRQ_NONE, IRQF_SHARED
 from rxpath.kernel.release import R_3_13, R_6_1, R_6_18, ReleaseError, find_release, provenance, taken_for
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE
 from rxpath.kernel.softirq import NET_RX_SOFTIRQ, SoftirqAction, raise_softirq_irqoff
+from rxpath.kernel.sysctl import bitmap_text, parse_bitmap
 from rxpath.kernel.timer import HrTimer, TimerList
 from rxpath.sim.costs import Costs, load_profile
 
@@ -218,3 +219,25 @@ def test_cost_profile_is_complete_and_ordered() -> None:
     p = load_profile()
     low, high = p.costs("low"), p.costs("high")
     assert all(getattr(low, s) <= getattr(p.costs(), s) <= getattr(high, s) for s in p.stages)
+
+
+@pytest.mark.parametrize(
+    "text,shown",
+    [
+        ("", ""),
+        ("\n", ""),
+        ("7,1-3,2-5,9\n", "1-5,7,9"),
+        ("0x10-0x1f,010", "8,16-31"),
+        ("1\n2", "1-2"),
+        ("0-65535", "0-65535"),
+        ("1-2\n\n3,", "1-3"),
+    ],
+)
+def test_a_bitmap_is_read_back_in_order(text: str, shown: str) -> None:
+    assert bitmap_text(parse_bitmap(text, 1 << 16)) == shown
+
+
+@pytest.mark.parametrize("text", ["65536", "-1", "5-3", "1-", "1 2", "1,,2", ",1", "08", "0x", "1-2-3", "1" * 21])
+def test_what_is_no_bitmap(text: str) -> None:
+    with pytest.raises(OSError, match="22"):
+        parse_bitmap(text, 1 << 16)

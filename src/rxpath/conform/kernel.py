@@ -122,6 +122,11 @@ class KernelRunner(Runner):
     def disconnect(self, s: socket.socket) -> None:
         _must(_libc().connect(s.fileno(), struct.pack("=H14x", 0), 16), "connect")
 
+    def recvmsg(self, s: socket.socket, size: int, ancillary: int, flags: int) -> Any:
+        buf = bytearray(size)  # MSG_TRUNC may tell of bytes that it does not write
+        n, anc, got, name = s.recvmsg_into([buf], ancillary, flags)
+        return bytes(buf[:n]), anc, got, name
+
     def poll(self, s: socket.socket) -> int:
         p = select.poll()
         p.register(s, POLL_MASK)

@@ -6,6 +6,7 @@ kernel/sysctl.c proc_dointvec, proc_dointvec_minmax, proc_doulongvec_minmax (3.1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +15,7 @@ from rxpath.kernel.files import FileTree
 
 INT_MIN: Final = -(1 << 31)
 INT_MAX: Final = (1 << 31) - 1
+_C_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*")
 
 
 def parse_ints(text: str, count: int, lo: int, hi: int) -> list[int]:
@@ -49,14 +51,57 @@ def parse_ints(text: str, count: int, lo: int, hi: int) -> list[int]:
     return out
 
 
+def parse_bitmap(text: str, bits: int) -> int:
+    """A write of "1,5-9" to a bitmap sysctl (proc_do_large_bitmap): a mask of `bits` bits.  Numbers as C has them,
+    no blanks; an empty text is an empty mask.  Raises OSError(EINVAL).
+    """
+    mask = 0
+    rest = text.lstrip("\n")
+    while rest:
+        low, sep, rest = _bitmap_number(rest, "-,\n", bits)
+        high = low
+        if sep == "-":
+            high, _, rest = _bitmap_number(rest, ",\n\0", bits)
+            if high < low:
+                raise linux_error(EINVAL, text.strip())
+        mask |= ((1 << high - low + 1) - 1) << low
+        rest = rest.lstrip("\n")
+    return mask
+
+
+def _bitmap_number(text: str, separators: str, bits: int) -> tuple[int, str, str]:
+    """(number, the separator behind it or nothing, what follows)."""
+    m = _C_NUMBER.match(text)
+    if m is None or len(m[0]) > 20 or (m.end() < len(text) and text[m.end()] not in separators):
+        raise linux_error(EINVAL, text.strip())
+    word = m[0].lower()
+    if word.startswith("0x"):
+        v = int(word, 16)
+    else:
+        v = int(word, 8) if word[0] == "0" else int(word)
+    if v >= bits:
+        raise linux_error(EINVAL, text.strip())
+    return v, text[m.end() : m.end() + 1], text[m.end() + 1 :]
+
+
+def bitmap_text(mask: int) -> str:
+    """The mask as a bitmap sysctl shows it: ranges, ascending."""
+    out: list[str] = []
+    at = 0
+    while mask >> at:
+        low = at + ((mask >> at) & -(mask >> at)).bit_length() - 1
+        rest = ~(mask >> low)
+        at = low + (rest & -rest).bit_length() - 1
+        out.append(f"{low}-{at - 1}" if at - 1 > low else f"{low}")
+    return ",".join(out)
+
+
 class Sysctl:
     """One entry: `read()` gives the text without newline, `write(text)` checks and stores."""
 
     __slots__ = ("name", "read", "write", "mode")
 
-    def __init__(
-        self, name: str, read: Callable[[], str], write: Callable[[str], None] | None, mode: int
-    ) -> None:
+    def __init__(self, name: str, read: Callable[[], str], write: Callable[[str], None] | None, mode: int) -> None:
         self.name = name
         self.read = read
         self.write = write
@@ -89,9 +134,7 @@ class SysctlTable:
         """Dots to slashes as sysctl(8) does: a slash inside a component stands for a dot (eth0/5)."""
         return "/proc/sys/" + name.replace("/", "\0").replace(".", "/").replace("\0", ".")
 
-    def register(
-        self, name: str, read: Callable[[], str], write: Callable[[str], None] | None, mode: int = 0
-    ) -> None:
+    def register(self, name: str, read: Callable[[], str], write: Callable[[str], None] | None, mode: int = 0) -> None:
         """`name`: dotted; a component with a dot in it is written with a slash
         (net.ipv4.conf.eth0/5.rp_filter).
         """

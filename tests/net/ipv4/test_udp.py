@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from rxpath.sockets import Socket
 from rxpath.wire.addr import ip4
 from rxpath.wire.icmp import IcmpView
 from rxpath.wire.ipv4 import Ipv4View
@@ -338,3 +339,49 @@ def test_closing_with_a_full_queue_books_every_frame(h: TapHost) -> None:
     assert h.m.in_flight() == 0
     h.m.check()
     assert h.m.ledger.delivered == 0
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_chosen_port_is_free_unreserved_and_in_range(release: str) -> None:
+    h = TapHost(release)
+    table = h.m.kernel.sysctl
+    table.set("net.ipv4.ip_local_port_range", "40000 40007")
+    table.set("net.ipv4.ip_local_reserved_ports", "40000-40002,40004,65535")
+    assert table.get("net.ipv4.ip_local_reserved_ports") == "40000-40002,40004,65535"
+    for kind in (2, 1):
+        socks = [Socket(h.m.net, 2, kind, 0) for _ in range(5)]
+        for s in socks[:4]:
+            s.bind(("10.0.0.2", 0))
+        assert sorted(s.getsockname()[1] for s in socks[:4]) == [40003, 40005, 40006, 40007]
+        with pytest.raises(OSError, match="98"):
+            socks[4].bind(("10.0.0.2", 0))
+        socks[4].bind(("10.0.0.2", 40001))  # one may be asked for
+    h.close()
+
+
+def test_the_range_of_a_socket_lies_in_that_of_the_system(h: TapHost) -> None:
+    h.m.kernel.sysctl.set("net.ipv4.ip_local_port_range", "40000 40100")
+    for lo, hi, seen in ((40050, 40050, 40050), (100, 40000, 40000), (40100, 50000, 40100)):
+        s = Socket(h.m.net, 2, 2, 0)
+        s.setsockopt(0, 51, hi << 16 | lo)
+        s.bind(("10.0.0.2", 0))
+        assert s.getsockname()[1] == seen
+    with pytest.raises(OSError, match="22"):
+        h.m.kernel.sysctl.set("net.ipv4.ip_unprivileged_port_start", "40001")
+    with pytest.raises(OSError, match="22"):
+        h.m.kernel.sysctl.set("net.ipv4.ip_local_port_range", "1023 40000")
+
+
+@pytest.mark.parametrize("release,last", [("6.1", "newer"), ("6.18", "older")])
+def test_a_second_peer_is_not_in_the_table_of_both_ends(release: str, last: str) -> None:
+    """6.18 finds a first peer there before all others, a later one by score alone."""
+    h = TapHost(release)
+    older = h.sock(7000, "10.0.0.2", (1, SO_REUSEADDR, 1))
+    newer = h.sock(7000, "10.0.0.2", (1, SO_REUSEADDR, 1))
+    h.sock(7000, "10.0.0.2", (1, SO_REUSEADDR, 1))  # the only one that early demux looks at
+    older.connect(("10.0.0.1", 4000))
+    newer.connect(("10.0.0.9", 1))
+    newer.connect(("10.0.0.1", 4000))
+    h.rx(h.udp(7000, b"x"))
+    assert {"older": older, "newer": newer}[last].recv(9) == b"x"
+    h.close()

@@ -470,7 +470,6 @@ class Sock:
         "zerocopy",
         "dontroute",
         "localroute",
-        "zapped",
         "busy_poll",
         "stamp",
         "tstamp_on",
@@ -543,7 +542,6 @@ class Sock:
         self.zerocopy = False
         self.dontroute = False
         self.localroute = False
-        self.zapped = True
         self.busy_poll = net.busy_read
         self.prefer_busy_poll = False
         self.busy_poll_budget = 0
@@ -568,6 +566,9 @@ class Sock:
 
     def unhash(self) -> None:
         """Leave them."""
+
+    def rehash(self) -> None:
+        """The bound address or device changed."""
 
     def poll(self) -> int:
         """The poll bits of this socket."""
@@ -1010,14 +1011,9 @@ def sock_bindtoindex(sk: Sock, ifindex: int) -> None:
     """SO_BINDTOIFINDEX.  Raises EINVAL for a negative index."""
     if ifindex < 0:
         raise linux_error(EINVAL, "interface index")
-    if ifindex != sk.bound_dev_if:
-        rehash = sk.state != TCP_CLOSE or not sk.zapped
-        if rehash:
-            sk.unhash()
-        sk.bound_dev_if = ifindex
-        if rehash:
-            sk.hash()
-        sk.dst = None
+    sk.bound_dev_if = ifindex
+    sk.rehash()
+    sk.dst = None
 
 
 def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:

@@ -36,7 +36,7 @@ def parse_addr(name: Address) -> tuple[int, int]:
 
 def ip4_datagram_connect(sk: InetSock, daddr: int, dport: int) -> None:
     """Fix the peer and the local address.  Raises ENETUNREACH, EACCES (broadcast without SO_BROADCAST)..."""
-    from rxpath.net.ipv4.udp import UdpSock, udp_v4_rehash
+    from rxpath.net.ipv4.udp import UdpSock
 
     ipv4 = sk.ipv4
     sk.dst = None
@@ -73,8 +73,7 @@ def ip4_datagram_connect(sk: InetSock, daddr: int, dport: int) -> None:
         sk.saddr = fl4.saddr
     if not sk.rcv_saddr:
         sk.rcv_saddr = fl4.saddr
-        if isinstance(sk, UdpSock):
-            udp_v4_rehash(sk, 0)
+        sk.rehash()
     sk.daddr = sk.cork_daddr = fl4.daddr
     sk.dport = dport
     sk.state = TCP_ESTABLISHED
@@ -86,19 +85,16 @@ def ip4_datagram_connect(sk: InetSock, daddr: int, dport: int) -> None:
 
 def udp_disconnect_common(sk: InetSock) -> None:
     """connect to AF_UNSPEC."""
-    from rxpath.net.ipv4.udp import UdpSock, udp_v4_rehash
-
     sk.state = TCP_CLOSE
     sk.daddr = 0
     sk.dport = 0
     sk.rxhash = 0
     sk.bound_dev_if = 0
     if not sk.bind_addr_lock:
-        old = sk.rcv_saddr
         sk.rcv_saddr = 0
         sk.saddr = 0
-        if isinstance(sk, UdpSock):
-            udp_v4_rehash(sk, old)
+        if sk.bind_port_lock:
+            sk.rehash()
     if not sk.bind_port_lock:
         sk.unhash()
         sk.sport = 0

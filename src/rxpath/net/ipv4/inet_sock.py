@@ -174,12 +174,26 @@ class InetSock(Sock):
 
         return ip_getsockopt(self, level, optname)
 
+    def local_port_range(self) -> tuple[int, int]:
+        """Lowest and highest port to choose from: IP_LOCAL_PORT_RANGE inside of ip_local_port_range."""
+        lo = self.ipv4.ip_local_port_lo
+        hi = self.ipv4.ip_local_port_hi
+        first = self.port_lo if lo <= self.port_lo <= hi else lo
+        last = self.port_hi if lo <= self.port_hi <= hi else hi
+        return first, last
+
     def siocinq(self) -> int:
         """FIONREAD."""
         raise linux_error(EOPNOTSUPP)
 
     def backlog_rcv(self, skb: SkBuff) -> int:
         raise NotImplementedError
+
+
+def inet_is_local_reserved_port(ipv4: Ipv4, port: int) -> bool:
+    """Whether net.ipv4.ip_local_reserved_ports keeps the port from being chosen."""
+    bits = ipv4.ip_local_reserved_ports
+    return bool(bits) and bool(bits >> port & 1)
 
 
 class _Binder:
@@ -198,4 +212,4 @@ def inet_sk_reset(sk: InetSock) -> None:
     sk.state = TCP_CLOSE
 
 
-__all__ = ["EADDRNOTAVAIL", "Address", "Cmsg", "InetSock", "inet_sk_reset"]
+__all__ = ["EADDRNOTAVAIL", "Address", "Cmsg", "InetSock", "inet_is_local_reserved_port", "inet_sk_reset"]

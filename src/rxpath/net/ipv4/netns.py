@@ -268,7 +268,7 @@ class Ipv4:
         self.udp_early_demux = 1
         self.ip_local_port_lo = 32768
         self.ip_local_port_hi = r.local_port_max
-        self.ip_local_reserved_ports = ""
+        self.ip_local_reserved_ports = 0  # a bit a port
         self.ip_nonlocal_bind = 0
         self.ip_dynaddr = 0
         self.ip_autobind_reuse = 0

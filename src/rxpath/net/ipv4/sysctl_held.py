@@ -26,8 +26,6 @@ HELD: Final = (
     ("route.gc_timeout", 300, INT_MIN, INT_MAX),
     ("route.max_size", INT_MAX, INT_MIN, INT_MAX),
     ("tcp_child_ehash_entries", 0, 0, 16 << 20),
-    ("tcp_ecn_option", 2, 0, 2),
-    ("tcp_ecn_option_beacon", 3, 0, 3),
     ("tcp_l3mdev_accept", 0, 0, 1),
     ("tcp_min_rtt_wlen", 300, 0, 86400),
     ("tcp_mtu_probe_floor", 48, 48, 65535),
@@ -46,7 +44,6 @@ HELD: Final = (
 )
 # read-only, or writable only to the value that is there: name, text, mode
 TEXTS: Final = (
-    ("ip_local_reserved_ports", "", 0o644),
     ("tcp_allowed_congestion_control", "reno cubic", 0o644),
     ("tcp_available_ulp", "mptcp", 0o444),
     ("tcp_ehash_entries", "4096", 0o444),

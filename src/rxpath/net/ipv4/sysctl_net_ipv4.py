@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.errno import EINVAL, linux_error
-from rxpath.kernel.sysctl import INT_MAX, INT_MIN
+from rxpath.kernel.sysctl import INT_MAX, INT_MIN, bitmap_text, parse_bitmap
 from rxpath.net.ipv4.netns import Ipv4
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ _NEWER: Final = (
     ("tcp_early_demux", 0, 1),
     ("udp_early_demux", 0, 1),
     ("icmp_echo_enable_probe", 0, 1),
-    ("ip_unprivileged_port_start", 0, 65535),
     ("ip_autobind_reuse", 0, 1),
     ("icmp_msgs_per_sec", 0, INT_MAX),
     ("icmp_msgs_burst", 0, INT_MAX),
@@ -102,15 +101,24 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
 
     def put_range(v: list[int]) -> None:
         lo, hi = v
-        if (
-            lo > hi
-            or lo < 1
-            or hi > 65535
-            or (r.ip_early_demux_split and lo < ipv4.ip_unprivileged_port_start)
-        ):
+        if lo > hi or lo < 1 or hi > 65535 or (r.ip_early_demux_split and lo < ipv4.ip_unprivileged_port_start):
             raise linux_error(EINVAL, "ip_local_port_range")
         ipv4.ip_local_port_lo, ipv4.ip_local_port_hi = lo, hi
 
+    def put_unprivileged(v: int) -> None:
+        if ipv4.ip_local_port_lo < v:
+            raise linux_error(EINVAL, "above ip_local_port_range")
+        ipv4.ip_unprivileged_port_start = v
+
+    if r.ip_early_demux_split:
+        s.int_value(
+            "net.ipv4.ip_unprivileged_port_start", lambda: ipv4.ip_unprivileged_port_start, put_unprivileged, 0, 65535
+        )
+
+    def put_reserved(text: str) -> None:
+        ipv4.ip_local_reserved_ports = parse_bitmap(text, 1 << 16)
+
+    s.register("net.ipv4.ip_local_reserved_ports", lambda: bitmap_text(ipv4.ip_local_reserved_ports), put_reserved)
     s.vector("net.ipv4.ip_local_port_range", lambda: [ipv4.ip_local_port_lo, ipv4.ip_local_port_hi], put_range)
 
     def put_ping(v: list[int]) -> None:

@@ -7,6 +7,7 @@ Facts: net/ipv4/udp.c of 3.13, 5.15, 6.1 (order of functions recorded on 6.1, me
 from __future__ import annotations
 
 from collections import deque
+from math import gcd
 from struct import Struct
 from typing import Final
 
@@ -89,7 +90,13 @@ from rxpath.net.core.sock import (
 )
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, udp_disconnect_common
 from rxpath.net.ipv4.igmp import ip_check_mc_rcu, ip_mc_drop_socket, ip_mc_sf_allow
-from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
+from rxpath.net.ipv4.inet_sock import (
+    IP_PMTUDISC_DONT,
+    Address,
+    Cmsg,
+    InetSock,
+    inet_is_local_reserved_port,
+)
 from rxpath.net.ipv4.ip_output import (
     Cork,
     IpcmCookie,
@@ -201,14 +208,18 @@ class ReuseGroup:
 
 
 class UdpTable:
-    """Sockets by port (newest first) and by (bound address, port)."""
+    """Sockets by port (newest first), by (bound address, port) and, once connected, by both ends (`udp_lib_hash4`).
 
-    __slots__ = ("by_port", "by_addr", "name")
+    `by_four` has the key under which a socket entered; one that took another peer later is found there no more.
+    """
+
+    __slots__ = ("by_port", "by_addr", "by_four", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.by_port: dict[int, list[UdpSock]] = {}
         self.by_addr: dict[int, list[UdpSock]] = {}  # key: address << 16 | port
+        self.by_four: dict[int, list[UdpSock]] = {}  # key: four_tuple
 
 
 class UdpSock(InetSock):
@@ -228,7 +239,7 @@ class UdpSock(InetSock):
         "pending_data",
         "encap_type",
         "enq",
-        "peeking_with_offset",
+        "hashed4",
     )
 
     def __init__(self, net: Net, protocol: int) -> None:
@@ -245,7 +256,7 @@ class UdpSock(InetSock):
         self.hashed = False
         self.udplite = False
         self.encap_type = 0
-        self.peeking_with_offset = False
+        self.hashed4 = -1  # udp_lrpa_hash: the key in by_four, -1 = not in there
         variant = net.kernel.release.udp_queue
         self.enq = 2 if ipv4.variant.udp_strict_full else 0 if variant == "v3_13" else 1
 
@@ -262,8 +273,11 @@ class UdpSock(InetSock):
     def unhash(self) -> None:
         udp_lib_unhash(self)
 
+    def rehash(self) -> None:
+        udp_v4_rehash(self)
+
     def connect(self, addr: int, port: int, flags: int) -> None:
-        ip4_datagram_connect(self, addr, port)
+        udp_connect(self, addr, port)
 
     def disconnect(self) -> None:
         udp_disconnect(self)
@@ -328,35 +342,38 @@ def udp_mib(sk: InetSock) -> list[int]:
 
 
 def udp_v4_get_port(sk: UdpSock, snum: int) -> bool:
-    """Take a port: 0 chooses one from ip_local_port_range at random."""
+    """Take a port: 0 chooses one from the local range at random, none that is reserved."""
     ipv4 = sk.ipv4
     t = ipv4.udp_table
     if snum == 0:
-        lo = sk.port_lo or ipv4.ip_local_port_lo
-        hi = sk.port_hi or ipv4.ip_local_port_hi
+        lo, hi = sk.local_port_range()
         n = hi - lo + 1
         first = ipv4.random.randrange(n)
         step = ipv4.random.getrandbits(16) | 1
+        while gcd(step, n) != 1:
+            step += 2
         for i in range(n):
             p = lo + (first + i * step) % n
-            if not udp_lib_lport_inuse(t, p, sk):
+            if not inet_is_local_reserved_port(ipv4, p) and not udp_lib_lport_inuse(t, p, sk, True):
                 snum = p
                 break
         else:
             return False
-    elif udp_lib_lport_inuse(t, snum, sk):
+    elif udp_lib_lport_inuse(t, snum, sk, False):
         return False
     sk.num = snum
     sk.hashed = True
     t.by_port.setdefault(snum, []).insert(0, sk)
     if sk.reuseport:
-        reuseport_add_sock(t, sk)
+        udp_reuseport_add_sock(t, sk)
     t.by_addr.setdefault(sk.rcv_saddr << 16 | snum, []).insert(0, sk)
     return True
 
 
-def udp_lib_lport_inuse(t: UdpTable, num: int, sk: UdpSock) -> bool:
-    """Whether another socket forbids this port."""
+def udp_lib_lport_inuse(t: UdpTable, num: int, sk: UdpSock, choosing: bool) -> bool:
+    """Whether another socket forbids this port.  Of a port that was asked for the first that is in the way decides,
+    newest first; one that is to be chosen (Linux's bitmap) must be in nobody's way.
+    """
     for other in t.by_port.get(num, ()):
         if other is sk:
             continue
@@ -366,28 +383,60 @@ def udp_lib_lport_inuse(t: UdpTable, num: int, sk: UdpSock) -> bool:
             continue
         if sk.rcv_saddr and other.rcv_saddr and sk.rcv_saddr != other.rcv_saddr:
             continue
-        if other.reuseport and sk.reuseport and other.uid == sk.uid:
-            continue
+        if other.reuseport and sk.reuseport and sk.reuse_group is None and other.uid == sk.uid:
+            if choosing:
+                continue
+            return False
         return True
     return False
 
 
-def reuseport_add_sock(t: UdpTable, sk: UdpSock) -> None:
+def udp_reuseport_add_sock(t: UdpTable, sk: UdpSock) -> None:
     for other in t.by_port.get(sk.num, ()):
         if (
             other is not sk
             and other.reuseport
-            and other.reuse_group is not None
             and other.rcv_saddr == sk.rcv_saddr
             and other.bound_dev_if == sk.bound_dev_if
             and other.uid == sk.uid
         ):
-            sk.reuse_group = other.reuse_group
-            other.reuse_group.socks.append(sk)
+            reuseport_add_sock(sk, other)
             return
+    reuseport_alloc(sk)
+
+
+def reuseport_alloc(sk: UdpSock) -> ReuseGroup:
+    """A group of its own."""
     g = ReuseGroup()
     g.socks.append(sk)
     sk.reuse_group = g
+    return g
+
+
+def reuseport_add_sock(sk: UdpSock, other: UdpSock) -> None:
+    """Join the group of `other`, which gets one if it has none (it left its own when it connected)."""
+    g = other.reuse_group or reuseport_alloc(other)
+    g.socks.append(sk)
+    sk.reuse_group = g
+
+
+def reuseport_detach_sock(sk: UdpSock) -> None:
+    """Leave the group; the last member takes the place."""
+    g = sk.reuse_group
+    if g is None:
+        return
+    sk.reuse_group = None
+    i = g.socks.index(sk)
+    g.socks[i] = g.socks[-1]
+    g.socks.pop()
+
+
+def _remove(table: dict[int, list[UdpSock]], key: int, sk: UdpSock) -> None:
+    lst = table.get(key)
+    if lst is not None and sk in lst:
+        lst.remove(sk)
+        if not lst:
+            del table[key]
 
 
 def udp_lib_unhash(sk: UdpSock) -> None:
@@ -395,30 +444,21 @@ def udp_lib_unhash(sk: UdpSock) -> None:
         return
     t = sk.ipv4.udp_table
     sk.hashed = False
-    lst = t.by_port.get(sk.num)
-    if lst is not None and sk in lst:
-        lst.remove(sk)
-        if not lst:
-            del t.by_port[sk.num]
+    reuseport_detach_sock(sk)
+    _remove(t.by_port, sk.num, sk)
     _out_of_addr(t, sk)
-    g = sk.reuse_group
-    if g is not None:
-        g.socks.remove(sk)
-        sk.reuse_group = None
+    if sk.hashed4 >= 0:
+        _remove(t.by_four, sk.hashed4, sk)
+        sk.hashed4 = -1
 
 
 def _out_of_addr(t: UdpTable, sk: UdpSock) -> None:
-    for key in (sk.rcv_saddr << 16 | sk.num,):
-        lst2 = t.by_addr.get(key)
-        if lst2 is not None and sk in lst2:
-            lst2.remove(sk)
-            if not lst2:
-                del t.by_addr[key]
-            return
+    key = sk.rcv_saddr << 16 | sk.num
+    if sk in t.by_addr.get(key, ()):
+        _remove(t.by_addr, key, sk)
+        return
     for key in [k for k, v in t.by_addr.items() if sk in v]:
-        t.by_addr[key].remove(sk)
-        if not t.by_addr[key]:
-            del t.by_addr[key]
+        _remove(t.by_addr, key, sk)
 
 
 def udp_lib_rehash_in(sk: UdpSock) -> None:
@@ -429,22 +469,49 @@ def udp_lib_rehash_in(sk: UdpSock) -> None:
     sk.hashed = True
     t.by_port.setdefault(sk.num, []).insert(0, sk)
     if sk.reuseport:
-        reuseport_add_sock(t, sk)
+        udp_reuseport_add_sock(t, sk)
     t.by_addr.setdefault(sk.rcv_saddr << 16 | sk.num, []).insert(0, sk)
 
 
-def udp_v4_rehash(sk: UdpSock, old_addr: int) -> None:
-    """The bound address changed (connect, disconnect): another slot of the address table."""
-    if not sk.hashed or old_addr == sk.rcv_saddr:
+def udp_v4_rehash(sk: UdpSock) -> None:
+    """The bound address or device changed: another slot of the address table and of both ends', out of the group."""
+    if not sk.hashed:
         return
     t = sk.ipv4.udp_table
-    key = old_addr << 16 | sk.num
-    lst = t.by_addr.get(key)
-    if lst is not None and sk in lst:
-        lst.remove(sk)
-        if not lst:
-            del t.by_addr[key]
-    t.by_addr.setdefault(sk.rcv_saddr << 16 | sk.num, []).insert(0, sk)
+    reuseport_detach_sock(sk)
+    key = sk.rcv_saddr << 16 | sk.num
+    if sk not in t.by_addr.get(key, ()):
+        _out_of_addr(t, sk)
+        t.by_addr.setdefault(key, []).insert(0, sk)
+    if sk.hashed4 >= 0:
+        udp_rehash4(t, sk, four_tuple(sk.rcv_saddr, sk.num, sk.daddr, sk.dport))
+
+
+def four_tuple(laddr: int, lport: int, faddr: int, fport: int) -> int:
+    """The key of `UdpTable.by_four`."""
+    return (laddr << 16 | lport) << 48 | faddr << 16 | fport
+
+
+def udp_rehash4(t: UdpTable, sk: UdpSock, key: int) -> None:
+    if key != sk.hashed4:
+        _remove(t.by_four, sk.hashed4, sk)
+        sk.hashed4 = key
+        t.by_four.setdefault(key, []).insert(0, sk)
+
+
+def udp4_hash4(sk: UdpSock) -> None:
+    """A connected socket enters the table of both ends."""
+    if sk.hashed and sk.rcv_saddr:
+        udp_lib_hash4(sk, four_tuple(sk.rcv_saddr, sk.num, sk.daddr, sk.dport))
+
+
+def udp_lib_hash4(sk: UdpSock, key: int) -> None:
+    """Once: who takes another peer stays under the first.  It leaves its reuseport group."""
+    if sk.hashed4 >= 0:
+        return
+    reuseport_detach_sock(sk)
+    sk.hashed4 = key
+    sk.ipv4.udp_table.by_four.setdefault(key, []).insert(0, sk)
 
 
 # --- lookup -------------------------------------------------------------------------------------------------
@@ -529,13 +596,33 @@ def udp4_lib_lookup2(
             g = sk.reuse_group
             if g is None or not g.has_conns:
                 return result
-            badness = compute_score(result, saddr, sport, dif, cpu)
+            badness = max(badness, compute_score(result, saddr, sport, dif, cpu))
     return result
 
 
+def udp4_lib_lookup4(ipv4: Ipv4, saddr: int, sport: int, daddr: int, hnum: int, dif: int) -> UdpSock | None:
+    """The connected socket of this pair of ends."""
+    for sk in ipv4.udp_table.by_four.get(four_tuple(daddr, hnum, saddr, sport), ()):
+        if (
+            sk.daddr == saddr
+            and sk.dport == sport
+            and sk.rcv_saddr == daddr
+            and (not sk.bound_dev_if or sk.bound_dev_if == dif)
+        ):
+            return sk
+    return None
+
+
 def __udp4_lib_lookup(ipv4: Ipv4, saddr: int, sport: int, daddr: int, hnum: int, dif: int) -> UdpSock | None:
-    """Exact destination address first; a connected socket there ends it, then any; then sockets bound to no address."""
+    """Both ends, where the release has that table; then the exact destination address: a connected socket there ends
+    it, then any; then sockets bound to no address.
+    """
     table = ipv4.udp_table.by_addr
+    result: UdpSock | None
+    if ipv4.udp_table.by_four:
+        result = udp4_lib_lookup4(ipv4, saddr, sport, daddr, hnum, dif)
+        if result is not None:
+            return result
     result = udp4_lib_lookup2(ipv4, table.get(daddr << 16 | hnum), saddr, sport, daddr, hnum, dif)
     if result is not None:
         return result
@@ -905,7 +992,7 @@ def udp_queue_rcv_one_skb(sk: UdpSock, skb: SkBuff) -> int:
         sk.rxhash = skb.hash
         sk.napi_id = skb.napi_id
         cur = ipv4.kernel.engine.current
-        if cur is not None and sk.incoming_cpu >= 0:
+        if cur is not None:
             sk.incoming_cpu = cur.id
     elif not sk.napi_id:
         sk.napi_id = skb.napi_id
@@ -1145,10 +1232,14 @@ def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:
         msg.control.append((SOL_UDP, UDP_GRO, skb.gso_size.to_bytes(4, "little")))
     if sk.cmsg_flags:
         ip_cmsg_recv_offset(msg, sk, skb, 8, off)
-    msg.n = ulen if flags & MSG_TRUNC else copied
+    msg.n = copied
+    if flags & MSG_TRUNC:
+        msg.n = ulen
+        if copied < ulen and copied < size:  # behind a peek offset: the end of the buffer is never written
+            msg.data += bytes(min(ulen, size) - copied)
     if peeking:
         if with_off:
-            sk.peek_off += copied
+            sk.peek_off += msg.n
         skb.users -= 1
     else:
         if sk.peek_off >= 0:
@@ -1489,6 +1580,12 @@ def udp_send_skb(sk: UdpSock, cork: Cork, fl4: Flowi4) -> None:
 
 # --- connect, disconnect, close, options
 # ----------------------------------------------------------------------------------
+
+
+def udp_connect(sk: UdpSock, addr: int, port: int) -> None:
+    ip4_datagram_connect(sk, addr, port)
+    if sk.ipv4.variant.udp_hash4:
+        udp4_hash4(sk)
 
 
 def udp_disconnect(sk: UdpSock) -> None:

@@ -16,6 +16,7 @@ class Ipv4Variant:
     `frag_reasons`: reassembly names its drops (6.12; recorded on 6.18).
     `raw_never_receives`: an ICMP error that quotes protocol 255 is an error itself (recorded on 6.18).
     `xrlim_by_jiffy`: a peer's bucket is filled and bounded once a jiffy (recorded on 6.18).
+    `udp_hash4`: connected UDP sockets stand in a table of both ends, too (6.13; recorded on 6.18).
     `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on 6.18).
     """
 
@@ -33,6 +34,7 @@ class Ipv4Variant:
     zeronet_is_net: bool = False
     raw_never_receives: bool = False
     xrlim_by_jiffy: bool = False
+    udp_hash4: bool = False
 
 
 V_6_1 = Ipv4Variant()
@@ -50,6 +52,7 @@ V_6_18 = replace(
     forw_early=True,
     raw_never_receives=True,
     xrlim_by_jiffy=True,
+    udp_hash4=True,
 )
 
 VARIANTS: dict[str, Ipv4Variant] = {"3.13": V_3_13, "5.15": V_6_1, "6.1": V_6_1, "6.18": V_6_18}

@@ -191,9 +191,7 @@ def inet_csk_get_port(sk: TcpSock, snum: int) -> bool:
                 if p >= hi:
                     p -= n
                 owners = ts.bhash.get(p)
-                if inet_is_local_reserved_port(sk.ipv4, p):
-                    pass
-                elif not owners or not inet_csk_bind_conflict(sk, owners):
+                if not inet_is_local_reserved_port(sk.ipv4, p) and not (owners and inet_csk_bind_conflict(sk, owners)):
                     port = p
                     break
                 p += step
