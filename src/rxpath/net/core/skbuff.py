@@ -523,10 +523,15 @@ def __netdev_alloc_skb(net: Net, length: int, sleepable: bool = False) -> SkBuff
     return skb
 
 
+def slab_truesize(net: Net, size: int) -> int:
+    """What `__alloc_skb(size)` is charged as in this release."""
+    small = net.kernel.release.skb_alloc == "v6_18"
+    return alloc_skb_truesize_small_head(size) if small else alloc_skb_truesize(size)
+
+
 def __alloc_skb(net: Net, size: int) -> SkBuff:
     """An skb whose head of `size` bytes comes from the slab (what the machine itself sends)."""
-    small = net.kernel.release.skb_alloc == "v6_18"
-    skb = __build_skb_around(net, alloc_skb_truesize_small_head(size) if small else alloc_skb_truesize(size))
+    skb = __build_skb_around(net, slab_truesize(net, size))
     skb.own = True
     return skb
 

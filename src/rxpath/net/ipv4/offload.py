@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rxpath.kernel.mm import SKB_STRUCT, alloc_skb_truesize
+from rxpath.kernel.mm import SKB_STRUCT
 from rxpath.net.core.gro import GroCb, gro_cb
 from rxpath.net.core.netdevice import (
     ETH_P_IP,
@@ -36,6 +36,7 @@ from rxpath.net.core.skbuff import (
     SkBuff,
     ip_hdr,
     skb_move_tokens,
+    slab_truesize,
 )
 from rxpath.wire.checksum import ip_compute_csum, transport_checksum
 from rxpath.wire.ipv4 import IPV4_HDR
@@ -265,6 +266,22 @@ def csum_partial(data: bytes, off: int, length: int) -> int:
 # --- cutting ------------------------------------------------------------------------------------------------
 
 
+def segment_skb(skb: SkBuff, frame: bytes, nh: int, th: int) -> SkBuff:
+    """One segment of `skb` with what all take over (skb_segment, __copy_skb_header); `nh`, `th`: offsets of headers."""
+    s = SkBuff(skb.net, frame, slab_truesize(skb.net, len(frame)))
+    s.dev = skb.dev
+    s.protocol = skb.protocol
+    s.network_header = nh
+    s.transport_header = th
+    s.priority = skb.priority
+    s.mark = skb.mark
+    s.queue_mapping = skb.queue_mapping
+    s.hash = skb.hash
+    s.own = skb.own
+    s.sk = skb.sk
+    return s
+
+
 def udp_gso_segment(skb: SkBuff) -> list[SkBuff]:
     """What a program sent with UDP_SEGMENT, or GRO merged, as datagrams: identification goes on, each with a length
     and checksum of its own.  Those of a list keep their own header behind the first, with the TTL that they came with:
@@ -291,17 +308,7 @@ def udp_gso_segment(skb: SkBuff) -> list[SkBuff]:
         udp = b[th : th + 4] + n.to_bytes(2, "big")
         uc = transport_checksum(saddr, daddr, 17, udp + b"\0\0" + data) or 0xFFFF
         frame = b[:nh] + ip + c.to_bytes(2, "big") + rest + udp + uc.to_bytes(2, "big") + data
-        s = SkBuff(skb.net, frame, alloc_skb_truesize(len(frame)))
-        s.dev = skb.dev
-        s.protocol = skb.protocol
-        s.network_header = nh
-        s.transport_header = th
-        s.priority = skb.priority
-        s.mark = skb.mark
-        s.queue_mapping = skb.queue_mapping
-        s.own = skb.own
-        s.sk = skb.sk
-        out.append(s)
+        out.append(segment_skb(skb, frame, nh, th))
         ident = (ident + 1) & 0xFFFF
     if skb.tokens and skb.fate is None:
         skb_move_tokens(out[0], skb)
@@ -349,18 +356,7 @@ def tcp_gso_segment(skb: SkBuff) -> list[SkBuff]:
         tail = b[th + 18 : off] + b[pos : pos + n]
         tc = transport_checksum(saddr, daddr, 6, tcp + b"\0\0" + tail)
         frame = b[:nh] + ip + c.to_bytes(2, "big") + rest + tcp + tc.to_bytes(2, "big") + tail
-        s = SkBuff(skb.net, frame, alloc_skb_truesize(len(frame)))
-        s.dev = skb.dev
-        s.protocol = skb.protocol
-        s.network_header = nh
-        s.transport_header = th
-        s.priority = skb.priority
-        s.mark = skb.mark
-        s.queue_mapping = skb.queue_mapping
-        s.hash = skb.hash
-        s.own = skb.own
-        s.sk = skb.sk
-        out.append(s)
+        out.append(segment_skb(skb, frame, nh, th))
         pos += n
         seq = (seq + n) & 0xFFFFFFFF
         if not fixed:

@@ -130,7 +130,7 @@ from rxpath.net.ipv4.tcp.output import (
 from rxpath.net.ipv4.tcp.prequeue import tcp_prequeue
 from rxpath.net.ipv4.tcp.rcvbuf import tcp_full_space, tcp_select_initial_window
 from rxpath.net.ipv4.tcp.rcvq import tcp_drop_reason, tcp_fast_path_check
-from rxpath.net.ipv4.tcp.recovery import tcp_rtt_estimator, tcp_set_rto
+from rxpath.net.ipv4.tcp.recovery import tcp_ack_update_rtt
 from rxpath.net.ipv4.tcp.seq import (
     M32,
     TCP_CLOSE,
@@ -923,15 +923,8 @@ def tcp_v4_syn_recv_sock(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> TcpSock
 def tcp_synack_rtt_meas(sk: TcpSock) -> None:
     """The first round trip: SYN-ACK to ACK (not when it was sent again)."""
     sent = sk.total_rto
-    opt = sk.rx_opt
-    if sent:
-        tcp_rtt_estimator(sk, max(sk.mstamp_us - sent, 1))
-        tcp_set_rto(sk)
-    elif opt.saw_tstamp and opt.rcv_tsecr:
-        d = (sk.mstamp_us // 1000 - opt.rcv_tsecr) & M32
-        if d < 1 << 21:
-            tcp_rtt_estimator(sk, max(d, 1) * 1000)
-            tcp_set_rto(sk)
+    rtt = max(sk.mstamp_us - sent, 1) if sent else -1
+    tcp_ack_update_rtt(sk, True, rtt, -1, rtt)
     sk.total_rto = 0
 
 

@@ -405,9 +405,7 @@ def tcp_tso_segs(sk: TcpSock, mss: int) -> int:
 
 
 def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
-    """Send an element of a queue (again)."""
-    if t.pcount > 1:
-        t.flags |= TCPHDR_PSH
+    """Send an element of a queue (again).  Super-packets go with PSH, which the element does not keep."""
     t.tx_us = sk.mstamp_us
     if not t.first_tx_us:
         if not sk.packets_out:
@@ -415,7 +413,8 @@ def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
         t.first_tx_us = sk.first_tx_us or sk.mstamp_us
     t.delivered = sk.delivered
     t.delivered_us = sk.delivered_us
-    err = __tcp_transmit_skb(sk, t.seq, t.flags, t.data, 1, t.pcount, t.gso_size)
+    flags = t.flags | TCPHDR_PSH if t.pcount > 1 else t.flags
+    err = __tcp_transmit_skb(sk, t.seq, flags, t.data, 1, t.pcount, t.gso_size)
     if sk.notices and not err:
         tcp_notice_transmit(sk, t)
     return err

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from rxpath.kernel.mm import alloc_skb_truesize
-from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason, skb_move_tokens
+from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason, skb_move_tokens, slab_truesize
 from rxpath.net.core.sock import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, sk_rmem_schedule, skb_set_owner_r, sock_rfree
 from rxpath.net.ipv4.tcp.seq import M32, TCPHDR_FIN, TCPHDR_PSH, TCPHDR_SYN, after, before
 from rxpath.net.ipv4.tcp.sites import SITE_COLLAPSED, SITE_OFO_PRUNE
@@ -536,7 +535,7 @@ def tcp_collapse(sk: TcpSock, items: list[SkBuff], start: int, end: int) -> list
     while before(start, end) and i < n:
         copy = min(SKB_MAX_ORDER0, (end - start) & M32)
         c = tcb(items[i])
-        nskb = SkBuff(sk.net, b"", alloc_skb_truesize(copy))
+        nskb = SkBuff(sk.net, b"", slab_truesize(sk.net, copy))
         nc = TcpCb()
         nc.seq = nc.end_seq = start
         nc.collapsed = True

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from rxpath.kernel.mm import alloc_skb_truesize
 from rxpath.kernel.sched import Task
 from rxpath.kernel.timer import HrTimer, TimerList
 from rxpath.net.core.netdevice import Net
-from rxpath.net.core.skbuff import SkBuff
+from rxpath.net.core.skbuff import SkBuff, slab_truesize
 from rxpath.net.core.sock import SOCK_STREAM, Msg, Proto, count_tokens
 from rxpath.net.core.sock import __wake_up as wake_up
 from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
@@ -1086,7 +1085,7 @@ class TcpState:
         self.v: TcpVariant = VARIANTS[r.name]
         self.handlers: TcpHandlers
         # what an element of the write queue is charged before it has data: a head of MAX_TCP_HEADER bytes
-        self.tx_overhead = alloc_skb_truesize(self.v.max_tcp_header)
+        self.tx_overhead = slab_truesize(ipv4.net, self.v.max_tcp_header)
         self.ehash: dict[tuple[int, int, int, int], TcpSock | TimewaitSock | RequestSock] = {}
         self.listening: dict[int, list[TcpSock]] = {}
         self.bhash: dict[int, list[TcpSock | TimewaitSock]] = {}
