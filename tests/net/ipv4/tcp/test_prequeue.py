@@ -60,10 +60,16 @@ class Bench:
     """One connection from the peer, accepted; `reader` then runs with it as a program."""
 
     def __init__(
-        self, reader: Callable[[Socket], None], release: str = "3.13", *, rcvbuf: int = 0, low_latency: int = 0
+        self,
+        reader: Callable[[Socket], None],
+        release: str = "3.13",
+        *,
+        rcvbuf: int = 0,
+        low_latency: int = 0,
+        cpu: int = 0,
     ) -> None:
         nic = NicConfig(model="e1000e", mac="02:00:00:00:00:02", addresses=["192.0.2.2/24"])
-        self.m = m = Machine(MachineConfig(release=release, costs="none", nics=[nic]))
+        self.m = m = Machine(MachineConfig(release=release, costs="none", cpus=2, nics=[nic]))
         m.boot()
         dev = m.ports[0].dev
         assert dev is not None
@@ -83,7 +89,7 @@ class Bench:
             c, _ = s.accept()
             reader(c)
 
-        m.spawn(server, cpu=0)
+        m.spawn(server, cpu=cpu)
         self.feed((1, seg(0, flags=SYN)), (2, seg(0, flags=ACK)))
         self.sk = next(s for s in m.net.sockets if isinstance(s, TcpSock) and s.dport)
 
@@ -213,6 +219,23 @@ def test_overflow_is_done_at_once() -> None:
     # what was done in softirq went to the receive queue, the rest past it
     assert n.get("TCPDirectCopyFromPrequeue", 0) == 100 * (3 - one)
     b.end(3)
+
+
+def test_what_comes_while_the_reader_copies_is_copied_too() -> None:
+    got: list[bytes] = []
+    b = Bench(lambda c: got.append(c.recv(20_000, MSG_WAITALL)), cpu=1)
+    slow = b.m.kernel.trace.tcp_rcv_space_adjust
+    slow.attach(lambda *_: b.m.kernel.cur().charge(300_000))
+    b.feed(*[(1 + i / 10, seg(1000 * i, bytes([i]) * 1000)) for i in range(20)])
+    assert got == [b"".join(bytes([i]) * 1000 for i in range(20))]
+    n = b.counts()
+    # the first wakes it; what the other CPU takes meanwhile finds the socket owned
+    assert n["TCPPrequeued"] == 1
+    assert n["TCPDirectCopyFromPrequeue"] == 1000
+    assert n["TCPDirectCopyFromBacklog"] == 19_000
+    assert n["TCPHPHitsToUser"] == 20
+    assert b.sk.rmem_alloc == 0
+    b.end(20)
 
 
 def stranded(b: Bench) -> Task:

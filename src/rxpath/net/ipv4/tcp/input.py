@@ -131,6 +131,7 @@ from rxpath.net.ipv4.tcp.sock import (
     TCP_URG_VALID,
     TcpSock,
     tcb,
+    tcp_ts_clock,
 )
 from rxpath.net.ipv4.tcp.state import end_unread, tcp_done, tcp_reset, tcp_set_state
 from rxpath.sim.ledger import Site
@@ -264,7 +265,7 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
             tcp_csum_error(sk, skb)
             tcp_drop_reason(sk, skb, SITE_CSUM)
             return
-        if not c.flags & (TCPHDR_ACK | TCPHDR_RST | TCPHDR_SYN):
+        if not c.flags & sk.v.first_flags:
             tcp_drop_reason(sk, skb, SITE_FLAGS)
             return
         if not tcp_validate_incoming(sk, skb, True):
@@ -305,7 +306,7 @@ def tcp_disordered_ack(sk: TcpSock, skb: SkBuff) -> bool:
     opt = sk.rx_opt
     win = c.window << opt.snd_wscale
     may_update = after(c.ack_seq, sk.snd_una) or after(c.seq, sk.snd_wl1) or (c.seq == sk.snd_wl1 and win > sk.snd_wnd)
-    replay = sk.rto * 1200 // sk.ts.ipv4.kernel.hz
+    replay = sk.rto * sk.v.replay_window // sk.ts.ipv4.kernel.hz
     return bool(
         c.flags & TCPHDR_ACK
         and c.seq == c.end_seq
@@ -335,7 +336,12 @@ def tcp_sequence(sk: TcpSock, seq: int, end_seq: int, fin: bool) -> Site | None:
 
 
 def tcp_reset_check(sk: TcpSock, seq: int) -> bool:
-    return seq == (sk.rcv_nxt - 1) & M32 and sk.state in (TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING)
+    """A RST with the number of the FIN that it follows (4.13)."""
+    return (
+        sk.v.rst_behind_fin
+        and seq == (sk.rcv_nxt - 1) & M32
+        and sk.state in (TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING)
+    )
 
 
 def tcp_validate_incoming(sk: TcpSock, skb: SkBuff, syn_inerr: bool) -> bool:
@@ -390,7 +396,8 @@ def tcp_validate_incoming(sk: TcpSock, skb: SkBuff, syn_inerr: bool) -> bool:
         return False
     if c.flags & TCPHDR_SYN:
         if (
-            sk.state == TCP_SYN_RECV
+            sk.v.crossed_syn_passes
+            and sk.state == TCP_SYN_RECV
             and not sk.orphan
             and c.flags & TCPHDR_ACK
             and (c.seq + 1) & M32 == c.end_seq == sk.rcv_nxt
@@ -494,7 +501,7 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
             tcp_clear_options(sk, saved)
             return True, SITE_INVALID_ACK
         if opt.saw_tstamp and opt.rcv_tsecr:
-            first = sk.retrans_stamp // 1000 & M32
+            first = tcp_ts_clock(sk.ts, sk.retrans_stamp)
             if not between(opt.rcv_tsecr, first, (tcp_time_stamp(sk) - sk.tsoffset) & M32):
                 sk.ts.ipv4.tcpext["PAWSActive"] += 1
                 tcp_clear_options(sk, saved)
@@ -621,7 +628,7 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
     if req is not None and not tcp_check_req_fastopen(sk, skb, req):
         tcp_drop_reason(sk, skb, SITE_NOT_SPECIFIED)
         return None
-    if not c.flags & (TCPHDR_ACK | TCPHDR_RST | TCPHDR_SYN):
+    if not c.flags & sk.v.first_flags:
         tcp_drop_reason(sk, skb, SITE_FLAGS)
         return None
     if not tcp_validate_incoming(sk, skb, False):
@@ -633,7 +640,7 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
     if r <= 0:
         if sk.state == TCP_SYN_RECV:
             return SITE_OLD_ACK if r == 0 else ack_site(r)
-        if r < 0:
+        if r < 0 and sk.v.bad_ack_ends:
             tcp_send_challenge_ack(sk)
             tcp_drop_reason(sk, skb, ack_site(r))
             return None

@@ -178,6 +178,7 @@ from rxpath.net.ipv4.tcp.sock import (
     TimewaitSock,
     tcb,
     tcp_state_of,
+    tcp_ts_clock,
 )
 from rxpath.net.ipv4.tcp.state import tcp_done, tcp_set_state
 from rxpath.net.ipv4.tcp.timer import (
@@ -416,7 +417,7 @@ def _no_tcp_socket(ts: TcpState, skb: SkBuff) -> int:
 def tcp_add_backlog(sk: TcpSock, skb: SkBuff) -> None:
     """The owner of the lock will see to it, if there is room."""
     ext = sk.ts.ipv4.tcpext
-    if tcp_checksum_complete(skb):
+    if sk.v.backlog_checksum and tcp_checksum_complete(skb):
         sk.ts.ipv4.tcp[TCP_MIB_CSUMERRORS] += 1
         sk.ts.ipv4.tcp[TCP_MIB_INERRS] += 1
         tcp_drop_reason(sk, skb, SITE_CSUM)
@@ -548,12 +549,12 @@ def tcp_v4_send_ack(
     ts.ipv4.tcp[TCP_MIB_OUTSEGS] += 1
 
 
-def now_ms(ts: TcpState) -> int:
-    return ts.ipv4.kernel.engine.now // 1_000_000
+def now_ts(ts: TcpState) -> int:
+    return tcp_ts_clock(ts, ts.ipv4.kernel.engine.now // 1000)
 
 
 def tcp_v4_timewait_ack(ts: TcpState, tw: TimewaitSock) -> None:
-    stamp = ((now_ms(ts) + tw.ts_offset) & M32, tw.ts_recent) if tw.ts_recent_stamp else None
+    stamp = ((now_ts(ts) + tw.ts_offset) & M32, tw.ts_recent) if tw.ts_recent_stamp else None
     tcp_v4_send_ack(
         ts,
         tw.loc_addr,
@@ -572,7 +573,7 @@ def tcp_v4_timewait_ack(ts: TcpState, tw: TimewaitSock) -> None:
 
 def tcp_v4_reqsk_send_ack(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> None:
     ts = lsk.ts
-    stamp = ((now_ms(ts) + req.ts_off) & M32, req.ts_recent) if req.tstamp_ok else None
+    stamp = ((now_ts(ts) + req.ts_off) & M32, req.ts_recent) if req.tstamp_ok else None
     tcp_v4_send_ack(
         ts,
         req.loc_addr,
@@ -620,7 +621,7 @@ def tcp_v4_init_seq_and_ts_off(ts: TcpState, laddr: int, raddr: int, hint: ConnH
     """(ISN, time stamp offset): drawn from the machine's generator, or what a replay's hint says."""
     if hint is not None:
         if hint.tsval >= 0:
-            return hint.isn, (hint.tsval - now_ms(ts)) & M32
+            return hint.isn, (hint.tsval - now_ts(ts)) & M32
         return hint.isn, secure_tcp_ts_off(ts, laddr, raddr)
     isn = (ts.rng_isn.getrandbits(32) + ts.ipv4.kernel.engine.now // 64) & M32
     return isn, secure_tcp_ts_off(ts, laddr, raddr)
@@ -649,11 +650,8 @@ def tcp_openreq_init_rwin(req: RequestSock, sk: TcpSock, rt: Rtable) -> None:
     clamp = sk.window_clamp
     if sk.userlocks & 2 and (clamp > full or clamp == 0):
         clamp = full
-    init = sk.v.init_rcv_wnd_segments
-    if init and full < init * mss:
-        full = init * mss
     req.rsk_rcv_wnd, req.rsk_window_clamp, req.rcv_wscale = tcp_select_initial_window(
-        ts, full, mss - (12 if req.tstamp_ok else 0), clamp, req.wscale_ok, init
+        ts, full, mss - (12 if req.tstamp_ok else 0), clamp, req.wscale_ok, sk.v.init_rcv_wnd_segments
     )
 
 
@@ -680,9 +678,9 @@ def tcp_make_synack(sk: TcpSock, req: RequestSock, rt: Rtable, foc: FastOpenCook
     stamp = None
     if req.tstamp_ok:
         if req.cookie_ts:
-            v = (cookie_init_timestamp(req, now_ms(ts)) + req.ts_off) & M32
+            v = (cookie_init_timestamp(req, now_ts(ts)) + req.ts_off) & M32
         else:
-            v = (now_ms(ts) + req.ts_off) & M32
+            v = (now_ts(ts) + req.ts_off) & M32
         if not req.snt_synack_us:
             req.snt_tsval_first = v
         req.snt_tsval_last = v

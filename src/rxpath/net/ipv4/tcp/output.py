@@ -81,6 +81,7 @@ from rxpath.net.ipv4.tcp.sock import (
     TCP_CA_Recovery,
     TcpSock,
     TxSkb,
+    tcp_ts_clock,
 )
 from rxpath.wire.checksum import transport_checksum
 from rxpath.wire.tcp import TCP_HDR
@@ -102,8 +103,8 @@ def tcp_mstamp_refresh(sk: TcpSock) -> None:
 
 
 def tcp_time_stamp(sk: TcpSock) -> int:
-    """TSval: milliseconds and the connection's offset.  (Inline in Linux.)"""
-    return (sk.mstamp_us // 1000 + sk.tsoffset) & M32
+    """TSval: the clock and the connection's offset.  (Inline in Linux.)"""
+    return (tcp_ts_clock(sk.ts, sk.mstamp_us) + sk.tsoffset) & M32
 
 
 def jiffies(sk: TcpSock) -> int:
@@ -295,6 +296,7 @@ def tcp_event_ack_sent(sk: TcpSock) -> None:
         sk.compressed_timer.cancel()
     tcp_dec_quickack_mode(sk)
     sk.ack_pending = 0
+    sk.ack_blocked = False
     sk.delack_timer.del_timer()
 
 

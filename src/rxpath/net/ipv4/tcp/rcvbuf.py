@@ -27,11 +27,11 @@ from rxpath.net.ipv4.tcp.sock import (
     TcpSock,
     TcpState,
     tcb,
+    tcp_ts_clock,
 )
 
 SKB_MAX_ORDER0: Final = 4096 - 320
 SKB_OVERHEAD: Final = 576
-MAX_TCP_HEADER: Final = 320
 
 
 def drop_charged(sk: TcpSock, skb: SkBuff) -> None:
@@ -85,13 +85,13 @@ def tcp_select_initial_window(
         wnd = min(space, MAX_TCP_WINDOW)
     else:
         wnd = space if ts.v.initial_window_whole else min(space, 65535)
-    if init_rcv_wnd:
-        wnd = min(wnd, init_rcv_wnd * mss)
     scale = 0
     if wscale_ok:
-        space = max(space, ts.tcp_rmem[2], ts.ipv4.net.rmem_max)
+        space = max(0 if init_rcv_wnd else space, ts.tcp_rmem[2], ts.ipv4.net.rmem_max)
         space = min(space, window_clamp)
         scale = min(max(space.bit_length() - 16, 0), TCP_MAX_WSCALE)
+    if init_rcv_wnd and mss > 1 << scale:
+        wnd = min(wnd, (init_rcv_wnd if mss <= 1460 else max(1460 * init_rcv_wnd // mss, 2)) * mss)
     return wnd, min(65535 << scale, window_clamp), scale
 
 
@@ -126,9 +126,13 @@ def __tcp_select_window(sk: TcpSock) -> int:
         sk.ack_quick = 0
         if tcp_under_memory_pressure(sk):
             tcp_adjust_rcv_ssthresh(sk)
-        free &= -unit
-        if free < allowed >> 4 or free < mss:
-            return 0
+        if not sk.v.window_sixteenth:
+            if free < mss:
+                return 0
+        else:
+            free &= -unit
+            if free < allowed >> 4 or free < mss:
+                return 0
     if free > sk.rcv_ssthresh:
         free = sk.rcv_ssthresh
     if scale:
@@ -192,6 +196,9 @@ def tcp_measure_rcv_mss(sk: TcpSock, skb: SkBuff) -> None:
                 tcp_set_window_clamp(sk, tcp_win_from_space(sk, sk.rcvbuf))
                 if sk.window_clamp < sk.rcvq_space:
                     sk.rcvq_space = sk.window_clamp
+        if not sk.v.rcv_mss_capped:
+            sk.rcv_mss = n
+            return
         sk.rcv_mss = min(n, sk.advmss)
         if c.flags & TCPHDR_PSH:
             sk.ack_pending |= ICSK_ACK_PUSHED
@@ -224,8 +231,8 @@ def tcp_set_window_clamp(sk: TcpSock, val: int) -> None:
 SOCK_MIN_WIN: Final = 1152  # half of SOCK_MIN_RCVBUF
 
 
-def __tcp_grow_window(sk: TcpSock, skb: SkBuff) -> int:
-    truesize = tcp_win_from_space(sk, skb.truesize) >> 1
+def __tcp_grow_window(sk: TcpSock, skb: SkBuff, skbtruesize: int) -> int:
+    truesize = tcp_win_from_space(sk, skbtruesize) >> 1
     window = tcp_win_from_space(sk, sk.ts.tcp_rmem[2]) >> 1
     while sk.rcv_ssthresh <= window:
         if truesize <= skb.len:
@@ -235,21 +242,31 @@ def __tcp_grow_window(sk: TcpSock, skb: SkBuff) -> int:
     return 0
 
 
-def tcp_grow_window(sk: TcpSock, skb: SkBuff) -> None:
-    """A good segment raises what we dare to offer."""
-    room = min(sk.window_clamp, tcp_space(sk)) - sk.rcv_ssthresh
+def tcp_grow_window(sk: TcpSock, skb: SkBuff, adjust: bool) -> None:
+    """A good segment raises what we dare to offer.  `adjust`: a segment whose payload is in pages alone may be
+    joined to another one, and its head does not count (5.16).
+    """
+    space = tcp_space(sk)
+    room = min(sk.window_clamp, space) - sk.rcv_ssthresh
     if room <= 0:
         return
     if tcp_under_memory_pressure(sk):
         if sk.v.scaling_ratio:
             tcp_adjust_rcv_ssthresh(sk)
         return
-    if tcp_win_from_space(sk, skb.truesize) <= skb.len:
+    truesize = skb.truesize
+    if adjust and sk.v.grow_adjusts and not skb.linear_len():
+        truesize -= skb.head_size + SKB_OVERHEAD
+        if truesize < skb.len:
+            truesize = skb.truesize
+    if tcp_win_from_space(sk, truesize) <= skb.len:
         incr = 2 * sk.advmss
     else:
-        incr = __tcp_grow_window(sk, skb)
+        incr = __tcp_grow_window(sk, skb, truesize)
     if incr:
         incr = max(incr, 2 * skb.len)
+        if not sk.v.grow_obeys_space:
+            room = sk.window_clamp - sk.rcv_ssthresh
         sk.rcv_ssthresh += min(room, incr)
         sk.ack_quick |= 1
 
@@ -265,12 +282,27 @@ def tcp_sndbuf_expand(sk: TcpSock) -> None:
         sk.sndbuf = min(sndmem, sk.ts.tcp_wmem[2])
 
 
+def tcp_fixup_rcvbuf(sk: TcpSock) -> None:
+    """Until 4.19: a buffer for twice the first window, in slow start."""
+    mss = sk.advmss
+    segments = 2 * TCP_INIT_CWND
+    if mss > 1460:
+        segments = max(1460 * segments // mss, 2)
+    rcvmem = 2 * (mss + sk.v.max_tcp_header + SKB_OVERHEAD) * segments
+    if sk.ts.tcp_moderate_rcvbuf:
+        rcvmem <<= 2
+    if sk.rcvbuf < rcvmem:
+        sk.rcvbuf = min(rcvmem, sk.ts.tcp_rmem[2])
+
+
 def tcp_init_buffer_space(sk: TcpSock) -> None:
     """When a connection is made: clamp, ssthresh, autotuning's start."""
+    if sk.v.fixup_rcvbuf and not sk.userlocks & SOCK_RCVBUF_LOCK:
+        tcp_fixup_rcvbuf(sk)
     if not sk.userlocks & SOCK_SNDBUF_LOCK:
         tcp_sndbuf_expand(sk)
-    sk.rcvq_time = sk.ts.ipv4.kernel.engine.now // 1000
-    sk.mstamp_us = sk.rcvq_time
+    sk.mstamp_us = sk.ts.ipv4.kernel.engine.now // 1000
+    sk.rcvq_time = rcv_clock(sk)
     sk.rcvq_seq = sk.copied_seq
     maxwin = tcp_full_space(sk)
     app = sk.ts.tcp_app_win
@@ -282,7 +314,10 @@ def tcp_init_buffer_space(sk: TcpSock) -> None:
         sk.window_clamp = max(2 * sk.advmss, maxwin - sk.advmss)
     sk.rcv_ssthresh = min(sk.rcv_ssthresh, sk.window_clamp)
     sk.snd_cwnd_stamp = sk.ts.ipv4.kernel.jiffies()
-    sk.rcvq_space = min(sk.rcv_ssthresh, sk.rcv_wnd, TCP_INIT_CWND * sk.advmss)
+    if sk.v.fixup_rcvbuf:
+        sk.rcvq_space = sk.rcv_wnd
+    else:
+        sk.rcvq_space = min(sk.rcv_ssthresh, sk.rcv_wnd, TCP_INIT_CWND * sk.advmss)
 
 
 def tcp_initialize_rcv_mss(sk: TcpSock) -> None:
@@ -295,6 +330,13 @@ def tcp_initialize_rcv_mss(sk: TcpSock) -> None:
 # -------------------------------------------------------------------------------------
 
 
+def rcv_clock(sk: TcpSock) -> int:
+    """The receiver's measurements are in us, in 3.13 in jiffies (here in us all the same)."""
+    if sk.v.stamps_in_jiffies:
+        return sk.mstamp_us // sk.ts.stamp_us * sk.ts.stamp_us
+    return sk.mstamp_us
+
+
 def tcp_rcv_rtt_update(sk: TcpSock, sample: int, win_dep: bool) -> None:
     """`sample` in us; kept times 8.  6.16: the least one counts, larger ones only while all is read."""
     new = sk.rcv_rtt_us
@@ -305,7 +347,7 @@ def tcp_rcv_rtt_update(sk: TcpSock, sample: int, win_dep: bool) -> None:
         elif not win_dep and sk.rcv_nxt == sk.copied_seq:
             sk.rcv_rtt_us = new - (new >> 3) + sample
         return
-    m = sample or 1
+    m = sample or (sk.ts.stamp_us if sk.v.stamps_in_jiffies else 1)
     if new:
         if not win_dep:
             new += m - (new >> 3)
@@ -323,23 +365,26 @@ def tcp_rcv_rtt_measure(sk: TcpSock) -> None:
     if sk.rcv_rtt_time:
         if before(sk.rcv_nxt, sk.rcv_rtt_seq):
             return
-        delta = sk.mstamp_us - sk.rcv_rtt_time or 1
+        delta = rcv_clock(sk) - sk.rcv_rtt_time or 1
         tcp_rcv_rtt_update(sk, delta, True)
     sk.rcv_rtt_seq = (sk.rcv_nxt + sk.rcv_wnd) & M32
-    sk.rcv_rtt_time = sk.mstamp_us
+    sk.rcv_rtt_time = rcv_clock(sk)
 
 
 def tcp_rcv_rtt_measure_ts(sk: TcpSock, skb: SkBuff) -> None:
     """With time stamps: from the echo in full segments."""
     opt = sk.rx_opt
-    if opt.rcv_tsecr == sk.rcv_rtt_last_tsecr:
+    if sk.v.stamps_in_jiffies:
+        if not opt.rcv_tsecr:
+            return
+    elif opt.rcv_tsecr == sk.rcv_rtt_last_tsecr:
         return
     sk.rcv_rtt_last_tsecr = opt.rcv_tsecr
     c = tcb(skb)
     if (c.end_seq - c.seq) & M32 >= sk.rcv_mss:
-        delta = (sk.mstamp_us // 1000 - opt.rcv_tsecr) & M32
+        delta = (tcp_ts_clock(sk.ts, sk.mstamp_us) - opt.rcv_tsecr) & M32
         if delta < 0x7FFFFFFF // 1000 and (delta or sk.v.rcvbuf_grow != "v6_18"):
-            tcp_rcv_rtt_update(sk, max(delta * 1000, 1000), False)
+            tcp_rcv_rtt_update(sk, max(delta, 1) * sk.ts.stamp_us, False)
 
 
 def tcp_rcvbuf_grow(sk: TcpSock, newval: int) -> None:
@@ -364,9 +409,11 @@ def tcp_rcv_space_adjust(sk: TcpSock) -> None:
     tp = sk.net.kernel.trace.tcp_rcv_space_adjust
     if tp.on:
         tp.fire(sk)
-    sk.mstamp_us = now = sk.ts.ipv4.kernel.engine.now // 1000
+    sk.mstamp_us = sk.ts.ipv4.kernel.engine.now // 1000
+    now = rcv_clock(sk)
     # both times have a floor of 1 us (reading takes some), used up by one measurement
-    if (now - sk.rcvq_time or 1) < sk.rcv_rtt_us >> 3 or sk.rcv_rtt_us == 0:
+    floor = 0 if sk.v.stamps_in_jiffies else 1
+    if (now - sk.rcvq_time or floor) < sk.rcv_rtt_us >> 3 or sk.rcv_rtt_us == 0:
         return
     copied = (sk.copied_seq - sk.rcvq_seq) & M32
     if sk.v.rcvbuf_grow == "v6_18":
@@ -387,7 +434,7 @@ def tcp_rcv_space_adjust(sk: TcpSock) -> None:
                         rcvwin <<= 1
                     else:
                         rcvwin += rcvwin >> 1
-                rcvmem = sk.advmss + MAX_TCP_HEADER + SKB_OVERHEAD
+                rcvmem = sk.advmss + sk.v.max_tcp_header + SKB_OVERHEAD
                 while tcp_win_from_space(sk, rcvmem) < sk.advmss:
                     rcvmem += 128
                 rcvbuf = min(rcvwin // sk.advmss * rcvmem, sk.ts.tcp_rmem[2])
@@ -396,7 +443,7 @@ def tcp_rcv_space_adjust(sk: TcpSock) -> None:
                     sk.window_clamp = tcp_win_from_space(sk, rcvbuf) if kind == "v5_15" else rcvwin
             sk.rcvq_space = copied
     sk.rcvq_seq = sk.copied_seq
-    sk.rcvq_time = now + 1
+    sk.rcvq_time = now + floor
 
 
 # --- pruning ------------------------------------------------------------------------------------------------
@@ -454,7 +501,7 @@ def tcp_prune_queue(sk: TcpSock, in_skb: SkBuff) -> bool:
         tcp_clamp_window(sk)
     elif tcp_under_memory_pressure(sk):
         tcp_adjust_rcv_ssthresh(sk)
-    if tcp_can_ingest(sk, in_skb):
+    if not sk.v.collapse_always and tcp_can_ingest(sk, in_skb):
         return True
     tcp_collapse_ofo_queue(sk)
     if sk.receive_queue:
@@ -470,9 +517,19 @@ def tcp_prune_queue(sk: TcpSock, in_skb: SkBuff) -> bool:
 
 
 def tcp_prune_ofo_queue(sk: TcpSock, in_skb: SkBuff) -> bool:
-    """Drop out-of-order data from the highest sequence on, an eighth of the buffer at a time."""
+    """Drop out-of-order data from the highest sequence on, an eighth of the buffer at a time (until 4.8: all)."""
     if not sk.ofo:
         return False
+    if not sk.v.ofo_tree:
+        while sk.ofo:
+            skb = sk.ofo.pop(0)
+            drop_charged(sk, skb)
+            kfree_skb_reason(skb, SITE_OFO_PRUNE)
+        sk.ts.ipv4.tcpext["OfoPruned"] += 1
+        if sk.rx_opt.sack_ok:
+            sk.selective_acks.clear()
+            sk.rx_opt.dsack = False
+        return True
     goal = sk.rcvbuf >> 3
     seq = tcb(in_skb).seq
     pruned = False
@@ -597,7 +654,7 @@ def tcp_collapse_ofo_queue(sk: TcpSock) -> None:
             if after(cj.end_seq, end):
                 end = cj.end_seq
             j += 1
-        if size != q[i].truesize or (end - start) & M32 >= SKB_MAX_ORDER0:
+        if sk.v.collapse_always or size != q[i].truesize or (end - start) & M32 >= SKB_MAX_ORDER0:
             out += tcp_collapse(sk, q[i:j], start, end)
         else:
             out += q[i:j]

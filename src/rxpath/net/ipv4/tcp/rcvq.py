@@ -72,8 +72,9 @@ TCP_SACK_BLOCKS_EXPECTED: Final = 2
 
 
 def tcp_drop_reason(sk: TcpSock, skb: SkBuff, site: Site) -> None:
-    """A segment with data ends unused: counted at the socket."""
-    sk.drops += max(1, skb.gso_segs)
+    """A segment with data ends unused: counted at the socket (4.7)."""
+    if sk.v.drops_counted:
+        sk.drops += max(1, skb.gso_segs)
     kfree_skb_reason(skb, site)
 
 
@@ -122,7 +123,7 @@ def tcp_send_delayed_ack(sk: TcpSock) -> None:
     now = k.jiffies()
     timeout = now + ato
     if sk.ack_pending & ICSK_ACK_TIMER:
-        if sk.ack_timeout <= now + (ato >> 2):
+        if sk.ack_blocked or sk.ack_timeout <= now + (ato >> 2):
             tcp_send_ack(sk)
             return
         if timeout >= sk.ack_timeout:
@@ -137,7 +138,10 @@ def __tcp_ack_snd_check(sk: TcpSock, ofo_possible: bool) -> None:
     if (
         (
             (sk.rcv_nxt - sk.rcv_wup) & M32 > sk.rcv_mss
-            and ((sk.rcv_nxt - sk.copied_seq) & M32 < sk.rcvlowat or __tcp_select_window(sk) >= sk.rcv_wnd)
+            and (
+                (sk.v.data_ready_checks and (sk.rcv_nxt - sk.copied_seq) & M32 < sk.rcvlowat)
+                or __tcp_select_window(sk) >= sk.rcv_wnd
+            )
         )
         or tcp_in_quickack_mode(sk)
         or sk.ack_pending & ICSK_ACK_NOW
@@ -179,10 +183,10 @@ def tcp_data_ecn_check(sk: TcpSock, skb: SkBuff) -> None:
     ect = tcb(skb).dsfield & 3
     if ect == 0:
         if sk.ecn_flags & TCP_ECN_SEEN:
-            tcp_enter_quickack_mode(sk, 2)
+            tcp_enter_quickack_mode(sk, sk.v.ecn_quickacks)
     elif ect == 3:
         if not sk.ecn_flags & TCP_ECN_DEMAND_CWR:
-            tcp_enter_quickack_mode(sk, 2)
+            tcp_enter_quickack_mode(sk, sk.v.ecn_quickacks)
             sk.ecn_flags |= TCP_ECN_DEMAND_CWR
         sk.ecn_flags |= TCP_ECN_SEEN
     else:
@@ -210,7 +214,7 @@ def tcp_event_data_recv(sk: TcpSock, skb: SkBuff) -> None:
     sk.lrcvtime = now
     tcp_data_ecn_check(sk, skb)
     if skb.len >= 128:
-        tcp_grow_window(sk, skb)
+        tcp_grow_window(sk, skb, True)
 
 
 # --- SACK ---------------------------------------------------------------------------------------------------
@@ -345,7 +349,7 @@ def tcp_try_coalesce(sk: TcpSock, to: SkBuff, frm: SkBuff) -> bool:
     """Join a segment to the one before it: its frames share the other's fate."""
     ct = tcb(to)
     cf = tcb(frm)
-    if cf.seq != ct.end_seq:
+    if cf.seq != ct.end_seq or (cf.flags & TCPHDR_FIN and not sk.v.fin_coalesces):
         return False
     delta = skb_try_coalesce(to, frm)
     if delta < 0:
@@ -392,6 +396,8 @@ def tcp_data_ready(sk: TcpSock) -> None:
 
 def tcp_epollin_ready(sk: TcpSock, target: int) -> bool:
     avail = (sk.rcv_nxt - sk.copied_seq) & M32
+    if not sk.v.data_ready_checks:
+        return target <= avail < 0x80000000
     if avail & 0x80000000 or avail <= 0:
         return False
     return avail >= target or tcp_rmem_pressure(sk) or tcp_receive_window(sk) <= sk.rcv_mss
@@ -437,6 +443,8 @@ def tcp_data_queue(sk: TcpSock, skb: SkBuff) -> None:
     if not before(c.seq, (sk.rcv_nxt + tcp_receive_window(sk)) & M32):
         _out_of_window(sk, skb, SITE_OVERWINDOW)
         return
+    if sk.v.hole_quickacks:
+        tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS)
     if before(c.seq, sk.rcv_nxt):
         tcp_dsack_set(sk, c.seq, sk.rcv_nxt)
         if not tcp_receive_window(sk):
@@ -470,6 +478,9 @@ def _queue_and_out(sk: TcpSock, skb: SkBuff, copied: int) -> None:
             tcp_drop_reason(sk, skb, SITE_PROTO_MEM)
             return
     elif not tcp_try_rmem_schedule(sk, skb, skb.truesize):
+        if not v.nomem_acks:
+            tcp_drop_reason(sk, skb, SITE_PROTO_MEM)
+            return
         sk.ack_pending |= ICSK_ACK_NOMEM | ICSK_ACK_NOW
         inet_csk_schedule_ack(sk)
         sock_def_readable(sk)
@@ -494,7 +505,10 @@ def _queue_and_out(sk: TcpSock, skb: SkBuff, copied: int) -> None:
     if sk.ofo:
         tcp_ofo_queue(sk)
         if not sk.ofo:
-            sk.ack_pending |= ICSK_ACK_NOW
+            if v.hole_quickacks:
+                sk.pingpong = 0
+            else:
+                sk.ack_pending |= ICSK_ACK_NOW
     if sk.selective_acks:
         tcp_sack_remove(sk)
     tcp_fast_path_check(sk)
@@ -508,7 +522,8 @@ def tcp_data_queue_ofo(sk: TcpSock, skb: SkBuff) -> None:
     tcp_data_ecn_check(sk, skb)
     if not tcp_try_rmem_schedule(sk, skb, skb.truesize):
         ext["TCPOFODrop"] += 1
-        sock_def_readable(sk)
+        if sk.v.drops_counted:
+            sock_def_readable(sk)
         tcp_drop_reason(sk, skb, SITE_OFO_DROP)
         return
     sk.pred_flags = 0
@@ -552,10 +567,11 @@ def tcp_data_queue_ofo(sk: TcpSock, skb: SkBuff) -> None:
                 drop_charged(sk, s1)
                 tcp_drop_reason(sk, s1, SITE_OFO_MERGE)
                 place = -1
-        elif tcp_try_coalesce(sk, s1, skb):
+        elif (sk.v.ofo_tree or i == len(q)) and tcp_try_coalesce(sk, s1, skb):
             s1.gso_segs = min(max(1, s1.gso_segs) + max(1, skb.gso_segs), 0xFFFF)
+            if sack or not sk.v.ofo_tree:
+                tcp_grow_window(sk, skb, True)
             if sack:
-                tcp_grow_window(sk, skb)
                 tcp_sack_new_ofo_skb(sk, seq, end)
             _ofo_end(sk, None)
             return
@@ -582,11 +598,10 @@ def tcp_data_queue_ofo(sk: TcpSock, skb: SkBuff) -> None:
 
 def _ofo_end(sk: TcpSock, skb: SkBuff | None) -> None:
     if skb is not None:
-        if sk.rx_opt.sack_ok:
-            tcp_grow_window(sk, skb)
-        if skb.frag_list is None and not skb.data_len:
-            pass
-        skb_condense_ofo(skb)
+        if sk.rx_opt.sack_ok or not sk.v.ofo_tree:
+            tcp_grow_window(sk, skb, False)
+        if sk.v.ofo_tree:
+            skb_condense_ofo(skb)
         skb_set_owner_r(skb, sk)
     if sk.v.rcvbuf_grow == "v6_18" and not sk.orphan and sk.listener is None:
         tcp_rcvbuf_grow(sk, sk.rcvq_space)
@@ -620,7 +635,7 @@ def tcp_ofo_queue(sk: TcpSock) -> None:
             tcp_drop_reason(sk, skb, SITE_OFO_DUP)
             continue
         rq = sk.receive_queue
-        eaten = bool(rq) and tcp_try_coalesce(sk, rq[-1], skb)
+        eaten = sk.v.ofo_tree and bool(rq) and tcp_try_coalesce(sk, rq[-1], skb)
         tcp_rcv_nxt_update(sk, c.end_seq)
         fin = c.flags & TCPHDR_FIN
         if eaten:

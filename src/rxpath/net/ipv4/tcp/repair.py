@@ -12,7 +12,7 @@ from rxpath.net.core.skbuff import __alloc_skb, consume_skb
 from rxpath.net.ipv4.route import ipv4_mtu
 from rxpath.net.ipv4.tcp.hashtables import bind_add, inet_hash
 from rxpath.net.ipv4.tcp.input import tcp_init_transfer
-from rxpath.net.ipv4.tcp.ipv4 import inet_csk_route_req, inet_reqsk_alloc, now_ms, tcp_openreq_init_rwin
+from rxpath.net.ipv4.tcp.ipv4 import inet_csk_route_req, inet_reqsk_alloc, now_ts, tcp_openreq_init_rwin
 from rxpath.net.ipv4.tcp.minisocks import tcp_create_openreq_child
 from rxpath.net.ipv4.tcp.output import ipv4_default_advmss, jiffies, tcp_sync_mss
 from rxpath.net.ipv4.tcp.rcvbuf import tcp_full_space, tcp_initialize_rcv_mss
@@ -85,4 +85,4 @@ def tcp_restore(
 
 def tcp_set_tsval(sk: TcpSock, tsval: int) -> None:
     """Our time stamps are `tsval` now and go on from there."""
-    sk.tsoffset = (tsval - now_ms(sk.ts)) & M32
+    sk.tsoffset = (tsval - now_ts(sk.ts)) & M32

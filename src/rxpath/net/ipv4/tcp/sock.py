@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from rxpath.kernel.errno import EOPNOTSUPP, linux_error
 from rxpath.kernel.sched import Task
 from rxpath.kernel.timer import HrTimer, TimerList
 from rxpath.net.core.netdevice import Net
@@ -593,6 +594,7 @@ class TcpSock(InetSock):
         "ucopy_task",
         "ucopy_iov",
         "ucopy_len",
+        "ack_blocked",
         "timeout_rehash",
         "reqsk_timeout_base",
         "thin_lto",
@@ -818,6 +820,7 @@ class TcpSock(InetSock):
         self.ucopy_task: Task | None = None  # the reader that the prequeue is for
         self.ucopy_iov: list[bytes] = []
         self.ucopy_len = 0
+        self.ack_blocked = False  # the timer of delayed ACKs found the socket owned
         self.timeout_rehash = 0
         self.reqsk_timeout_base = k.hz
         self.thin_lto = False
@@ -947,9 +950,13 @@ class TcpSock(InetSock):
         self.ts.handlers.set_rcvlowat(self, val)
 
     def get_peek_off(self) -> int:
+        if not self.v.peek_off:
+            raise linux_error(EOPNOTSUPP)
         return self.peek_off
 
     def set_peek_off(self, val: int) -> None:
+        if not self.v.peek_off:
+            raise linux_error(EOPNOTSUPP)
         self.peek_off = val
 
     def was_connected(self) -> bool:
@@ -984,6 +991,8 @@ class TcpState:
         "listening",
         "bhash",
         "default_ca",
+        "stamp_us",
+        "stamp_base",
         "ca_ops",
         "orphans",
         "tw_count",
@@ -1093,6 +1102,9 @@ class TcpState:
         cubic = CubicOps()
         self.ca_ops: dict[str, CongOps] = {"reno": reno, "cubic": cubic}
         self.default_ca: CongOps = cubic
+        # the clock of time stamps: us a tick, and where it began
+        self.stamp_us = 1_000_000 // hz if self.v.stamps_in_jiffies else 1000
+        self.stamp_base = k.boot_jiffies if self.v.stamps_in_jiffies else 0
         self.orphans = 0
         self.tw_count = 0
         self.rng_isn = k.rng("tcp isn")
@@ -1186,6 +1198,11 @@ class TcpState:
         self.max_wscale_rmem = 0
 
 
+def tcp_ts_clock(ts: TcpState, us: int) -> int:
+    """The time stamp, without a connection's offset, of a moment in us of the engine.  (Inline in Linux.)"""
+    return us // ts.stamp_us + ts.stamp_base & M32
+
+
 def tcp_state_of(ipv4: Ipv4) -> TcpState:
     s = ipv4.tcp_state
     assert isinstance(s, TcpState)
@@ -1203,4 +1220,5 @@ __all__ = [
     "TxSkb",
     "tcb",
     "tcp_state_of",
+    "tcp_ts_clock",
 ]

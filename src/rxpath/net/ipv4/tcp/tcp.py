@@ -486,10 +486,14 @@ def __tcp_cleanup_rbuf(sk: TcpSock, copied: int) -> None:
     now = False
     if sk.ack_pending & ICSK_ACK_SCHED:
         p = sk.ack_pending
-        if (sk.rcv_nxt - sk.rcv_wup) & M32 > sk.rcv_mss or (
-            copied > 0
-            and (p & ICSK_ACK_PUSHED2 or (p & ICSK_ACK_PUSHED and sk.pingpong < sk.ts.tcp_pingpong_thresh))
-            and not sk.rmem_alloc
+        if (
+            (sk.rcv_nxt - sk.rcv_wup) & M32 > sk.rcv_mss
+            or sk.ack_blocked
+            or (
+                copied > 0
+                and (p & ICSK_ACK_PUSHED2 or (p & ICSK_ACK_PUSHED and sk.pingpong < sk.ts.tcp_pingpong_thresh))
+                and not sk.rmem_alloc
+            )
         ):
             now = True
     if copied > 0 and not now and not sk.shutdown & RCV_SHUTDOWN:
@@ -706,7 +710,7 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
         copied += Ucopy.leave(sk, left if copied else 0)
     m.data = bytes(copied) if flags & MSG_TRUNC else b"".join(parts)
     m.n = copied
-    if last_skb is not None and (sk.rcvtstamp or sk.tsflags):
+    if last_skb is not None and (sk.rcvtstamp or sk.tsflags) and v.rx_stamps:
         sock_recv_cmsgs(m, sk, last_skb)
     if sk.inq_hint:
         m.control.append((SOL_TCP, TCP_INQ, tcp_inq_hint(sk).to_bytes(4, "little")))
@@ -1004,6 +1008,9 @@ def tcp_disconnect(sk: TcpSock, locked: bool = False) -> None:
 
 
 def tcp_set_rcvlowat(sk: TcpSock, val: int) -> None:
+    if not sk.v.data_ready_checks:
+        sk.rcvlowat = val or 1
+        return
     cap = sk.ts.tcp_rmem[2] >> 1 if not sk.userlocks & SOCK_RCVBUF_LOCK else sk.rcvbuf >> 1
     val = min(val, cap)
     sk.rcvlowat = val or 1
@@ -1061,6 +1068,8 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
     """SOL_TCP.  Raises EINVAL, ENOPROTOOPT, ENOENT (unknown congestion control)."""
     ts = sk.ts
     hz = ts.ipv4.kernel.hz
+    if optname in sk.v.options_absent:
+        raise linux_error(ENOPROTOOPT, f"SOL_TCP option {optname}")
     if optname == TCP_CONGESTION:
         name = value.split(b"\0")[0].decode("latin-1") if isinstance(value, bytes) else ""
         ops = ts.ca_ops.get(name)
@@ -1181,6 +1190,8 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
 def do_tcp_getsockopt(sk: TcpSock, optname: int) -> int | bytes:
     ts = sk.ts
     hz = ts.ipv4.kernel.hz
+    if optname in sk.v.options_absent:
+        raise linux_error(ENOPROTOOPT, f"SOL_TCP option {optname}")
     if optname == TCP_NODELAY:
         return int(bool(sk.nonagle & TCP_NAGLE_OFF))
     if optname == TCP_CORK:
@@ -1234,7 +1245,7 @@ def do_tcp_getsockopt(sk: TcpSock, optname: int) -> int | bytes:
 
 
 def tcp_get_info(sk: TcpSock) -> bytes:
-    """`struct tcp_info` as 6.1 lays it out (232 bytes)."""
+    """`struct tcp_info` as long as the release has it (6.18: to tcpi_rcv_wnd)."""
     o = sk.rx_opt
     tick_us = 1_000_000 // sk.ts.ipv4.kernel.hz
     ms = 1000 // sk.ts.ipv4.kernel.hz
@@ -1318,7 +1329,7 @@ def tcp_get_info(sk: TcpSock) -> bytes:
         sk.snd_wnd & M32,
         sk.rcv_wnd & M32,
     )
-    return head + tail
+    return (head + tail)[: sk.v.info_length]
 
 
 __all__ = [

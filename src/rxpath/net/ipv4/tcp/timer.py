@@ -273,6 +273,7 @@ def tcp_delack_timer(sk: TcpSock) -> None:
         sk.bh_unlock()
     else:
         sk.ts.ipv4.tcpext["DelayedACKLocked"] += 1
+        sk.ack_blocked = sk.v.ack_blocked
         sk.tsq_flags |= TCPF_DELACK_TIMER_DEFERRED
 
 

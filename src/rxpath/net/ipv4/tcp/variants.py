@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rxpath.wire.tcp import TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN
+
 INT_MAX: Final = (1 << 31) - 1
 
 
@@ -23,8 +25,24 @@ class TcpVariant:
     `init_rcv_wnd_segments`: initial window in segments without the route metric; 0 = no such cap.
     `prequeue`: a sleeping reader does the work itself (until 4.13).  `cleanup_first`: a window update may be sent
     before the backlog is looked at for more (until 5.16).  `data_ready_checks`: a reader is woken when there is
-    enough for it, not by every segment (4.18).  `request_ehash`: request sockets are in the
-    main table (4.4).
+    enough for it, not by every segment, and SO_RCVLOWAT has its say in windows and ACKs (4.18).
+    `stamps_in_jiffies`: the clock of time stamps and of the receiver's measurements (until 4.12; then 1 ms, 1 us).
+    `fixup_rcvbuf`: a new connection's buffer is raised at once (until 4.19).  `window_sixteenth`: less than 1/16
+    of the buffer is offered as nothing (3.15).  `rcv_mss_capped`: what the peer's segments seem to be is not more
+    than was advertised, and a push counts for full ones (4.11).  `grow_adjusts`: see tcp_grow_window (5.16);
+    `grow_obeys_space`: growth ends where the buffer does (5.1).  `collapse_always`: pruning collapses even when
+    clamping helped (until 4.17).  `ofo_tree`: out-of-order data are a tree; new ones join any neighbour, and the
+    receive queue's tail (4.9).  `drops_counted`: dropped segments are counted at the socket (4.7).
+    `ecn_quickacks`: ACKs at once after a mark.  `fin_coalesces`: a FIN is joined to what is before it (3.19).
+    `hole_quickacks`: data beyond a hole start quick ACKs; later releases send just one when it is filled (4.18).
+    `nomem_acks`: without memory the window is shut with an ACK (4.20).  `replay_window`: how old the time stamp of an
+    ACK may be, in RTOs of ms.  `first_flags`: a segment without any of them is not looked at (SYN: 3.19).
+    `rst_behind_fin`: see tcp_reset_check (4.13).  `crossed_syn_passes`: a SYN-ACK of crossed SYNs is no
+    challenge (6.9).  `bad_ack_ends`: a wrong ACK ends a segment in closing states, too (4.7).
+    `backlog_checksum`: it is verified before the backlog (4.20).  `ack_blocked`: an ACK whose timer found the
+    socket owned goes with the next chance (until 5.9).  `peek_off`: SO_PEEK_OFF (6.9).  `rx_stamps`: time stamps
+    with recvmsg (4.15).  `options_absent`: of SOL_TCP.  `info_length`: of struct tcp_info.  `request_ehash`: request
+    sockets are in the main table (4.4).
     `backlog_factor`: receive buffers that the backlog may hold.  `rack`: RACK detects losses (4.9 on).
     `max_tcp_header`: room kept for headers of what is sent; depends on the kernel's options, 6.18's as recorded.
     `tso_by_rtt`: near peers get larger super-packets (5.18).
@@ -45,6 +63,30 @@ class TcpVariant:
     prequeue: bool = False
     cleanup_first: bool = False
     data_ready_checks: bool = True
+    stamps_in_jiffies: bool = False
+    fixup_rcvbuf: bool = False
+    window_sixteenth: bool = True
+    rcv_mss_capped: bool = True
+    grow_adjusts: bool = True
+    grow_obeys_space: bool = True
+    collapse_always: bool = False
+    ofo_tree: bool = True
+    drops_counted: bool = True
+    ecn_quickacks: int = 2
+    fin_coalesces: bool = True
+    hole_quickacks: bool = False
+    nomem_acks: bool = True
+    replay_window: int = 1024
+    first_flags: int = TCPHDR_ACK | TCPHDR_RST | TCPHDR_SYN
+    rst_behind_fin: bool = True
+    crossed_syn_passes: bool = True
+    bad_ack_ends: bool = True
+    backlog_checksum: bool = True
+    ack_blocked: bool = False
+    peek_off: bool = False
+    rx_stamps: bool = True
+    options_absent: frozenset[int] = frozenset()
+    info_length: int = 232
     request_ehash: bool = True
     synq: str = "v5_15"
     backlog_factor: int = 2
@@ -92,7 +134,9 @@ class TcpVariant:
 
 
 V_6_1: Final = TcpVariant()
-V_5_15: Final = replace(V_6_1, challenge_limit=1000, backlog_factor=1, tso_by_rtt=False, cleanup_first=True)
+V_5_15: Final = replace(
+    V_6_1, challenge_limit=1000, backlog_factor=1, tso_by_rtt=False, cleanup_first=True, grow_adjusts=False
+)
 V_3_13: Final = replace(
     V_5_15,
     challenge_limit=100,
@@ -102,6 +146,31 @@ V_3_13: Final = replace(
     init_rcv_wnd_segments=20,
     prequeue=True,
     data_ready_checks=False,
+    stamps_in_jiffies=True,
+    fixup_rcvbuf=True,
+    window_sixteenth=False,
+    rcv_mss_capped=False,
+    grow_obeys_space=False,
+    collapse_always=True,
+    ofo_tree=False,
+    drops_counted=False,
+    ecn_quickacks=16,
+    fin_coalesces=False,
+    hole_quickacks=True,
+    nomem_acks=False,
+    first_flags=TCPHDR_ACK | TCPHDR_RST,
+    rst_behind_fin=False,
+    crossed_syn_passes=False,
+    bad_ack_ends=False,
+    backlog_checksum=False,
+    ack_blocked=True,
+    rx_stamps=False,
+    options_absent=frozenset({27, 28, 30, 33, 34, 36}),
+    info_length=104,
+    initial_window_whole=True,
+    advmss_early=False,
+    close_wait_estab=False,
+    max_tcp_header=304,
     request_ehash=False,
     synq="v3_13",
     backlog_sndbuf_shift=0,
@@ -133,6 +202,9 @@ V_6_18: Final = replace(
     eat_consumes=True,
     ofo_dsack_exact=True,
     ecn_seen_always=True,
+    replay_window=1200,
+    peek_off=True,
+    info_length=236,
     max_tcp_header=192,
     tso_grow=True,
     rack_always=True,
