@@ -1,7 +1,7 @@
 """`python -m rxpath.run --tap NAME --address A [...] PROGRAM ARGS`: a Python program on the machine's sockets.
 
-What belongs here: starting a live machine, putting its modules under the names `socket` and `_socket` before
-PROGRAM is imported, running PROGRAM as Python itself would, and ending the machine after it.
+What belongs here: starting a live machine, putting its modules under the names `socket`, `_socket` and `_ssl`
+before PROGRAM is imported, running PROGRAM as Python itself would, and ending the machine after it.
 Not here: the modules (live/module.py), machines (live/machine.py).
 """
 
@@ -21,6 +21,7 @@ from typing import Final
 
 from rxpath.live.descriptors import more_descriptors
 from rxpath.live.machine import LiveMachine
+from rxpath.live.tls import make_raw_ssl
 
 USAGE: Final = """python -m rxpath.run [--tap NAME] --address IP/LEN [OPTIONS] (PROGRAM | -m MODULE) [ARGS...]"""
 EPILOG: Final = """The program's `import socket` gets the machine's sockets; select, selectors, asyncio and the
@@ -100,6 +101,9 @@ def install(raw: ModuleType, module: ModuleType) -> None:
             wanted.add(id(sys.modules.pop(name)))
     sys.modules["_socket"] = raw
     sys.modules["socket"] = module
+    raw_ssl = make_raw_ssl("_ssl")
+    if raw_ssl is not None:
+        sys.modules["_ssl"] = raw_ssl
 
 
 def execute(words: list[str], as_module: bool) -> int:

@@ -81,9 +81,16 @@ class Operation:
         return self.done
 
     def result(self) -> Any:
-        if self.error is not None:
-            raise self.error
-        return self.value
+        error = self.error
+        if error is None:
+            return self.value
+        self.error = None
+        if isinstance(error, OSError):  # the answer of a call: where in the engine it arose is nobody's business
+            error.__traceback__ = None
+        try:
+            raise error
+        finally:  # or each error would be a cycle, and what its frames hold would stay until the collector comes
+            del error, self
 
 
 class OperationWait(WaitQueueEntry):

@@ -153,7 +153,7 @@ class Descriptors:
             else:
                 self.bridge.call(self.closer(file, fd))
         except OSError:  # the machine has ended, and its sockets with it
-            self._drop(file, fd)
+            self.forget(file, fd)
 
     def closer(self, file: OpenFile, fd: int) -> Callable[[], None]:
         """What `let_go` does, to be run in the engine."""
@@ -165,15 +165,16 @@ class Descriptors:
                 if m is not None:
                     m.end()
                     self.bridge.at_end.pop(m.end, None)
-                self._drop(file, fd)
+                self.forget(file, fd)
                 self.bridge.fail_waiters(file.inner.sk.wq)
                 file.inner.close()
             else:
-                self._drop(file, fd)
+                self.forget(file, fd)
 
         return end
 
-    def _drop(self, file: OpenFile, fd: int) -> None:
+    def forget(self, file: OpenFile, fd: int) -> None:
+        """Close the descriptor, when there is one, and no more."""
         if fd < 0 or self.table.pop(fd, None) is None:
             return
         file.fds.remove(fd)

@@ -18,7 +18,7 @@ from rxpath.link.badcable import BadCable
 from rxpath.link.tap import Tap
 from rxpath.live.bridge import Bridge
 from rxpath.live.control import Server, check_name
-from rxpath.live.module import make_modules
+from rxpath.live.module import make_modules, make_ssl
 from rxpath.live.operations import OPERATIONS
 from rxpath.live.programs import LiveReader
 from rxpath.machine import Machine
@@ -73,6 +73,7 @@ class LiveMachine:
         self.bridge: Bridge | None = None
         self.server: Server | None = None
         self._modules: tuple[ModuleType, ModuleType] | None = None
+        self._ssl: ModuleType | None = None
 
     def start(self) -> LiveMachine:
         """Make the TAP, boot, serve.  Raises TapError, and what boot raises."""
@@ -136,6 +137,13 @@ class LiveMachine:
     def socket(self) -> ModuleType:
         """The machine's stand-in for the standard library's module `socket`."""
         return self.modules[1]
+
+    @property
+    def ssl(self) -> ModuleType:
+        """`ssl` for those sockets; ImportError for a Python without it."""
+        if self._ssl is None:
+            self._ssl = make_ssl(*self.modules)
+        return self._ssl
 
     @property
     def modules(self) -> tuple[ModuleType, ModuleType]:

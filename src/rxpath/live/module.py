@@ -2,9 +2,10 @@
 
 `_socket` is made here: the class of sockets.py, the host's constants and number functions, names without a
 resolver.  `socket` is the standard library's own source executed over it, so that makefile, create_server,
-sendfile and the rest are the interpreter's own.
+sendfile and the rest are the interpreter's own; so is `ssl`.
 
-Not here: what a socket does (sockets.py), putting modules into place for a program (rxpath.run).
+Not here: what a socket does (sockets.py), TLS (tls.py), putting modules into place for a
+program (rxpath.run).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rxpath.kernel.errno import ENODEV, EPERM, linux_error
 from rxpath.live.bridge import Bridge
 from rxpath.live.descriptors import Descriptors
 from rxpath.live.sockets import PIECE, LiveSocket, ModuleState, SocketType, check_timeout
+from rxpath.live.tls import make_raw_ssl
 from rxpath.net.ipv4.devinet import InDevice
 from rxpath.wire.addr import ip4_str
 
@@ -197,7 +199,7 @@ def make_raw(bridge: Bridge, name: str) -> ModuleType:
     for n in dir(Names):
         if not n.startswith("_") and n not in ("own", "number"):
             own[n] = getattr(names, n)
-    if hasattr(host_raw, "CAPI"):  # `ssl` is to be importable; its sockets are the host's
+    if hasattr(host_raw, "CAPI"):  # the real _ssl asks for it
         own["CAPI"] = host_raw.CAPI
     own |= {
         "error": OSError,
@@ -223,7 +225,15 @@ def make_raw(bridge: Bridge, name: str) -> ModuleType:
     cls = SocketType(
         "socket",
         (LiveSocket,),
-        {"__slots__": (), "__module__": name, "bridge": bridge, "files": files, "state": state, "immutable": True},
+        {
+            "__slots__": (),
+            "__module__": name,
+            "bridge": bridge,
+            "files": files,
+            "state": state,
+            "immutable": True,
+            "hosts_too": True,
+        },
     )
     own["socket"] = own["SocketType"] = cls
     vars(raw).update(own)
@@ -283,24 +293,38 @@ def _sendfile(module: ModuleType) -> Callable[..., int]:
     return _sendfile_use_sendfile
 
 
-def make_modules(bridge: Bridge) -> tuple[ModuleType, ModuleType]:
-    """(`_socket`, `socket`) for one machine."""
-    raw = make_raw(bridge, "rxpath.live")
-    name = f"rxpath.live.socket_{id(bridge):x}"  # enum looks its module up by name
+def _executed(what: str, name: str, stand_ins: dict[str, ModuleType]) -> ModuleType:
+    """The standard library's module `what`, anew, with `stand_ins` where it imports those."""
     module = ModuleType(name)
     real_import = builtins.__import__
 
-    def ours(what: str, *args: Any, **more: Any) -> Any:
-        return raw if what == "_socket" else real_import(what, *args, **more)
+    def ours(wanted: str, *args: Any, **more: Any) -> Any:
+        return stand_ins[wanted] if wanted in stand_ins else real_import(wanted, *args, **more)
 
     space = vars(module)
     space["__builtins__"] = {**vars(builtins), "__import__": ours}
-    space["__file__"] = host.__file__
-    sys.modules[name] = module
+    space["__file__"] = host.__file__ if what == "socket" else None
+    sys.modules[name] = module  # enum looks its module up by name
     try:
-        exec(_code_of("socket"), space)
+        exec(_code_of(what), space)
     finally:
         del sys.modules[name]
+    return module
+
+
+def make_ssl(raw: ModuleType, module: ModuleType) -> ModuleType:
+    """`ssl` over the modules that make_modules gave.  ImportError for a Python without it."""
+    raw_ssl = make_raw_ssl("rxpath.live")
+    if raw_ssl is None:
+        raise ImportError("this Python has no _ssl")
+    return _executed("ssl", f"rxpath.live.ssl_{id(raw):x}", {"_socket": raw, "socket": module, "_ssl": raw_ssl})
+
+
+def make_modules(bridge: Bridge) -> tuple[ModuleType, ModuleType]:
+    """(`_socket`, `socket`) for one machine."""
+    raw = make_raw(bridge, "rxpath.live")
+    module = _executed("socket", f"rxpath.live.socket_{id(bridge):x}", {"_socket": raw})
+    space = vars(module)
     # the same classes of constants as everywhere else in the process
     for n in ("AddressFamily", "SocketKind", "MsgFlag", "AddressInfo"):
         space[n] = getattr(host, n)
@@ -309,6 +333,7 @@ def make_modules(bridge: Bridge) -> tuple[ModuleType, ModuleType]:
             space[n] = v
     cls = space["socket"]
     cls.__module__ = "rxpath.live"
+    cls.hosts_too = True
     cls._sendfile_use_sendfile = _sendfile(module)
     space["__name__"] = "socket"
     return raw, module

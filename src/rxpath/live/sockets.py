@@ -93,8 +93,9 @@ def _bytes(data: Any) -> bytes:
 
 
 class SocketType(type):
-    """So that the host's own sockets, which the same module gives out, are instances of its class too, and that a
-    class which is marked `immutable` is, as the standard library's is.
+    """So that the host's own sockets, which the same module gives out, are instances of its class too (where it says
+    `hosts_too`; not of classes that a program derives), and that a class which is marked `immutable` is, as the
+    standard library's is.
     """
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -103,7 +104,9 @@ class SocketType(type):
         super().__setattr__(name, value)
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return super().__instancecheck__(instance) or isinstance(instance, stdlib.SocketType)
+        return super().__instancecheck__(instance) or (
+            cls.__dict__.get("hosts_too", False) and isinstance(instance, stdlib.SocketType)
+        )
 
 
 class LiveSocket(metaclass=SocketType):
@@ -230,7 +233,7 @@ class LiveSocket(metaclass=SocketType):
         return self._timeout
 
     def setblocking(self, flag: bool) -> None:
-        self.settimeout(None if flag else 0.0)
+        LiveSocket.settimeout(self, None if flag else 0.0)
 
     def getblocking(self) -> bool:
         return self._timeout != 0
@@ -283,7 +286,7 @@ class LiveSocket(metaclass=SocketType):
     def connect_ex(self, address: Any) -> int:
         """As connect, but gives the errno."""
         try:
-            self.connect(address)
+            LiveSocket.connect(self, address)
         except TimeoutError as e:
             return e.errno or 11
         except stdlib.gaierror:
@@ -334,13 +337,13 @@ class LiveSocket(metaclass=SocketType):
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         view, n = self._into(buffer, nbytes, "recv_into")
-        data = self.recv(n, flags)
+        data = LiveSocket.recv(self, n, flags)
         view[: len(data)] = data
         return len(data)
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         view, n = self._into(buffer, nbytes, "recvfrom_into")
-        data, address = self.recvfrom(n, flags)
+        data, address = LiveSocket.recvfrom(self, n, flags)
         view[: len(data)] = data
         return len(data), address
 
@@ -375,7 +378,7 @@ class LiveSocket(metaclass=SocketType):
         self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
     ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
         views = [self._into(b, 0, "recvmsg_into")[0] for b in buffers]
-        data, anc, out, address = self.recvmsg(sum(len(v) for v in views), ancbufsize, flags)
+        data, anc, out, address = LiveSocket.recvmsg(self, sum(len(v) for v in views), ancbufsize, flags)
         at = 0
         for v in views:
             part = data[at : at + len(v)]
@@ -388,6 +391,15 @@ class LiveSocket(metaclass=SocketType):
         if len(raw) > PIECE and self._type == SOCK_STREAM:
             return self._send_some(raw, flags)
         return int(self._call(lambda s: s.send(raw, flags), wait=not flags & MSG_DONTWAIT))
+
+    def recv_within(self, size: int, left: float | None) -> bytes:
+        """`recv` of this very class that waits `left` seconds, or as settimeout says when that is not to block."""
+        data: bytes = self._call(lambda s: s.recv(size, 0), left=left, end=b"")
+        return data
+
+    def send_within(self, data: bytes, left: float | None) -> int:
+        """`send`, likewise."""
+        return int(self._call(lambda s: s.send(data[:PIECE], 0), left=left))
 
     def _send_some(self, raw: bytes, flags: int) -> int:
         """A large send: all of it when the socket blocks (Linux's tcp_sendmsg waits for room), else what fits."""
@@ -432,7 +444,7 @@ class LiveSocket(metaclass=SocketType):
     def sendall(self, data: Any, flags: int = 0) -> None:
         raw = _bytes(data)
         if self._type != SOCK_STREAM:
-            self.send(raw, flags)
+            LiveSocket.send(self, raw, flags)
             return
         end = None if not self._timeout else time.monotonic() + self._timeout
         at = 0
@@ -502,7 +514,7 @@ class LiveSocket(metaclass=SocketType):
 
     def detach(self) -> int:
         """Give the descriptor away: socket(fileno=...) or close() of the module take it."""
-        fd = self.fileno()
+        fd = LiveSocket.fileno(self)
         self._file = None
         self._fd = -1
         return fd
@@ -545,13 +557,17 @@ class LiveSocket(metaclass=SocketType):
 
     def __del__(self) -> None:
         file = getattr(self, "_file", None)
-        if file is None:
+        if not isinstance(file, OpenFile):
             return
         bridge = self.bridge
+        fd, self._fd = self._fd, -1
         if not bridge.finished:
             if not sys.is_finalizing() and not bridge.in_engine():
+                self._fd = fd  # for its words
                 warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            fd, self._fd = self._fd, -1
+                self._fd = -1
             if fd < 0 or self.files.get(fd) is file:
                 bridge.post(self.files.closer(file, fd))
+        elif self.files.get(fd) is file:
+            self.files.forget(file, fd)
         self._file = None

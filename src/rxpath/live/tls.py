@@ -1,0 +1,238 @@
+"""TLS over the sockets of a live machine: what the interpreter's `_ssl` does with a descriptor, done with memory BIOs.
+
+The C part of the standard library's `ssl` wants its own socket class and reads and writes the descriptor itself.
+Here is a stand-in for `_ssl` whose contexts know our sockets too: OpenSSL works on two memory BIOs, and `Conversation`
+carries the octets between them and the socket.  `ssl.py` above it is the interpreter's own.
+
+Not here: sockets (sockets.py), the module `socket` (module.py).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final, TypeVar
+
+from rxpath.live.sockets import LiveSocket
+from rxpath.sockets import EBADF
+
+T = TypeVar("T")
+HEADER: Final = 5  # octets of a TLS record's header; the last two are the length of the rest
+NOT_YET: Final = "The operation did not complete"
+
+
+class Conversation:
+    """What `_ssl._SSLSocket` is for a socket of ours: the same calls, errors and time limits.
+
+    No more than one record is read ahead of what was asked for, as OpenSSL does it, so that `select` tells the
+    truth and `unwrap` leaves what comes after the TLS in the socket.  One thread may read while another writes.
+    """
+
+    __slots__ = ("_done", "_in", "_left", "_lock", "_out", "_rest", "_head", "_raw", "_receiving", "_round", "_sending",
+                 "_socket", "_tls", "_sent")  # fmt: skip
+
+    def __init__(self, raw: ModuleType, context: Any, sock: LiveSocket, **how: Any) -> None:
+        self._raw = raw
+        self._in = raw.MemoryBIO()
+        self._out = raw.MemoryBIO()
+        self._tls = context._wrap_bio(self._in, self._out, **how)
+        self._socket = weakref.ref(sock)
+        self._lock = threading.Lock()  # OpenSSL's state and the BIOs
+        self._sending = threading.Lock()
+        self._receiving = threading.Lock()
+        self._left = b""  # taken from `_out`, not yet sent
+        self._head = bytearray()  # of the record that comes
+        self._rest = 0  # octets of it that are still to come
+        self._round = 0  # how often something came
+        self._sent = 0  # plain octets that OpenSSL has taken, of a write that could not be ended
+
+    # --- between OpenSSL and the socket --------------------------------------------------------------------------
+    def _open(self) -> LiveSocket:
+        sock = self._socket()
+        if sock is None:
+            raise OSError(EBADF, "Bad file descriptor")
+        return sock
+
+    @staticmethod
+    def _deadline(sock: LiveSocket) -> float | None:
+        limit = sock.gettimeout()
+        return time.monotonic() + limit if limit else None
+
+    @staticmethod
+    def _left_of(end: float | None, what: str) -> float | None:
+        if end is None:
+            return None
+        left = end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"The {what} operation timed out")
+        return left
+
+    def _flush(self, sock: LiveSocket, end: float | None, what: str) -> None:
+        """Send what OpenSSL wants sent.  SSLWantWriteError when the socket may not block and has no room."""
+        with self._sending:
+            while True:
+                if not self._left:
+                    with self._lock:
+                        self._left = self._out.read()
+                if not self._left:
+                    return
+                try:
+                    n = sock.send_within(self._left, self._left_of(end, what))
+                except BlockingIOError:
+                    raise self._raw.SSLWantWriteError(self._raw.SSL_ERROR_WANT_WRITE, f"{NOT_YET} (write)") from None
+                except TimeoutError:
+                    raise TimeoutError(f"The {what} operation timed out") from None
+                self._left = self._left[n:]
+
+    def _fill(self, sock: LiveSocket, end: float | None, what: str, seen: int) -> None:
+        """One piece of a record from the socket to OpenSSL, unless another thread has brought one since `seen`."""
+        with self._receiving:
+            if self._round != seen:
+                return
+            try:
+                data = sock.recv_within(self._rest or HEADER - len(self._head), self._left_of(end, what))
+            except BlockingIOError:
+                raise self._raw.SSLWantReadError(self._raw.SSL_ERROR_WANT_READ, f"{NOT_YET} (read)") from None
+            except TimeoutError:
+                raise TimeoutError(f"The {what} operation timed out") from None
+            with self._lock:
+                self._round += 1
+                if not data:
+                    self._in.write_eof()
+                    return
+                self._in.write(data)
+            if self._rest:
+                self._rest -= len(data)
+                return
+            self._head += data
+            if len(self._head) == HEADER:
+                self._rest = self._head[3] << 8 | self._head[4]
+                self._head.clear()
+
+    def _drive(self, step: Callable[[], T], what: str) -> T:
+        """Do `step` and what it needs of the socket.  Want errors when the socket may not block; TimeoutError."""
+        sock = self._open()
+        end = self._deadline(sock)
+        while True:
+            want = False
+            with self._lock:
+                seen = self._round
+                try:
+                    got = step()
+                except self._raw.SSLWantReadError:
+                    want = True
+                except BaseException as e:
+                    failed: BaseException | None = e
+                else:
+                    failed = None
+            if want:
+                self._flush(sock, end, what)
+                self._fill(sock, end, what, seen)
+                continue
+            if failed is not None:
+                try:  # an alert for the peer
+                    self._flush(sock, end, what)
+                except OSError:
+                    pass
+                raise failed
+            try:
+                self._flush(sock, end, what)
+            except OSError:
+                if what == "write":  # a read that has its data must give it; who writes next learns of it
+                    raise
+            return got
+
+    # --- the calls of _ssl._SSLSocket ----------------------------------------------------------------------------
+    def do_handshake(self) -> None:
+        self._drive(self._tls.do_handshake, "handshake")
+
+    def read(self, *args: Any) -> Any:
+        return self._drive(lambda: self._tls.read(*args), "read")
+
+    def write(self, data: Any) -> int:
+        """All of `data` is taken, or SSLWantWriteError; then the caller comes again with the same data."""
+        if self._sent:
+            sock = self._open()
+            self._flush(sock, self._deadline(sock), "write")
+            n, self._sent = self._sent, 0
+            return n
+
+        def step() -> int:
+            n: int = self._tls.write(data)
+            self._sent = n
+            return n
+
+        n = self._drive(step, "write")
+        self._sent = 0
+        return n
+
+    def shutdown(self) -> LiveSocket:
+        """Say goodbye and wait for the peer's; returns the socket."""
+        self._drive(self._tls.shutdown, "read")
+        return self._open()
+
+    def pending(self) -> int:
+        with self._lock:
+            return int(self._tls.pending())
+
+    @property
+    def context(self) -> Any:
+        return self._tls.context
+
+    @context.setter
+    def context(self, value: Any) -> None:
+        self._tls.context = value
+
+    @property
+    def session(self) -> Any:
+        return self._tls.session
+
+    @session.setter
+    def session(self, value: Any) -> None:
+        self._tls.session = value
+
+    @property
+    def owner(self) -> Any:
+        return self._tls.owner
+
+    @owner.setter
+    def owner(self, value: Any) -> None:
+        self._tls.owner = value
+
+    def __getattr__(self, name: str) -> Any:
+        """Certificates, ciphers, versions: questions to OpenSSL alone."""
+        return getattr(self._tls, name)
+
+
+def make_raw_ssl(name: str) -> ModuleType | None:
+    """The stand-in for `_ssl`; None for a Python without it."""
+    try:
+        import _ssl as host
+    except ImportError:
+        return None
+    raw = ModuleType(name, "_ssl of the interpreter, with contexts that take sockets of a live machine too.")
+    space = vars(raw)
+    space.update({k: v for k, v in vars(host).items() if not k.startswith("__")})
+
+    base: Any = host._SSLContext
+
+    class _SSLContext(base):  # type: ignore[misc]
+        """_ssl._SSLContext, for sockets of the host and of the machine."""
+
+        __slots__ = ()
+
+        def _wrap_socket(
+            self, sock: Any, server_side: bool, server_hostname: Any = None, *, owner: Any = None, session: Any = None
+        ) -> Any:
+            how = {"server_side": server_side, "server_hostname": server_hostname, "owner": owner, "session": session}
+            if type(sock) is not LiveSocket and LiveSocket in type(sock).__mro__:
+                return Conversation(raw, self, sock, **how)
+            return super()._wrap_socket(sock, server_side, server_hostname, owner=owner, session=session)
+
+    _SSLContext.__module__ = "_ssl"
+    _SSLContext.__qualname__ = "_SSLContext"
+    space["_SSLContext"] = _SSLContext
+    return raw
