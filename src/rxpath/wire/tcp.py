@@ -21,6 +21,8 @@ TCPHDR_ACK: Final = 0x10
 TCPHDR_URG: Final = 0x20
 TCPHDR_ECE: Final = 0x40
 TCPHDR_CWR: Final = 0x80
+TCPHDR_AE: Final = 0x100  # in the byte before, beside the data offset
+TCPHDR_ACE: Final = TCPHDR_AE | TCPHDR_CWR | TCPHDR_ECE
 
 # offsets from the TCP header
 TCP_SOURCE: Final = 0

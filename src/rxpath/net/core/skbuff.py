@@ -49,6 +49,7 @@ SKB_GSO_TCPV4: Final = 1 << 0
 SKB_GSO_DODGY: Final = 1 << 1
 SKB_GSO_TCP_ECN: Final = 1 << 2
 SKB_GSO_TCP_FIXEDID: Final = 1 << 3
+SKB_GSO_TCP_ACCECN: Final = 1 << 19
 SKB_GSO_UDP_L4: Final = 1 << 17
 SKB_GSO_FRAGLIST: Final = 1 << 18
 

@@ -29,6 +29,7 @@ from rxpath.net.core.skbuff import (
     CHECKSUM_UNNECESSARY,
     MAX_SKB_FRAGS,
     SKB_GSO_FRAGLIST,
+    SKB_GSO_TCP_ACCECN,
     SKB_GSO_TCP_FIXEDID,
     SKB_GSO_TCPV4,
     SKB_GSO_UDP_L4,
@@ -347,7 +348,7 @@ def tcp_gso_segment(skb: SkBuff) -> list[SkBuff]:
         f = flags
         if pos + n < end:
             f &= ~(TCPHDR_FIN | TCPHDR_PSH)
-        if out:
+        if out and not skb.gso_type & SKB_GSO_TCP_ACCECN:
             f &= ~TCPHDR_CWR
         ip = b[nh : nh + 2] + (ihl + off - th + n).to_bytes(2, "big") + ident.to_bytes(2, "big") + b[nh + 6 : nh + 10]
         rest = b[nh + 12 : th]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff
+from rxpath.net.ipv4.tcp.accecn import tcp_accecn_process
 from rxpath.net.ipv4.tcp.notify import tcp_notice_acked
 from rxpath.net.ipv4.tcp.options import sack_blocks
 from rxpath.net.ipv4.tcp.output import (
@@ -26,6 +27,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_rearm_rto,
     tcp_schedule_loss_probe,
     tcp_send_ack,
+    tcp_send_ack_reflect_ect,
     tcp_skb_seglen,
     tcp_slow_start_after_idle_check,
     tcp_sync_mss,
@@ -80,7 +82,9 @@ from rxpath.net.ipv4.tcp.sock import (
     TAGBITS,
     TCP_CA_CWR,
     TCP_ECN_DEMAND_CWR,
-    TCP_ECN_OK,
+    TCP_ECN_MODE_ACCECN,
+    TCP_ECN_MODE_ANY,
+    TCP_ECN_MODE_RFC3168,
     TCP_NAGLE_OFF,
     TCP_CA_Disorder,
     TCP_CA_Loss,
@@ -109,6 +113,7 @@ FLAG_SACK_RENEGING: Final = 0x2000
 FLAG_UPDATE_TS_RECENT: Final = 0x4000
 FLAG_NO_CHALLENGE_ACK: Final = 0x8000
 FLAG_DSACK_TLP: Final = 0x20000
+FLAG_TS_PROGRESS: Final = 0x40000
 FLAG_ACKED: Final = FLAG_DATA_ACKED | FLAG_SYN_ACKED
 FLAG_NOT_DUP: Final = FLAG_DATA | FLAG_WIN_UPDATE | FLAG_ACKED
 FLAG_CA_ALERT: Final = FLAG_DATA_SACKED | FLAG_ECE | FLAG_DSACKING_ACK
@@ -140,7 +145,7 @@ def tcp_oow_rate_limited_at(sk: TcpSock, mib: str) -> bool:
     return False
 
 
-def tcp_send_challenge_ack(sk: TcpSock) -> None:
+def tcp_send_challenge_ack(sk: TcpSock, accecn_reflector: bool = False) -> None:
     """An ACK that makes an honest peer show itself (RFC 5961), limited a socket and a namespace."""
     ts = sk.ts
     ext = ts.ipv4.tcpext
@@ -162,15 +167,23 @@ def tcp_send_challenge_ack(sk: TcpSock) -> None:
             return
         ts.challenge_count -= 1
     ext["TCPChallengeACK"] += 1
-    tcp_send_ack(sk)
+    if accecn_reflector:
+        tcp_send_ack_reflect_ect(sk)
+    else:
+        tcp_send_ack(sk)
 
 
-def tcp_replace_ts_recent(sk: TcpSock, seq: int) -> None:
+def tcp_replace_ts_recent(sk: TcpSock, seq: int) -> int:
+    """FLAG_TS_PROGRESS when the peer's clock went on."""
     opt = sk.rx_opt
+    flag = 0
     if opt.saw_tstamp and not after(seq, sk.rcv_wup):
         if not tcp_paws_check_discard(sk):
+            if after(opt.rcv_tsval, opt.ts_recent):
+                flag = FLAG_TS_PROGRESS
             opt.ts_recent = opt.rcv_tsval
             opt.ts_recent_stamp = sk.ts.ipv4.kernel.engine.now // 1_000_000_000 + 1
+    return flag
 
 
 def tcp_paws_check_discard(sk: TcpSock) -> bool:
@@ -228,7 +241,7 @@ def tcp_ack_update_window(sk: TcpSock, skb: SkBuff, ack: int, ack_seq: int) -> i
 class AckState:
     """What one acknowledgement was found to do (`struct tcp_sacktag_state` and the rate sample's beginnings)."""
 
-    __slots__ = ("flag", "first_sackt", "last_sackt", "reord", "rexmit", "sack_delivered", "prior_delivered")
+    __slots__ = ("flag", "first_sackt", "last_sackt", "reord", "rexmit", "sack_delivered", "prior_delivered", "nbytes")
 
     def __init__(self, flag: int) -> None:
         self.flag = flag
@@ -238,6 +251,7 @@ class AckState:
         self.rexmit = 0
         self.sack_delivered = 0
         self.prior_delivered = 0
+        self.nbytes = 0  # delivered_bytes: what this ACK newly covers
 
 
 def tcp_dsack_seen(sk: TcpSock, start: int, end: int, st: AckState) -> int:
@@ -358,6 +372,7 @@ def tcp_sacktag_one(
         st.flag |= FLAG_DATA_SACKED
         sk.sacked_out += pcount
         st.sack_delivered += pcount
+        st.nbytes += (end - start) & M32
     if dup and sacked & SACKED_RETRANS:
         sacked &= ~SACKED_RETRANS
         sk.retrans_out -= pcount
@@ -640,6 +655,7 @@ def tcp_clean_rtx_queue(sk: TcpSock, st: AckState, prior_fack: int, prior_snd_un
                 flag |= FLAG_ORIG_SACK_ACKED
         if sacked & SACKED_ACKED:
             sk.sacked_out -= n
+            st.nbytes -= (t.end_seq - t.seq) & M32
         elif sack:
             tcp_count_delivered(sk, n, ece)
             if not (
@@ -667,6 +683,7 @@ def tcp_clean_rtx_queue(sk: TcpSock, st: AckState, prior_fack: int, prior_snd_un
         if sk.highest_sack is t:
             sk.highest_sack = q[0] if q else None
         wfree(sk, t)
+    st.nbytes += (sk.snd_una - prior_snd_una) & M32
     if between(sk.snd_up, prior_snd_una, sk.snd_una):
         sk.snd_up = sk.snd_una
     head = q[0] if q else None
@@ -933,12 +950,12 @@ def tcp_cong_control(sk: TcpSock, acked: int, lost: int, flag: int) -> None:
     tcp_update_pacing_rate(sk)
 
 
-def tcp_newly_delivered(sk: TcpSock, prior: int, flag: int) -> int:
+def tcp_newly_delivered(sk: TcpSock, prior: int, ecn_count: int, flag: int) -> int:
     n = sk.delivered - prior
     ext = sk.ts.ipv4.tcpext
     ext["TCPDelivered"] += n
     if flag & FLAG_ECE:
-        ext["TCPDeliveredCE"] += n
+        ext["TCPDeliveredCE"] += ecn_count if sk.ecn_flags & TCP_ECN_MODE_ACCECN else n
     return n
 
 
@@ -951,6 +968,28 @@ def tcp_xmit_recovery(sk: TcpSock, rexmit: int) -> None:
             return
         sk.frto = False
     tcp_xmit_retransmit_queue(sk)
+
+
+def _accecn(sk: TcpSock, skb: SkBuff, pkts: int, st: AckState) -> int:
+    """tcp_accecn_process: new marks that an ACK shows count as an echo of congestion."""
+    flag = st.flag
+    n = tcp_accecn_process(
+        sk,
+        skb,
+        pkts,
+        st.nbytes,
+        bool(flag & (FLAG_FORWARD_PROGRESS | FLAG_TS_PROGRESS)),
+        bool(flag & FLAG_SLOWPATH),
+        bool(flag & FLAG_SYN_ACKED),
+    )
+    if n > 0:
+        sk.delivered_ce += n
+        st.flag |= FLAG_ECE
+        if sk.pred_flags:
+            from rxpath.net.ipv4.tcp.rcvq import tcp_fast_path_on
+
+            tcp_fast_path_on(sk)
+    return n
 
 
 def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
@@ -976,7 +1015,7 @@ def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
         if blocks:
             tcp_sacktag_write_queue(sk, skb, blocks, prior_snd_una, st)
             tcp_fastretrans_alert(sk, prior_snd_una, 0, st)
-            tcp_newly_delivered(sk, delivered, st.flag)
+            tcp_newly_delivered(sk, delivered, 0, st.flag)
             tcp_xmit_recovery(sk, st.rexmit)
         return 0
     if after(ack, sk.snd_nxt):
@@ -989,7 +1028,7 @@ def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
         sk.retransmits = 0
     prior_fack = tcp_highest_sack_seq(sk) if sk.rx_opt.sack_ok else sk.snd_una
     if flag & FLAG_UPDATE_TS_RECENT:
-        tcp_replace_ts_recent(sk, c.seq)
+        st.flag |= tcp_replace_ts_recent(sk, c.seq)
     if st.flag & (FLAG_SLOWPATH | FLAG_SND_UNA_ADVANCED) == FLAG_SND_UNA_ADVANCED:
         sk.snd_wl1 = ack_seq
         tcp_snd_una_update(sk, ack)
@@ -1003,27 +1042,34 @@ def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
         st.flag |= tcp_ack_update_window(sk, skb, ack, ack_seq)
         if blocks:
             tcp_sacktag_write_queue(sk, skb, blocks, prior_snd_una, st)
-        if sk.ecn_flags & TCP_ECN_OK and c.flags & TCPHDR_ECE and not c.flags & TCPHDR_SYN:
+        classic = sk.ecn_flags & TCP_ECN_MODE_ANY == TCP_ECN_MODE_RFC3168
+        if classic and c.flags & TCPHDR_ECE and not c.flags & TCPHDR_SYN:
             st.flag |= FLAG_ECE
         if st.sack_delivered:
             tcp_count_delivered(sk, st.sack_delivered, bool(st.flag & FLAG_ECE))
-    if c.flags & TCPHDR_CWR:
+    if c.flags & TCPHDR_CWR and (sk.ecn_flags & TCP_ECN_MODE_ANY == TCP_ECN_MODE_RFC3168 or not sk.v.accecn):
         sk.ecn_flags &= ~TCP_ECN_DEMAND_CWR
         if c.seq != c.end_seq:
             sk.ack_pending |= ICSK_ACK_NOW
     sk.err_soft = 0
     sk.probes_out = 0
     sk.rcv_tstamp = jiffies(sk)
+    accurate = bool(sk.ecn_flags & TCP_ECN_MODE_ACCECN)
+    ecn_count = 0
     if not prior_packets:
+        if accurate:
+            ecn_count = _accecn(sk, skb, sk.delivered - delivered, st)
         tcp_in_ack_event(sk)
         if st.flag & FLAG_DSACKING_ACK:
             tcp_fastretrans_alert(sk, prior_snd_una, 0, st)
-            tcp_newly_delivered(sk, delivered, st.flag)
+            tcp_newly_delivered(sk, delivered, ecn_count, st.flag)
         tcp_ack_probe(sk)
         if sk.tlp_high_seq:
             tcp_process_tlp_ack(sk, ack, st.flag)
         return 1
     tcp_clean_rtx_queue(sk, st, prior_fack, prior_snd_una)
+    if accurate:
+        ecn_count = _accecn(sk, skb, sk.delivered - delivered, st)
     tcp_rack_update_reo_wnd(sk, st.prior_delivered)
     tcp_in_ack_event(sk)
     if sk.tlp_high_seq:
@@ -1036,7 +1082,7 @@ def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
     if st.flag & FLAG_SET_XMIT_TIMER:
         if not tcp_schedule_loss_probe(sk, True):
             tcp_rearm_rto(sk)
-    n = tcp_newly_delivered(sk, delivered, st.flag)
+    n = tcp_newly_delivered(sk, delivered, ecn_count, st.flag)
     tcp_cong_control(sk, n, sk.lost - lost, st.flag)
     tcp_xmit_recovery(sk, st.rexmit)
     return 1

@@ -19,12 +19,14 @@ from rxpath.net.core.skbuff import (
 )
 from rxpath.net.core.sock import RCV_SHUTDOWN, SEND_SHUTDOWN, sock_def_readable, sock_def_wakeup
 from rxpath.net.ipv4.mib import TCP_MIB_CSUMERRORS, TCP_MIB_INERRS
+from rxpath.net.ipv4.tcp.accecn import tcp_ecn_rcv_synack, tcp_ecn_received_counters, tcp_ecn_seen
 from rxpath.net.ipv4.tcp.ack import (
     ACK_TOO_OLD,
     ACK_UNSENT,
     FLAG_DATA,
     FLAG_NO_CHALLENGE_ACK,
     FLAG_SLOWPATH,
+    FLAG_TS_PROGRESS,
     FLAG_UPDATE_TS_RECENT,
     tcp_ack,
     tcp_oow_rate_limited,
@@ -45,6 +47,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_data_snd_check,
     tcp_mstamp_refresh,
     tcp_send_ack,
+    tcp_send_ack_reflect_ect,
     tcp_send_synack,
     tcp_sync_mss,
     tcp_time_stamp,
@@ -123,8 +126,8 @@ from rxpath.net.ipv4.tcp.sites import (
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_SCHED,
     ICSK_ACK_TIMER,
-    TCP_ECN_OK,
-    TCP_ECN_SEEN,
+    TCP_ECN_MODE_ACCECN,
+    TCP_ECN_MODE_ANY,
     TCP_INIT_CWND,
     TCP_MAX_QUICKACKS,
     TCP_URG_NOTYET,
@@ -178,20 +181,17 @@ def tcp_csum_error(sk: TcpSock, skb: SkBuff) -> None:
     tcp[TCP_MIB_INERRS] += 1
 
 
-def tcp_ecn_received_counters(sk: TcpSock, skb: SkBuff) -> None:
-    """6.18: a marked segment is remembered even where ECN was not agreed."""
-    if tcb(skb).dsfield & 3 and not sk.ecn_flags & TCP_ECN_OK and sk.v.ecn_seen_always:
-        sk.ecn_flags |= TCP_ECN_SEEN
-
-
 def pull_header(skb: SkBuff) -> None:
     """skb.data to the payload."""
     skb.pull(tcb(skb).doff)
 
 
-def tcp_store_ts_recent(sk: TcpSock) -> None:
+def tcp_store_ts_recent(sk: TcpSock) -> int:
+    """FLAG_TS_PROGRESS when the peer's clock went on."""
+    flag = FLAG_TS_PROGRESS if after(sk.rx_opt.rcv_tsval, sk.rx_opt.ts_recent) else 0
     sk.rx_opt.ts_recent = sk.rx_opt.rcv_tsval
     sk.rx_opt.ts_recent_stamp = sk.ts.ipv4.kernel.engine.now // 1_000_000_000 + 1
+    return flag
 
 
 def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
@@ -199,6 +199,8 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
     tcp_mstamp_refresh(sk)
     opt = sk.rx_opt
     opt.saw_tstamp = False
+    opt.accecn = 0
+    flag = 0
     c = tcb(skb)
     hl = sk.header_len
     fast = c.word & HP_MASK == sk.pred_flags and c.seq == sk.rcv_nxt and not after(c.ack_seq, sk.snd_nxt)
@@ -212,10 +214,10 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
                 tcp_drop_reason(sk, skb, SITE_SHORT_HDR)
                 return
             if hl == 32 and sk.rcv_nxt == sk.rcv_wup:
-                tcp_store_ts_recent(sk)
-            if c.dsfield & 3:
-                tcp_ecn_received_counters(sk, skb)
-            tcp_ack(sk, skb, 0)
+                flag = tcp_store_ts_recent(sk)
+            if c.dsfield & 3 or sk.prev_ecnfield:
+                tcp_ecn_received_counters(sk, skb, 0)
+            tcp_ack(sk, skb, flag)
             consume_skb(skb, SITE_ACK)
             tcp_data_snd_check(sk)
             sk.rcv_rtt_last_tsecr = opt.rcv_tsecr
@@ -233,10 +235,10 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
                 return
         elif eaten or skb.truesize <= sk.forward_alloc:
             if hl == 32 and sk.rcv_nxt == sk.rcv_wup:
-                tcp_store_ts_recent(sk)
+                flag = tcp_store_ts_recent(sk)
             tcp_rcv_rtt_measure_ts(sk, skb)
-            if c.dsfield & 3:
-                tcp_ecn_received_counters(sk, skb)
+            if c.dsfield & 3 or sk.prev_ecnfield:
+                tcp_ecn_received_counters(sk, skb, n - hl)
             pull_header(skb)
             if eaten:
                 tcp_rcv_nxt_update(sk, c.end_seq)
@@ -246,7 +248,7 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
                 tcp_queue_rcv(sk, skb)
             tcp_event_data_recv(sk, skb)
             if c.ack_seq != sk.snd_una:
-                tcp_ack(sk, skb, FLAG_DATA)
+                tcp_ack(sk, skb, flag | FLAG_DATA)
                 tcp_data_snd_check(sk)
                 if not sk.ack_pending & ICSK_ACK_SCHED:
                     if eaten:
@@ -270,13 +272,13 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
             return
         if not tcp_validate_incoming(sk, skb, True):
             return
+    if c.dsfield & 3 or sk.prev_ecnfield:
+        tcp_ecn_received_counters(sk, skb, skb.len - c.doff)
     r = tcp_ack(sk, skb, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT)
     if r < 0:
         tcp_drop_reason(sk, skb, ack_site(r))
         return
     tcp_rcv_rtt_measure_ts(sk, skb)
-    if c.dsfield & 3:
-        tcp_ecn_received_counters(sk, skb)
     tcp_urg(sk, skb)
     pull_header(skb)
     tcp_data_queue(sk, skb)
@@ -404,16 +406,17 @@ def tcp_validate_incoming(sk: TcpSock, skb: SkBuff, syn_inerr: bool) -> bool:
             and c.ack_seq == sk.snd_nxt
         ):
             return True
-        _syn_challenge(sk, skb, syn_inerr)
+        _syn_challenge(sk, skb, syn_inerr, True)
         return False
     return True
 
 
-def _syn_challenge(sk: TcpSock, skb: SkBuff, syn_inerr: bool) -> None:
+def _syn_challenge(sk: TcpSock, skb: SkBuff, syn_inerr: bool, inside: bool = False) -> None:
     if syn_inerr:
         sk.ts.ipv4.tcp[TCP_MIB_INERRS] += 1
     sk.ts.ipv4.tcpext["TCPSYNChallenge"] += 1
-    tcp_send_challenge_ack(sk)
+    # only a SYN inside the window is answered with AccECN's reflection
+    tcp_send_challenge_ack(sk, inside and bool(sk.ecn_flags & TCP_ECN_MODE_ACCECN))
     tcp_drop_reason(sk, skb, SITE_INVALID_SYN)
 
 
@@ -514,8 +517,7 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
             tcp_clear_options(sk, saved)
             tcp_drop_reason(sk, skb, SITE_FLAGS)
             return True, None
-        if sk.ecn_flags & TCP_ECN_OK and c.flags & (TCPHDR_ECE | TCPHDR_CWR) != TCPHDR_ECE:
-            sk.ecn_flags = 0
+        tcp_ecn_rcv_synack(sk, skb)
         sk.snd_wl1 = c.seq
         tcp_ack(sk, skb, FLAG_SLOWPATH)
         sk.rcv_nxt = (c.seq + 1) & M32
@@ -550,7 +552,10 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
             sk.delack_timer.mod_timer(sk.ack_timeout)
             consume_skb(skb, SITE_SYN)
             return True, None
-        tcp_send_ack(sk)
+        if sk.ecn_flags & TCP_ECN_MODE_ACCECN:
+            tcp_send_ack_reflect_ect(sk)
+        else:
+            tcp_send_ack(sk)
         return False, None
     if c.flags & TCPHDR_RST:
         tcp_clear_options(sk, saved)
@@ -570,7 +575,7 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
         sk.snd_wnd = c.window
         sk.snd_wl1 = c.seq
         sk.max_window = sk.snd_wnd
-        if sk.ecn_flags & TCP_ECN_OK and c.flags & (TCPHDR_ECE | TCPHDR_CWR) != TCPHDR_ECE | TCPHDR_CWR:
+        if sk.ecn_flags & TCP_ECN_MODE_ANY and c.flags & (TCPHDR_ECE | TCPHDR_CWR) != TCPHDR_ECE | TCPHDR_CWR:
             sk.ecn_flags = 0
         tcp_sync_mss(sk, sk.pmtu_cookie)
         tcp_initialize_rcv_mss(sk)
@@ -708,7 +713,7 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
             consume_skb(skb, SITE_ACK)
             return None
     if c.dsfield & 3 and (state != TCP_SYN_RECV or c.end_seq != c.seq):
-        tcp_ecn_received_counters(sk, skb)
+        tcp_ecn_seen(sk)
     tcp_urg(sk, skb)
     state = sk.state
     queued = False

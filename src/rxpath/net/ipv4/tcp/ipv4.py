@@ -840,14 +840,9 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     if not isn or hint is not None:
         isn = new_isn
     th_ecn = c.flags & (TCPHDR_ECE | TCPHDR_CWR) == TCPHDR_ECE | TCPHDR_CWR
-    if (
-        th_ecn
-        and ts.tcp_ecn
-        and (not want_cookie or opt.saw_tstamp)
-        and not c.word & 0x01000000
-        and (c.dsfield & 3 == 0 or True)
-    ):
-        req.ecn_ok = c.dsfield & 3 == 0
+    if th_ecn and ts.tcp_ecn and (not want_cookie or opt.saw_tstamp):
+        # an ECN field on a SYN is somebody's mistake, unless a reserved bit (AE of 6.18) shows a later protocol
+        req.ecn_ok = c.dsfield & 3 == 0 or bool(ts.v.ecn_by_reserved and c.word & 0x0F000000)
     if want_cookie:
         tcp_synq_overflow(sk)
         ipv4.tcpext["SyncookiesSent"] += 1

@@ -14,6 +14,7 @@ from rxpath.net.ipv4.tcp.seq import M32, TCPHDR_SYN
 from rxpath.net.ipv4.tcp.sock import TCP_MAX_WSCALE, RxOpt, TcpSock, TcpState, tcb
 
 TCPOPT_TSTAMP_HDR: Final = 0x0101080A
+ACCECN_KINDS: Final = (172, 174)
 _TS: Final = Struct(">II")
 _TS3: Final = Struct(">III")
 
@@ -26,6 +27,7 @@ def tcp_parse_options(ts: TcpState, skb: SkBuff, opt: RxOpt, estab: bool) -> Non
     end = c.th + c.doff
     opt.saw_tstamp = False
     opt.saw_unknown = False
+    opt.accecn = 0
     syn = bool(c.flags & TCPHDR_SYN)
     while i < end:
         kind = head[i]
@@ -58,6 +60,8 @@ def tcp_parse_options(ts: TcpState, skb: SkBuff, opt: RxOpt, estab: bool) -> Non
             if size == 2 and syn and not estab and ts.tcp_sack:
                 opt.sack_ok = True
                 opt.dsack = False
+        elif kind in ACCECN_KINDS and ts.v.accecn:
+            opt.accecn = i - c.th
         elif kind != 5:
             opt.saw_unknown = True
         i += size
@@ -105,8 +109,10 @@ def tcp_fast_parse_options(sk: TcpSock, skb: SkBuff) -> bool:
     opt = sk.rx_opt
     if c.doff == 20:
         opt.saw_tstamp = False
+        opt.accecn = 0
         return False
     if opt.tstamp_ok and c.doff == 32 and tcp_parse_aligned_timestamp(sk, skb, c.th):
+        opt.accecn = 0
         return True
     tcp_parse_options(sk.ts, skb, opt, True)
     if opt.saw_tstamp and opt.rcv_tsecr:
@@ -137,9 +143,17 @@ def tcp_parse_md5sig_option(skb: SkBuff) -> bytes | None:
 
 
 def tcp_options_write(
-    mss: int, wscale: int, sack_perm: bool, ts: tuple[int, int] | None, sacks: list[tuple[int, int]]
+    mss: int,
+    wscale: int,
+    sack_perm: bool,
+    ts: tuple[int, int] | None,
+    sacks: list[tuple[int, int]],
+    accecn: bytes = b"",
 ) -> bytes:
-    """Options in Linux's order and alignment; `mss` 0 and `wscale` -1 = absent."""
+    """Options in Linux's order and alignment; `mss` 0 and `wscale` -1 = absent.  `accecn`: that option without padding;
+    its last bytes may stand where the SACK option has its NOPs.
+    """
+    pad = b"\x01\x01"
     out = b""
     if mss:
         out = b"\x02\x04" + mss.to_bytes(2, "big")
@@ -149,8 +163,16 @@ def tcp_options_write(
         out += b"\x01\x01\x04\x02"
     if wscale >= 0:
         out += b"\x01\x03\x03" + bytes((wscale,))
+    if len(accecn) == 11:
+        out += accecn + b"\x01"
+    elif accecn:
+        n = len(accecn) & ~3
+        out += accecn[:n]
+        pad = accecn[n:].ljust(2, b"\x01")
     if sacks:
-        out += b"\x01\x01\x05" + bytes((2 + 8 * len(sacks),))
+        out += pad + bytes((5, 2 + 8 * len(sacks)))
         for a, b in sacks:
             out += _TS.pack(a, b)
+    elif pad != b"\x01\x01":
+        out += pad + b"\x01\x01"
     return out

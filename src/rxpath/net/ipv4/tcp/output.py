@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.kernel.errno import EAGAIN, EHOSTUNREACH
-from rxpath.net.core.skbuff import SKB_GSO_TCPV4, SkBuff, __alloc_skb, skb_put
+from rxpath.net.core.skbuff import SKB_GSO_TCP_ACCECN, SKB_GSO_TCPV4, SkBuff, __alloc_skb, skb_put
 from rxpath.net.core.sock import (
     SOCK_RCVBUF_LOCK,
     SOCK_SNDBUF_LOCK,
@@ -25,6 +25,16 @@ from rxpath.net.ipv4.mib import (
     TCP_MIB_RETRANSSEGS,
 )
 from rxpath.net.ipv4.route import Rtable, ipv4_mtu
+from rxpath.net.ipv4.tcp.accecn import (
+    TCP_ACCECN_ACE_FAIL_RECV,
+    accecn_option,
+    accecn_sent,
+    state_of,
+    tcp_accecn_reflector_flags,
+    tcp_accecn_set_ace,
+    tcp_options_fit_accecn,
+    wants_option,
+)
 from rxpath.net.ipv4.tcp.ipxmit import __sk_dst_check, ip_queue_xmit
 from rxpath.net.ipv4.tcp.notify import tcp_notice_transmit
 from rxpath.net.ipv4.tcp.options import tcp_options_write
@@ -69,7 +79,9 @@ from rxpath.net.ipv4.tcp.sock import (
     TAGBITS,
     TCP_CA_CWR,
     TCP_ECN_DEMAND_CWR,
-    TCP_ECN_OK,
+    TCP_ECN_MODE_ACCECN,
+    TCP_ECN_MODE_ANY,
+    TCP_ECN_MODE_RFC3168,
     TCP_ECN_QUEUE_CWR,
     TCP_INIT_CWND,
     TCP_MSS_DEFAULT,
@@ -210,9 +222,13 @@ def tcp_current_mss(sk: TcpSock) -> int:
     n = eff_sacks(sk)
     if n:
         room = MAX_TCP_OPTION_SPACE - (sk.header_len - 20)
-        n = min(n, (room - 4) // 8)
-        if n > 0:
+        n = max(min(n, (room - 4) // 8), 0)
+        if n:
             mss -= 4 + 8 * n
+    if sk.ecn_flags & TCP_ECN_MODE_ANY == TCP_ECN_MODE_ACCECN and wants_option(sk):
+        room = MAX_TCP_OPTION_SPACE - (sk.header_len - 20) - (4 + 8 * n if n else 0)
+        _, size, left = tcp_options_fit_accecn(state_of(sk).accecn_minlen, room, n)
+        mss -= size - 8 * (n - left)
     return mss
 
 
@@ -231,7 +247,8 @@ def tcp_wnd_end(sk: TcpSock) -> int:
 def tcp_established_options(sk: TcpSock) -> bytes:
     """Time stamp and SACK blocks, ready to write (a D-SACK first)."""
     opt = sk.rx_opt
-    if not opt.tstamp_ok and not opt.dsack and not sk.selective_acks:
+    accurate = sk.ecn_flags & TCP_ECN_MODE_ANY == TCP_ECN_MODE_ACCECN and wants_option(sk)
+    if not opt.tstamp_ok and not opt.dsack and not sk.selective_acks and not accurate:
         return b""
     ts = (tcp_time_stamp(sk), opt.ts_recent) if opt.tstamp_ok else None
     blocks: list[tuple[int, int]] = []
@@ -240,7 +257,17 @@ def tcp_established_options(sk: TcpSock) -> bytes:
         blocks = (sk.duplicate_sack if opt.dsack else []) + sk.selective_acks
         blocks = blocks[: (room - 4) // 8]
         opt.dsack = False
-    return tcp_options_write(0, -1, False, ts, blocks)
+    more = b""
+    if accurate:
+        a = state_of(sk)
+        n = len(blocks)
+        room = MAX_TCP_OPTION_SPACE - (12 if ts is not None else 0) - (4 + 8 * n if n else 0)
+        fields, _, n = tcp_options_fit_accecn(a.accecn_minlen, room, n)
+        if fields >= 0:
+            blocks = blocks[:n]
+            more = accecn_option(a.received_ecn_bytes, fields)
+            accecn_sent(sk)
+    return tcp_options_write(0, -1, False, ts, blocks, more)
 
 
 def tcp_syn_fastopen(sk: TcpSock, options: bytes) -> bytes:
@@ -348,7 +375,12 @@ def __tcp_transmit_skb(
             urg = 0xFFFF
             flags |= TCPHDR_URG
     ecn = 0
-    if sk.ecn_flags & TCP_ECN_OK and not flags & TCPHDR_SYN:
+    mode = 0 if flags & TCPHDR_SYN else sk.ecn_flags & TCP_ECN_MODE_ANY
+    if mode == TCP_ECN_MODE_ACCECN:
+        if not state_of(sk).accecn_fail_mode & TCP_ACCECN_ACE_FAIL_RECV:
+            ecn = 2
+        flags = tcp_accecn_set_ace(sk, flags)
+    elif mode == TCP_ECN_MODE_RFC3168:
         if data and not before(seq, sk.snd_nxt):
             ecn = 2 if ect else 0
             if sk.ecn_flags & TCP_ECN_QUEUE_CWR:
@@ -357,11 +389,13 @@ def __tcp_transmit_skb(
         if sk.ecn_flags & TCP_ECN_DEMAND_CWR:
             flags |= TCPHDR_ECE
     ack = sk.rcv_nxt if flags & TCPHDR_ACK or not flags & TCPHDR_SYN else 0
-    seg = TCP_HDR.pack(sk.sport, sk.dport, seq, ack, hl << 2, flags & 0xFF, window, 0, urg) + options + data
+    seg = (
+        TCP_HDR.pack(sk.sport, sk.dport, seq, ack, hl << 2 | flags >> 8, flags & 0xFF, window, 0, urg) + options + data
+    )
     if gso_size:
         skb.gso_size = gso_size
         skb.gso_segs = pcount
-        skb.gso_type = SKB_GSO_TCPV4
+        skb.gso_type = SKB_GSO_TCPV4 | (SKB_GSO_TCP_ACCECN if mode == TCP_ECN_MODE_ACCECN else 0)
         skb_put(skb, seg)  # each segment gets its checksum when it is cut
     else:
         skb_put(skb, tcp_v4_send_check(sk.saddr, sk.daddr, seg))
@@ -422,12 +456,17 @@ def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
     return err
 
 
-def __tcp_send_ack(sk: TcpSock) -> None:
+def __tcp_send_ack(sk: TcpSock, flags: int = 0) -> None:
     if sk.state == TCP_CLOSE:
         return
     tcp_mstamp_refresh(sk)
     # an acceptable sequence: never beyond the peer's window
-    __tcp_transmit_skb(sk, tcp_acceptable_seq(sk), TCPHDR_ACK, b"", 0)
+    __tcp_transmit_skb(sk, tcp_acceptable_seq(sk), TCPHDR_ACK | flags, b"", 0)
+
+
+def tcp_send_ack_reflect_ect(sk: TcpSock) -> None:
+    """An ACK whose ACE field says how the peer's SYN-ACK arrived.  (Inline in Linux.)"""
+    __tcp_send_ack(sk, tcp_accecn_reflector_flags(state_of(sk).syn_ect_rcv))
 
 
 def tcp_acceptable_seq(sk: TcpSock) -> int:
@@ -1171,7 +1210,7 @@ def tcp_send_synack(sk: TcpSock) -> int:
         return -14
     if not t.flags & TCPHDR_ACK:
         t.flags |= TCPHDR_ACK
-        t.flags &= ~(TCPHDR_ECE | TCPHDR_CWR)
+        t.flags &= ~(TCPHDR_CWR if sk.ecn_flags & TCP_ECN_MODE_ANY else TCPHDR_ECE | TCPHDR_CWR)
     tcp_mstamp_refresh(sk)
     return tcp_transmit_skb(sk, t)
 
@@ -1331,7 +1370,7 @@ def tcp_connect(sk: TcpSock) -> int:
     flags = TCPHDR_SYN
     if sk.ts.tcp_ecn == 1:
         flags |= TCPHDR_ECE | TCPHDR_CWR
-        sk.ecn_flags = TCP_ECN_OK
+        sk.ecn_flags = TCP_ECN_MODE_RFC3168
     t = TxSkb(sk.write_seq, b"", flags)
     t.truesize = sk.tx_overhead
     t.pcount = 1

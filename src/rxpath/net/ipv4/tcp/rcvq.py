@@ -12,6 +12,7 @@ from typing import Final
 from rxpath.kernel.mm import NET_SKB_PAD
 from rxpath.net.core.skbuff import MAX_SKB_FRAGS, SkBuff, consume_skb, kfree_skb_reason, skb_condense, skb_move_tokens
 from rxpath.net.core.sock import RCV_SHUTDOWN, skb_set_owner_r, sock_def_readable, sock_def_wakeup
+from rxpath.net.ipv4.tcp.accecn import TCP_ACCECN_CEP_INIT_OFFSET
 from rxpath.net.ipv4.tcp.output import ato_min, in_pingpong, jiffies, tcp_send_ack
 from rxpath.net.ipv4.tcp.prequeue import Ucopy
 from rxpath.net.ipv4.tcp.rcvbuf import (
@@ -58,7 +59,9 @@ from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_SCHED,
     ICSK_ACK_TIMER,
     TCP_ECN_DEMAND_CWR,
-    TCP_ECN_OK,
+    TCP_ECN_MODE_ACCECN,
+    TCP_ECN_MODE_ANY,
+    TCP_ECN_MODE_RFC3168,
     TCP_ECN_SEEN,
     TCP_MAX_QUICKACKS,
     TCP_NUM_SACKS,
@@ -178,7 +181,7 @@ def tcp_ack_snd_check(sk: TcpSock) -> None:
 
 
 def tcp_data_ecn_check(sk: TcpSock, skb: SkBuff) -> None:
-    if not sk.ecn_flags & TCP_ECN_OK:
+    if sk.ecn_flags & TCP_ECN_MODE_ANY != TCP_ECN_MODE_RFC3168:
         return
     ect = tcb(skb).dsfield & 3
     if ect == 0:
@@ -415,8 +418,11 @@ def tcp_fast_path_check(sk: TcpSock) -> None:
 
 
 def tcp_fast_path_on(sk: TcpSock) -> None:
-    """pred_flags: header length, ACK, the window as the peer writes it."""
-    sk.pred_flags = sk.header_len << 26 | 0x100000 | ((sk.snd_wnd >> sk.rx_opt.snd_wscale) & 0xFFFF)
+    """pred_flags: header length, ACK, the window as the peer writes it; with AccECN the ACE that says nothing new."""
+    pred = sk.header_len << 26 | 0x100000 | ((sk.snd_wnd >> sk.rx_opt.snd_wscale) & 0xFFFF)
+    if sk.ecn_flags & TCP_ECN_MODE_ANY == TCP_ECN_MODE_ACCECN:
+        pred |= ((sk.delivered_ce + TCP_ACCECN_CEP_INIT_OFFSET) & 7) << 22
+    sk.pred_flags = pred
 
 
 def tcp_data_queue(sk: TcpSock, skb: SkBuff) -> None:

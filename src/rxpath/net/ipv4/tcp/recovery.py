@@ -20,6 +20,8 @@ from rxpath.net.ipv4.tcp.sock import (
     SACKED_ACKED,
     SACKED_RETRANS,
     TCP_CA_CWR,
+    TCP_ECN_MODE_ANY,
+    TCP_ECN_MODE_RFC3168,
     TCP_ECN_QUEUE_CWR,
     TCP_CA_Disorder,
     TCP_CA_Loss,
@@ -122,7 +124,7 @@ def tcp_init_cwnd_reduction(sk: TcpSock) -> None:
     sk.prr_delivered = 0
     sk.prr_out = 0
     sk.snd_ssthresh = sk.ca_ops.ssthresh(sk)
-    if sk.ecn_flags & 1:
+    if sk.ecn_flags & TCP_ECN_MODE_ANY == TCP_ECN_MODE_RFC3168:
         sk.ecn_flags |= TCP_ECN_QUEUE_CWR
 
 
@@ -240,7 +242,7 @@ def tcp_enter_loss(sk: TcpSock) -> None:
     tcp_set_ca_state(sk, TCP_CA_Loss)
     sk.high_seq = sk.snd_nxt
     sk.tlp_high_seq = 0
-    if sk.ecn_flags & 1:
+    if sk.ecn_flags & TCP_ECN_MODE_ANY == TCP_ECN_MODE_RFC3168:
         sk.ecn_flags |= TCP_ECN_QUEUE_CWR
     sk.frto = bool(sk.ts.tcp_frto) and (new_recovery or sk.retransmits > 0)
 

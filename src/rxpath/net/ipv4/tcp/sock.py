@@ -25,6 +25,7 @@ from rxpath.net.ipv4.tcp.variants import VARIANTS, TcpVariant
 if TYPE_CHECKING:
     from rxpath.net.ipv4.ip_options import IpOptions
     from rxpath.net.ipv4.route import Rtable
+    from rxpath.net.ipv4.tcp.accecn import AccEcn
     from rxpath.net.ipv4.tcp.cong import CongOps
     from rxpath.net.ipv4.tcp.fastopen import FastOpenRequest
     from rxpath.net.ipv4.tcp.ipv4 import TcpHandlers
@@ -69,10 +70,12 @@ TCP_CA_CWR: Final = 2
 TCP_CA_Recovery: Final = 3
 TCP_CA_Loss: Final = 4
 
-TCP_ECN_OK: Final = 1
+TCP_ECN_MODE_RFC3168: Final = 1
 TCP_ECN_QUEUE_CWR: Final = 2
 TCP_ECN_DEMAND_CWR: Final = 4
 TCP_ECN_SEEN: Final = 8
+TCP_ECN_MODE_ACCECN: Final = 16
+TCP_ECN_MODE_ANY: Final = TCP_ECN_MODE_RFC3168 | TCP_ECN_MODE_ACCECN
 
 TCP_URG_VALID: Final = 0x0100
 TCP_URG_NOTYET: Final = 0x0200
@@ -211,9 +214,11 @@ class RxOpt:
         "mss_clamp",
         "sacks",
         "saw_unknown",
+        "accecn",
     )
 
     def __init__(self) -> None:
+        self.accecn = 0  # where the AccECN option stands in the TCP header; 0: none
         self.ts_recent = 0
         self.ts_recent_stamp = 0
         self.rcv_tsval = 0
@@ -454,6 +459,8 @@ class TcpSock(InetSock):
         "scaling_ratio",
         "advmss",
         "ecn_flags",
+        "prev_ecnfield",
+        "accecn",
         "nonagle",
         "repair",
         "frto",
@@ -681,6 +688,8 @@ class TcpSock(InetSock):
         self.scaling_ratio = 128
         self.advmss = TCP_MSS_DEFAULT
         self.ecn_flags = 0
+        self.prev_ecnfield = 0
+        self.accecn: AccEcn | None = None
         self.nonagle = 0
         self.repair = False
         self.frto = False
@@ -1017,6 +1026,8 @@ class TcpState:
         "tcp_dsack",
         "tcp_ecn",
         "tcp_ecn_fallback",
+        "tcp_ecn_option",
+        "tcp_ecn_option_beacon",
         "tcp_retries1",
         "tcp_retries2",
         "tcp_syn_retries",
@@ -1130,6 +1141,8 @@ class TcpState:
         self.tcp_dsack = 1
         self.tcp_ecn = 2
         self.tcp_ecn_fallback = 1
+        self.tcp_ecn_option = 2
+        self.tcp_ecn_option_beacon = 3
         self.tcp_retries1 = 3
         self.tcp_retries2 = 15
         self.tcp_syn_retries = 6
