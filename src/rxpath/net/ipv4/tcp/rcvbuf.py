@@ -244,14 +244,14 @@ def __tcp_grow_window(sk: TcpSock, skb: SkBuff, skbtruesize: int) -> int:
 
 def tcp_grow_window(sk: TcpSock, skb: SkBuff, adjust: bool) -> None:
     """A good segment raises what we dare to offer.  `adjust`: a segment whose payload is in pages alone may be
-    joined to another one, and its head does not count (5.16).
+    joined to another one, and its head does not count (not in 3.13).
     """
     space = tcp_space(sk)
     room = min(sk.window_clamp, space) - sk.rcv_ssthresh
     if room <= 0:
         return
     if tcp_under_memory_pressure(sk):
-        if sk.v.scaling_ratio:
+        if sk.v.pressure_shrinks:
             tcp_adjust_rcv_ssthresh(sk)
         return
     truesize = skb.truesize
@@ -338,13 +338,13 @@ def rcv_clock(sk: TcpSock) -> int:
 
 
 def tcp_rcv_rtt_update(sk: TcpSock, sample: int, win_dep: bool) -> None:
-    """`sample` in us; kept times 8.  6.16: the least one counts, larger ones only while all is read."""
+    """`sample` in us; kept times 8.  The least one counts; 6.16: larger ones only while all is read."""
     new = sk.rcv_rtt_us
-    if sk.v.rcvbuf_grow == "v6_18":
+    if sk.v.rtt_by_least:
         m = sample << 3
         if not new or m < new:
             sk.rcv_rtt_us = m
-        elif not win_dep and sk.rcv_nxt == sk.copied_seq:
+        elif not win_dep and (sk.rcv_nxt == sk.copied_seq or sk.v.rcvbuf_grow != "v6_18"):
             sk.rcv_rtt_us = new - (new >> 3) + sample
         return
     m = sample or (sk.ts.stamp_us if sk.v.stamps_in_jiffies else 1)
@@ -535,7 +535,7 @@ def tcp_prune_ofo_queue(sk: TcpSock, in_skb: SkBuff) -> bool:
     pruned = False
     while sk.ofo:
         skb = sk.ofo[-1]
-        if after(seq, tcb(skb).seq):
+        if sk.v.prune_keeps_older and after(seq, tcb(skb).seq):
             break
         pruned = True
         sk.ofo.pop()

@@ -805,7 +805,9 @@ def tcp_close_state(sk: TcpSock) -> bool:
 def tcp_shutdown(sk: TcpSock, how: int) -> None:
     if not how & SEND_SHUTDOWN:
         return
-    if sk.state in (TCP_ESTABLISHED, TCP_SYN_SENT, TCP_CLOSE_WAIT) or sk.state == TCP_SYN_RECV:
+    if sk.state in (TCP_ESTABLISHED, TCP_SYN_SENT, TCP_CLOSE_WAIT) or (
+        sk.state == TCP_SYN_RECV and sk.v.shutdown_in_syn_recv
+    ):
         if tcp_close_state(sk):
             tcp_send_fin(sk)
 

@@ -29,7 +29,7 @@ class TcpVariant:
     `stamps_in_jiffies`: the clock of time stamps and of the receiver's measurements (until 4.12; then 1 ms, 1 us).
     `fixup_rcvbuf`: a new connection's buffer is raised at once (until 4.19).  `window_sixteenth`: less than 1/16
     of the buffer is offered as nothing (3.15).  `rcv_mss_capped`: what the peer's segments seem to be is not more
-    than was advertised, and a push counts for full ones (4.11).  `grow_adjusts`: see tcp_grow_window (5.16);
+    than was advertised, and a push counts for full ones (4.11).  `grow_adjusts`: see tcp_grow_window;
     `grow_obeys_space`: growth ends where the buffer does (5.1).  `collapse_always`: pruning collapses even when
     clamping helped (until 4.17).  `ofo_tree`: out-of-order data are a tree; new ones join any neighbour, and the
     receive queue's tail (4.9).  `drops_counted`: dropped segments are counted at the socket (4.7).
@@ -41,8 +41,11 @@ class TcpVariant:
     challenge (6.9).  `bad_ack_ends`: a wrong ACK ends a segment in closing states, too (4.7).
     `backlog_checksum`: it is verified before the backlog (4.20).  `ack_blocked`: an ACK whose timer found the
     socket owned goes with the next chance (until 5.9).  `peek_off`: SO_PEEK_OFF (6.9).  `rx_stamps`: time stamps
-    with recvmsg (4.15).  `options_absent`: of SOL_TCP.  `info_length`: of struct tcp_info.  `request_ehash`: request
-    sockets are in the main table (4.4).
+    with recvmsg (4.15).  `options_absent`: of SOL_TCP.  `info_length`: of struct tcp_info.
+    `rtt_by_least`: the least of the receiver's round trips counts.  `prune_keeps_older`: what stands before the new
+    segment is not pruned for it (6.4).  `pressure_shrinks`: see tcp_grow_window (5.16).  `shutdown_in_syn_recv`:
+    shutdown sends its FIN before the handshake is done (3.13; later releases' stable updates wait).
+    `request_ehash`: request sockets are in the main table (4.4).
     `backlog_factor`: receive buffers that the backlog may hold.  `rack`: RACK detects losses (4.9 on).
     `max_tcp_header`: room kept for headers of what is sent; depends on the kernel's options, 6.18's as recorded.
     `tso_by_rtt`: near peers get larger super-packets (5.18).
@@ -87,6 +90,10 @@ class TcpVariant:
     rx_stamps: bool = True
     options_absent: frozenset[int] = frozenset()
     info_length: int = 232
+    rtt_by_least: bool = True
+    prune_keeps_older: bool = False
+    pressure_shrinks: bool = True
+    shutdown_in_syn_recv: bool = False
     request_ehash: bool = True
     synq: str = "v5_15"
     backlog_factor: int = 2
@@ -115,7 +122,7 @@ class TcpVariant:
     ofo_measure: bool = False
     challenge_unsent: bool = False
     eat_consumes: bool = False
-    ofo_dsack_exact: bool = False
+    ofo_dsack_exact: bool = True
     ecn_by_reserved: bool = True  # a SYN with an ECN field and a reserved bit may still agree (4.1)
     accecn: bool = False  # accurate ECN; every segment's ECN field is counted (6.18)
     max_tcp_header: int = 320
@@ -136,7 +143,13 @@ class TcpVariant:
 
 V_6_1: Final = TcpVariant()
 V_5_15: Final = replace(
-    V_6_1, challenge_limit=1000, backlog_factor=1, tso_by_rtt=False, cleanup_first=True, grow_adjusts=False
+    V_6_1,
+    challenge_limit=1000,
+    backlog_factor=1,
+    tso_by_rtt=False,
+    cleanup_first=True,
+    ofo_dsack_exact=False,
+    pressure_shrinks=False,
 )
 V_3_13: Final = replace(
     V_5_15,
@@ -168,6 +181,9 @@ V_3_13: Final = replace(
     rx_stamps=False,
     options_absent=frozenset({27, 28, 30, 33, 34, 36}),
     info_length=104,
+    rtt_by_least=False,
+    grow_adjusts=False,
+    shutdown_in_syn_recv=True,
     initial_window_whole=True,
     advmss_early=False,
     close_wait_estab=False,
@@ -202,7 +218,7 @@ V_6_18: Final = replace(
     ofo_measure=True,
     challenge_unsent=True,
     eat_consumes=True,
-    ofo_dsack_exact=True,
+    prune_keeps_older=True,
     accecn=True,
     replay_window=1200,
     peek_off=True,
