@@ -123,7 +123,7 @@ def arp_solicit(ipv4: Ipv4, n: Neighbour, skb: SkBuff | None) -> None:
     saddr = 0
     announce = d.eff_arp_announce
     src = int.from_bytes(skb.head[skb.network_header + 12 : skb.network_header + 16], "big") if skb is not None else 0
-    if announce == 0:
+    if announce not in (1, 2):  # 3 and more are like 0
         if skb is not None and inet_addr_type_dev_table(ipv4, dev, src) == RTN_LOCAL:
             saddr = src
     elif announce == 1 and skb is not None:

@@ -476,13 +476,40 @@ def inet_select_addr(dev: NetDevice | None, dst: int, scope: int, ipv4: Ipv4) ->
     return 0
 
 
+def confirm_addr_indev(d: InDevice, dst: int, local: int, scope: int) -> int:
+    """An address of the device that may stand for `local` (0 = any) towards `dst` (0 = any); 0 when there is none.
+
+    The subnet that holds `dst` and the address itself may come from two entries.  6.18, confirm_addr_indev.
+    """
+    localnet_scope = RT_SCOPE_LINK if d.eff_route_localnet else RT_SCOPE_HOST
+    addr = 0
+    same = False
+    for ifa in d.ifa_list:
+        fits = min(ifa.scope, localnet_scope) <= scope
+        if not addr and fits and local in (0, ifa.local):
+            addr = ifa.local
+            if same:
+                break
+        if not same:
+            same = (not local or inet_ifa_match(local, ifa)) and (not dst or inet_ifa_match(dst, ifa))
+            if same and addr:
+                if local or not dst or inet_ifa_match(addr, ifa):
+                    break
+                if fits:
+                    addr = ifa.local
+                    break
+                same = False
+    return addr if same else 0
+
+
 def inet_confirm_addr(ipv4: Ipv4, d: InDevice | None, dst: int, local: int, scope: int) -> int:
     """Whether `local` (0 = any) is configured with this scope on the device (None = any); the address or 0."""
-    devs = [d] if d is not None else ipv4.in_devs
-    for x in devs:
-        for ifa in x.ifa_list:
-            if (local == 0 or ifa.local == local) and ifa.scope <= scope and (not dst or inet_ifa_match(dst, ifa)):
-                return ifa.local
+    if d is not None:
+        return confirm_addr_indev(d, dst, local, scope)
+    for x in ipv4.in_devs:
+        addr = confirm_addr_indev(x, dst, local, scope)
+        if addr:
+            return addr
     return 0
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.net.core.netdevice import IFF_LOOPBACK, Net
+from rxpath.net.core.dev_ioctl import IFNAMSIZ
+from rxpath.net.core.netdevice import IFF_LOOPBACK, IFF_UP, Net, NetDevice
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     CHECKSUM_UNNECESSARY,
@@ -19,7 +20,7 @@ from rxpath.net.core.skbuff import (
     skb_put,
 )
 from rxpath.net.core.sock import IPPROTO_ICMP, IPPROTO_RAW, SOCK_RAW
-from rxpath.net.ipv4.devinet import inet_select_addr
+from rxpath.net.ipv4.devinet import __ip_dev_find, inet_select_addr
 from rxpath.net.ipv4.fib import RT_SCOPE_LINK, RTN_BROADCAST, RTN_LOCAL, inet_addr_type_dev_table
 from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, InetSock
 from rxpath.net.ipv4.inetpeer import inet_getpeer, inet_peer_xrlim_allow
@@ -93,6 +94,16 @@ _IS_ERROR: Final = (
     False,
     False,
 )
+
+# RFC 8335
+ICMP_EXT_CODE_MAL_QUERY: Final = 1
+ICMP_EXT_CODE_NO_IF: Final = 2
+ICMP_EXT_ECHO_CTYPE_NAME: Final = 1
+ICMP_EXT_ECHO_CTYPE_INDEX: Final = 2
+ICMP_EXT_ECHO_CTYPE_ADDR: Final = 3
+ICMP_AFI_IP: Final = 1
+ICMP_AFI_IP6: Final = 2
+ECHO_IIO_ROOM: Final = 24  # struct icmp_ext_echo_iio
 
 SITE_ICMP: Final = Site("icmp", "ICMP")
 SITE_CSUM: Final = Site("icmp", "bad ICMP checksum", "Icmp InCsumErrors, Icmp InErrors", "ICMP_CSUM")
@@ -181,12 +192,55 @@ def icmp_echo(ipv4: Ipv4, skb: SkBuff) -> None:
         return
     th = skb.transport_header
     type_ = skb.head[th]
+    code = skb.head[th + 1]
+    rest = skb.head[th + 4 : th + 8]
     if type_ != ICMP_ECHO:
-        return  # extended echo needs icmp_echo_enable_probe and names of interfaces: not answered
+        if not ipv4.icmp_echo_enable_probe or not rest[3] & 1:
+            return
+        code, status = icmp_build_probe(ipv4, skb, code)
+        rest = rest[:3] + bytes((status,))
     c = ipv4.kernel.costs
     if c.enabled:
         ipv4.kernel.cur().accrued_or_charge(c.icmp_reply)
-    icmp_reply(ipv4, skb, ICMP_ECHOREPLY, skb.head[th + 1], skb.head[th + 4 : th + 8], b"", skb.tobytes())
+    reply = ICMP_ECHOREPLY if type_ == ICMP_ECHO else ICMP_EXT_ECHOREPLY
+    icmp_reply(ipv4, skb, reply, code, rest, b"", skb.tobytes())
+
+
+def icmp_build_probe(ipv4: Ipv4, skb: SkBuff, code: int) -> tuple[int, int]:
+    """The interface that an extended echo request (RFC 8335) asks about: (code, status bits) of the reply.
+
+    `skb` stands behind the ICMP header; `code` is the request's.  Bits: 4 active, 2 IPv4; 1 would be IPv6.
+    Source: 6.18, icmp_build_probe.
+    """
+    data = skb.tobytes()[: 4 + ECHO_IIO_ROOM]
+    size = int.from_bytes(data[4:6], "big") if len(data) >= 8 else 0
+    if size <= 4 or size > ECHO_IIO_ROOM or len(data) < 4 + size:
+        return ICMP_EXT_CODE_MAL_QUERY, 0
+    ident = data[8 : 4 + size]
+    ctype = data[7]
+    dev: NetDevice | None = None
+    if ctype == ICMP_EXT_ECHO_CTYPE_NAME:
+        if len(ident) >= IFNAMSIZ:
+            return ICMP_EXT_CODE_MAL_QUERY, 0
+        dev = skb.net.by_name.get(ident.split(b"\0")[0].decode("latin-1"))
+    elif ctype == ICMP_EXT_ECHO_CTYPE_INDEX:
+        if len(ident) != 4:
+            return ICMP_EXT_CODE_MAL_QUERY, 0
+        dev = skb.net.by_index.get(int.from_bytes(ident, "big"))
+    elif ctype == ICMP_EXT_ECHO_CTYPE_ADDR:
+        if len(ident) < 4 or len(ident) != 4 + ident[2]:
+            return ICMP_EXT_CODE_MAL_QUERY, 0
+        afi = int.from_bytes(ident[:2], "big")
+        if (afi, ident[2]) not in ((ICMP_AFI_IP, 4), (ICMP_AFI_IP6, 16)):
+            return ICMP_EXT_CODE_MAL_QUERY, 0
+        if afi == ICMP_AFI_IP:
+            dev = __ip_dev_find(ipv4, int.from_bytes(ident[4:], "big"))
+    else:
+        return ICMP_EXT_CODE_MAL_QUERY, 0
+    if dev is None:
+        return ICMP_EXT_CODE_NO_IF, 0
+    d = ipv4.in_dev(dev)
+    return code, (4 if dev.flags & IFF_UP else 0) | (2 if d is not None and d.ifa_list else 0)
 
 
 def icmp_timestamp(ipv4: Ipv4, skb: SkBuff) -> Site | None:

@@ -20,10 +20,10 @@ class InetPeer:
 
     __slots__ = ("rate_tokens", "rate_last", "n_redirects", "dtime")
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, hz: int) -> None:
         self.rate_tokens = 0
-        # a new peer starts with a full bucket
-        self.rate_last = now - 60 * 1000
+        # a new peer starts with what a minute brings, mostly a full bucket
+        self.rate_last = now - 60 * hz
         self.n_redirects = 0
         self.dtime = now
 
@@ -58,7 +58,7 @@ def inet_getpeer(base: InetPeerBase, daddr: int) -> InetPeer:
     if p is None:
         if len(base.peers) >= base.ipv4.inet_peer_threshold:
             base.peers.pop(next(iter(base.peers)))
-        p = base.peers[daddr] = InetPeer(now)
+        p = base.peers[daddr] = InetPeer(now, base.ipv4.kernel.hz)
     p.dtime = now
     return p
 
