@@ -185,6 +185,7 @@ def tun_get_user(dev: TunDevice, frame: bytes, tag: int | None = None, gso_size:
     truesize, frag = tun_skb_truesize(dev, n)
     skb = SkBuff(net, frame, truesize)
     skb.head_frag = frag
+    skb.rx_queue_recorded = True  # the file's only queue, 0
     if gso_size and n > gso_size:
         skb.gso_size = gso_size
         skb.gso_segs = -(-(n - 40) // gso_size)

@@ -18,7 +18,17 @@ SKF_AD_OFF: Final = 0xFFFFF000
 SKF_NET_OFF: Final = 0xFFF00000
 SKF_LL_OFF: Final = 0xFFE00000
 
+SKF_AD_MAX: Final = 64
+
 _LD, _LDX, _ST, _STX, _ALU, _JMP, _RET, _MISC = range(8)
+_NLATTR: Final = Struct("=HH")
+# loads of words, halves and bytes; immediate, memory, length, IP header length; all arithmetic, jumps, ends
+_ALLOWED: Final = frozenset(
+    [0x20, 0x28, 0x30, 0x40, 0x48, 0x50, 0x00, 0x60, 0x80, 0x01, 0x61, 0x81, 0xB1, 0x02, 0x03]
+    + [_ALU | op << 4 | src for op in range(11) if op != 8 for src in (0, 8)]
+    + [_ALU | 0x80, _JMP, _RET, _RET | 0x10, _MISC, _MISC | 0x80]
+    + [_JMP | op << 4 | src for op in (1, 2, 3, 4) for src in (0, 8)]
+)
 
 
 class BpfProgram:
@@ -32,6 +42,8 @@ class BpfProgram:
             raise linux_error(EINVAL, "BPF program length")
         n = len(insns)
         for pc, (code, jt, jf, k) in enumerate(insns):
+            if code not in _ALLOWED:
+                raise linux_error(EINVAL, "BPF operation")
             cls = code & 7
             if cls == _JMP:
                 if code & 0xF0 == 0:
@@ -42,14 +54,70 @@ class BpfProgram:
             elif cls in (_ST, _STX) or (cls in (_LD, _LDX) and code & 0xE0 == 0x60):
                 if k >= 16:
                     raise linux_error(EINVAL, "BPF memory slot")
-            elif cls == _ALU and code & 8 == 0 and code & 0xF0 in (0x30, 0x90) and k == 0:
-                raise linux_error(EINVAL, "BPF division by zero")
+            elif cls == _LD and code & 0xE0 == 0x20:
+                if k >= SKF_AD_OFF and (k - SKF_AD_OFF & 3 or k - SKF_AD_OFF >= SKF_AD_MAX):
+                    raise linux_error(EINVAL, "BPF ancillary data")
+            elif cls == _ALU and code & 8 == 0:
+                if code & 0xF0 in (0x30, 0x90) and k == 0:
+                    raise linux_error(EINVAL, "BPF division by zero")
+                if code & 0xF0 in (0x60, 0x70) and k >= 32:
+                    raise linux_error(EINVAL, "BPF shift")
         if insns[-1][0] & 7 != _RET:
             raise linux_error(EINVAL, "BPF program does not end in RET")
+        check_load_and_stores(insns)
         self.insns: list[tuple[int, int, int, int]] = [(int(a), int(b), int(c), int(d)) for a, b, c, d in insns]
 
 
-def _ancillary(skb: SkBuff, k: int) -> int | None:
+def check_load_and_stores(insns: list[tuple[int, int, int, int]]) -> None:
+    """A slot of memory must have been written on every way to its reading.  Raises EINVAL."""
+    masks = [0xFFFF] * len(insns)
+    valid = 0
+    for pc, (code, jt, jf, k) in enumerate(insns):
+        valid &= masks[pc]
+        cls = code & 7
+        if cls in (_ST, _STX):
+            valid |= 1 << k
+        elif cls in (_LD, _LDX) and code & 0xE0 == 0x60:
+            if not valid >> k & 1:
+                raise linux_error(EINVAL, "BPF memory slot read before it was written")
+        elif cls == _JMP:
+            if code & 0xF0 == 0:
+                masks[pc + 1 + k] &= valid
+            else:
+                masks[pc + 1 + jt] &= valid
+                masks[pc + 1 + jf] &= valid
+            valid = 0xFFFF
+
+
+def _nla_find(data: bytes, at: int, kind: int) -> int:
+    """Where in `data` the netlink attribute of this type stands, looked for from `at` on; 0 = nowhere."""
+    while len(data) - at >= 4:
+        n, t = _NLATTR.unpack_from(data, at)
+        if n < 4 or n > len(data) - at:
+            break
+        if t & 0x3FFF == kind:
+            return at
+        at += n + 3 & ~3
+    return 0
+
+
+def _pay_offset(skb: SkBuff) -> int:
+    """skb_get_poff: where the payload behind the transport header begins, counted from `skb.data`; IPv4 only."""
+    nh = skb.network_header
+    head = skb.head
+    if skb.protocol != 0x0800 or skb.tail < nh + 20 or head[nh] >> 4 != 4:
+        return 0
+    th = nh + ((head[nh] & 15) << 2)
+    at = th - skb.data
+    if head[nh + 6] & 0x1F or head[nh + 7]:
+        return at
+    proto = head[nh + 9]
+    if proto == 6:
+        return at + max(20, head[th + 12] >> 4 << 2) if skb.tail > th + 12 else at
+    return at + (8 if proto in (1, 2, 17, 136) else 12 if proto == 132 else 0)
+
+
+def _ancillary(skb: SkBuff, k: int, a: int, x: int) -> int | None:
     dev = skb.dev
     if k == 0:
         return skb.protocol
@@ -57,10 +125,20 @@ def _ancillary(skb: SkBuff, k: int) -> int | None:
         return skb.pkt_type
     if k == 8:
         return dev.ifindex if dev is not None else None
+    if k in (12, 16):
+        data = skb.tobytes()
+        if a + 4 > len(data):
+            return 0
+        if k == 16:
+            n = _NLATTR.unpack_from(data, a)[0]
+            if n < 4 or n > len(data) - a:
+                return 0
+            return _nla_find(data[: a + n], a + 4, x)
+        return _nla_find(data, a, x)
     if k == 20:
         return skb.mark
     if k == 24:
-        return skb.queue_mapping
+        return skb.queue_mapping + skb.rx_queue_recorded  # Linux keeps a received packet's queue plus one
     if k == 28:
         return dev.type if dev is not None else None
     if k == 32:
@@ -68,10 +146,16 @@ def _ancillary(skb: SkBuff, k: int) -> int | None:
     if k == 36:
         c = skb.net.kernel.engine.current
         return c.id if c is not None else 0
+    if k == 40:
+        return a ^ x
     if k == 44:
         return skb.vlan_tci
     if k == 48:
         return 1 if skb.vlan_present else 0
+    if k == 52:
+        return _pay_offset(skb)
+    if k == 56:
+        return skb.net.ipv4.random.getrandbits(32) if skb.net.ipv4 is not None else 0
     if k == 60:
         return skb.vlan_proto
     return None
@@ -105,8 +189,8 @@ def sk_run_filter(prog: BpfProgram, skb: SkBuff) -> int:
                 v = (data[k] & 15) << 2
             else:
                 off = k if mode == 0x20 else (k + x) & 0xFFFFFFFF
-                if off >= SKF_AD_OFF:
-                    anc = _ancillary(skb, off - SKF_AD_OFF)
+                if mode == 0x20 and off >= SKF_AD_OFF:
+                    anc = _ancillary(skb, off - SKF_AD_OFF, a, x)
                     if anc is None:
                         return 0
                     v = anc
@@ -146,9 +230,9 @@ def sk_run_filter(prog: BpfProgram, skb: SkBuff) -> int:
             elif op == 0x50:
                 a &= v
             elif op == 0x60:
-                a = a << v if v < 32 else 0
+                a <<= v & 31
             elif op == 0x70:
-                a = a >> v if v < 32 else 0
+                a >>= v & 31
             elif op == 0x80:
                 a = -a
             elif op == 0x90:

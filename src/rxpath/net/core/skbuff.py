@@ -388,10 +388,40 @@ def skb_move_tokens(dst: SkBuff, src: SkBuff) -> None:
 def skb_condense(skb: SkBuff) -> None:
     """Give paged data's memory back when it fits into the head; truesize is recomputed."""
     if skb.data_len:
-        if skb.data_len > skb.head_size - skb.tail or skb.cloned:
+        if skb.data_len > skb.head_size - NET_SKB_PAD - skb.tail or skb.cloned:
             return
         skb.linearize()
     skb.truesize = skb.head_size + SKB_OVERHEAD
+
+
+def skb_unclone(skb: SkBuff) -> int:
+    """The head of a clone moves into memory of its own (pskb_expand_head); the difference in truesize."""
+    size = slab_truesize(skb.net, skb.head_size) - SKB_OVERHEAD
+    more = size - skb.head_size
+    skb.truesize += more
+    skb.head_size = size
+    skb.head_frag = False
+    skb.cloned = False
+    return more
+
+
+def ___pskb_trim(skb: SkBuff, n: int) -> None:
+    """Cut a packet that has data outside of its head, a clone in memory of its own; what fits is pulled together."""
+    ref = skb.listed
+    before = len(skb.frag_list or ())
+    shared = skb.cloned and (skb.fate is None or skb.fate.refs > 1)
+    if shared:
+        skb_unclone(skb)
+        if ref is not None:
+            ref[0] -= 1
+            skb.listed = None
+    skb.trim(n)
+    if shared and ref is not None:  # the others keep the list, this one has clones of what it needs
+        dropped = before - len(skb.frag_list or ())
+        if ref[1] > dropped:
+            skb.listed = [1, ref[1] - dropped]
+    if skb.sk is None:
+        skb_condense(skb)
 
 
 # --- the ends -----------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from rxpath.kernel.errno import (
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
 from rxpath.net.core.filter import BpfProgram, sk_run_filter
 from rxpath.net.core.netdevice import MIN_NAPI_ID, Net
-from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_clone, skb_condense
+from rxpath.net.core.skbuff import SkBuff, ___pskb_trim, kfree_skb_reason, skb_clone
 from rxpath.sim.ledger import Site
 
 if TYPE_CHECKING:
@@ -804,8 +804,10 @@ def sk_filter_trim_cap(sk: Sock, skb: SkBuff, cap: int) -> int:
     if n < cap:
         n = cap
     if n < skb.len:
-        skb.trim(n)
-        skb_condense(skb)
+        if skb.data_len:
+            ___pskb_trim(skb, n)
+        else:
+            skb.trim(n)
     return 0
 
 
@@ -1030,7 +1032,7 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         sock_bindtoindex(sk, idx)
         return
     if optname == SO_ATTACH_FILTER:
-        if isinstance(value, int) or len(value) % 8 or not value:
+        if isinstance(value, int) or len(value) % 8:
             raise linux_error(EINVAL, "a classic BPF program is expected")
         if sk.filter_locked:
             raise linux_error(EPERM)
@@ -1125,8 +1127,6 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
     elif optname == SO_RXQ_OVFL:
         sk.rxq_ovfl = on_
     elif optname == SO_PEEK_OFF:
-        if val < -1:
-            raise linux_error(EINVAL)
         sk.set_peek_off(val)
     elif optname == SO_BUSY_POLL:
         if val < 0:
@@ -1217,7 +1217,7 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
     if optname == SO_ACCEPTCONN:
         return int(sk.state == TCP_LISTEN)
     if optname == SO_MARK:
-        return sk.mark
+        return sk.mark - (sk.mark >> 31 << 32)
     if optname == SO_RCVMARK:
         return int(sk.rcvmark)
     if optname == SO_RXQ_OVFL:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.kernel.mm import SKB_SHARED_INFO, SKB_SMALL_HEAD, SKB_STRUCT, kmalloc_size
+from rxpath.kernel.mm import SKB_STRUCT
 from rxpath.kernel.timer import TimerList
 from rxpath.net.core.netdevice import Net, NetDevice
 from rxpath.net.core.skbuff import (
@@ -19,6 +19,7 @@ from rxpath.net.core.skbuff import (
     SkBuff,
     kfree_skb_reason,
     skb_end,
+    skb_unclone,
 )
 from rxpath.net.core.sock import count_tokens
 from rxpath.net.ipv4.inet_fragment import IPQ_SIZE, FqDir
@@ -383,25 +384,6 @@ def merge_tokens(dst: SkBuff, src: SkBuff) -> None:
         src.tag = None
 
 
-def kmalloc_head(ipv4: Ipv4, size: int) -> int:
-    """Usable bytes of a slab head that holds `size`."""
-    n = size + SKB_SHARED_INFO
-    if ipv4.variant.small_heads and n <= SKB_SMALL_HEAD:
-        return SKB_SMALL_HEAD - SKB_SHARED_INFO
-    return kmalloc_size(n) - SKB_SHARED_INFO
-
-
-def skb_unclone(ipv4: Ipv4, skb: SkBuff) -> int:
-    """The head of a clone moves into memory of its own; the difference in truesize."""
-    size = kmalloc_head(ipv4, skb.head_size)
-    more = size - skb.head_size
-    skb.truesize += more
-    skb.head_size = size
-    skb.head_frag = False
-    skb.cloned = False
-    return more
-
-
 def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> SkBuff | None:
     """All there: make one packet of it, its header that of the first fragment."""
     ipq_kill(q)
@@ -422,7 +404,7 @@ def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> Sk
     dst = last.dst
     last.dst = None
     if skb.cloned:
-        q.fqdir.mem += skb_unclone(ipv4, skb)
+        q.fqdir.mem += skb_unclone(skb)
     coalesce = q.key[4] == IP_DEFRAG_LOCAL_DELIVER and skb.frag_list is None
     room = max(skb.head_size - 64 - skb.tail, 0)
     q.fqdir.mem -= skb.truesize

@@ -21,10 +21,11 @@ from rxpath.net.core.skbuff import (
     ip_hdr,
     kfree_skb_reason,
     skb_clone,
+    skb_unclone,
 )
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
 from rxpath.net.ipv4.ip_cb import InetSkbParm, ip_cb
-from rxpath.net.ipv4.ip_fragment import IP_DEFRAG_LOCAL_DELIVER, ip_defrag, skb_unclone
+from rxpath.net.ipv4.ip_fragment import IP_DEFRAG_LOCAL_DELIVER, ip_defrag
 from rxpath.net.ipv4.ip_options import __ip_options_compile, ip_options_rcv_srr
 from rxpath.net.ipv4.mib import (
     IPSTATS_MIB_CSUMERRORS,
@@ -279,7 +280,7 @@ def _route_drop(ipv4: Ipv4, skb: SkBuff, err: int) -> None:
 def ip_rcv_options(ipv4: Ipv4, skb: SkBuff, dev: NetDevice) -> bool:
     """Parse the options; False: freed (malformed: InHdrErrors; source route where it is not wanted: silently)."""
     if skb.cloned:  # skb_cow: record route and the like write into it
-        more = skb_unclone(ipv4, skb)
+        more = skb_unclone(skb)
         if skb.sk is not None and skb.head[skb.network_header + 9] != 6:
             skb.truesize -= more  # pskb_expand_head: a socket's own, but for TCP's early demux (sock_edemux)
     opt = __ip_options_compile(ipv4, skb, None)

@@ -22,25 +22,20 @@ from rxpath.kernel.errno import (
     EREMOTEIO,
     linux_error,
 )
+from rxpath.net.core.datagram import skb_copy_datagram_msg, skb_free_datagram, skb_recv_datagram
 from rxpath.net.core.netdevice import Net
-from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason, skb_clone
+from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_clone
 from rxpath.net.core.sock import (
     IPPROTO_ICMP,
     MSG_ERRQUEUE,
     MSG_OOB,
-    MSG_PEEK,
-    MSG_TRUNC,
     SOCK_DGRAM,
     TCP_ESTABLISHED,
     Msg,
-    __skb_wait_for_more_packets,
     __sock_queue_rcv_skb,
     sk_error_report,
     sk_release,
-    sock_deadline,
-    sock_error,
     sock_recv_cmsgs,
-    sock_rfree,
 )
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
@@ -263,34 +258,17 @@ def ping_recvmsg(sk: PingSock, size: int, flags: int) -> Msg:
         raise linux_error(95)
     if flags & MSG_ERRQUEUE:
         return ip_recv_error(sk, size)
-    deadline = sock_deadline(sk, flags, sk.rcvtimeo)
-    while not sk.receive_queue:
-        if sk.err:
-            raise linux_error(sock_error(sk))
-        if deadline == 0:
-            raise linux_error(EAGAIN)
-        if not __skb_wait_for_more_packets(sk, deadline):
-            return Msg()
-    if sk.err:
-        raise linux_error(sock_error(sk))
-    skb = sk.receive_queue[0]
+    skb = skb_recv_datagram(sk, flags)
     msg = Msg()
-    data = skb.tobytes()
-    if size < len(data):
-        msg.flags |= MSG_TRUNC
-    msg.data = data[:size]
+    if skb is None:
+        return msg
+    skb_copy_datagram_msg(msg, skb, size)
     sock_recv_cmsgs(msg, sk, skb)
     nh = skb.network_header
     msg.name = (ip4_str(int.from_bytes(skb.head[nh + 12 : nh + 16], "big")), 0)
     if sk.cmsg_flags:
         ip_cmsg_recv_offset(msg, sk, skb, 0, 0)
-    msg.n = len(msg.data)
-    if not flags & MSG_PEEK:
-        sk.receive_queue.popleft()
-        sock_rfree(sk, skb.truesize)
-        if sk.net.on_delivered is not None:
-            sk.net.on_delivered(skb)
-        consume_skb(skb, None)
+    skb_free_datagram(sk, skb, flags)
     return msg
 
 

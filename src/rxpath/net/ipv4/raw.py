@@ -10,7 +10,6 @@ from typing import Final
 
 from rxpath.kernel.errno import (
     EACCES,
-    EAGAIN,
     EDESTADDRREQ,
     EFAULT,
     EINVAL,
@@ -20,31 +19,27 @@ from rxpath.kernel.errno import (
     EPROTO,
     linux_error,
 )
+from rxpath.net.core.datagram import skb_copy_datagram_msg, skb_free_datagram, skb_recv_datagram
 from rxpath.net.core.netdevice import Net
-from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason, skb_clone, skb_put
+from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_clone, skb_put
 from rxpath.net.core.sock import (
     IPPROTO_ICMP,
     IPPROTO_RAW,
     MSG_ERRQUEUE,
     MSG_MORE,
     MSG_OOB,
-    MSG_PEEK,
     MSG_TRUNC,
     SOCK_RAW,
     SOL_RAW,
     TCP_CLOSE,
     TCP_ESTABLISHED,
     Msg,
-    __skb_wait_for_more_packets,
     __sock_queue_rcv_skb,
     opt_int,
     sk_error_report,
     sk_filter_trim_cap,
     sk_release,
-    sock_deadline,
-    sock_error,
     sock_recv_cmsgs,
-    sock_rfree,
 )
 from rxpath.net.core.xmit import NET_XMIT_CN
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
@@ -435,34 +430,19 @@ def raw_recvmsg(sk: RawSock, size: int, flags: int) -> Msg:
         raise linux_error(EOPNOTSUPP)
     if flags & MSG_ERRQUEUE:
         return ip_recv_error(sk, size)
-    deadline = sock_deadline(sk, flags, sk.rcvtimeo)
-    while True:
-        if sk.err:
-            raise linux_error(sock_error(sk))
-        if sk.receive_queue:
-            break
-        if deadline == 0:
-            raise linux_error(EAGAIN)
-        if not __skb_wait_for_more_packets(sk, deadline):
-            return Msg()
-    skb = sk.receive_queue[0]
+    skb = skb_recv_datagram(sk, flags)
     msg = Msg()
-    data = skb.tobytes()
-    if size < len(data):
-        msg.flags |= MSG_TRUNC
-    msg.data = data[:size]
+    if skb is None:
+        return msg
+    skb_copy_datagram_msg(msg, skb, size)
     sock_recv_cmsgs(msg, sk, skb)
     nh = skb.network_header
     msg.name = (ip4_str(int.from_bytes(skb.head[nh + 12 : nh + 16], "big")), 0)
     if sk.cmsg_flags:
         ip_cmsg_recv_offset(msg, sk, skb, 0, 0)
-    msg.n = len(data) if flags & MSG_TRUNC else len(msg.data)
-    if not flags & MSG_PEEK:
-        sk.receive_queue.popleft()
-        sock_rfree(sk, skb.truesize)
-        if sk.net.on_delivered is not None:
-            sk.net.on_delivered(skb)
-        consume_skb(skb, None)
+    if flags & MSG_TRUNC:
+        msg.n = skb.len
+    skb_free_datagram(sk, skb, flags)
     return msg
 
 

@@ -28,6 +28,7 @@ from rxpath.kernel.errno import (
     linux_error,
 )
 from rxpath.net.core.busy_poll import sk_busy_loop
+from rxpath.net.core.datagram import __skb_recv_datagram, __skb_try_recv_from_queue
 from rxpath.net.core.netdevice import Net, NetDevice
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
@@ -1106,28 +1107,12 @@ def udp_skb_destructor(sk: UdpSock, skb: SkBuff) -> None:
     udp_rmem_release(sk, skb.truesize, 1)
 
 
-def __skb_try_recv_from_queue(sk: Sock, queue: deque[SkBuff], flags: int, off: int) -> tuple[SkBuff | None, int]:
-    """The next datagram, taken out unless peeking; with a peek offset the one that holds it, and the offset within."""
-    if not flags & MSG_PEEK:
-        if not queue:
-            return None, off
-        skb = queue.popleft()
-        return skb, 0 if off < 0 else off
-    for skb in queue:
-        if off >= 0 and off >= skb.len and (off or skb.len):
-            off -= skb.len
-            continue
-        skb.users += 1
-        return skb, off
-    return None, off
-
-
 def __skb_recv_udp(sk: UdpSock, flags: int, off: int) -> tuple[SkBuff | None, int]:
     """The next datagram, waiting for it if allowed; None: shut down.  Raises OSError (EAGAIN, the pending error,
     EINTR).
     """
     if sk.enq == 0:
-        return _recv_3_13(sk, flags, off, sock_deadline(sk, flags, sk.rcvtimeo))
+        return _recv_3_13(sk, flags, off)
     deadline = -2  # reckoned when there is nothing to read
     while True:
         if sk.err:
@@ -1153,19 +1138,12 @@ def __skb_recv_udp(sk: UdpSock, flags: int, off: int) -> tuple[SkBuff | None, in
             return None, 0
 
 
-def _recv_3_13(sk: UdpSock, flags: int, off: int, deadline: int) -> tuple[SkBuff | None, int]:
-    while True:
-        if sk.err:
-            raise linux_error(sock_error(sk))
-        skb, o = __skb_try_recv_from_queue(sk, sk.receive_queue, flags, off)
-        if skb is not None:
-            if not flags & MSG_PEEK:
-                sock_rfree(sk, skb.truesize)
-            return skb, o
-        if deadline == 0:
-            raise linux_error(EAGAIN)
-        if not __skb_wait_for_more_packets(sk, deadline):
-            return None, 0
+def _recv_3_13(sk: UdpSock, flags: int, off: int) -> tuple[SkBuff | None, int]:
+    """3.13 has one queue, and a datagram's memory goes back when it is taken."""
+    skb, off = __skb_recv_datagram(sk, flags, off)
+    if skb is not None and not flags & MSG_PEEK:
+        sock_rfree(sk, skb.truesize)
+    return skb, off
 
 
 def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:

@@ -24,6 +24,7 @@ from rxpath.kernel.errno import (
     ESOCKTNOSUPPORT,
     linux_error,
 )
+from rxpath.net.core.datagram import skb_copy_datagram_msg, skb_free_datagram, skb_recv_datagram
 from rxpath.net.core.filter import sk_run_filter
 from rxpath.net.core.netdevice import (
     ETH_P_8021AD,
@@ -65,18 +66,14 @@ from rxpath.net.core.sock import (
     Msg,
     Proto,
     Sock,
-    __skb_wait_for_more_packets,
     opt_int,
     sk_getsockopt,
     sk_release,
     sk_setsockopt,
     skb_set_owner_r,
     skb_set_owner_w,
-    sock_deadline,
     sock_def_readable,
-    sock_error,
     sock_recv_cmsgs,
-    sock_rfree,
 )
 from rxpath.net.core.xmit import dev_queue_xmit
 from rxpath.sim.ledger import IGNORED, Site
@@ -330,7 +327,8 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
         skb.pkt_type,
         head[mac + 6 : mac + 12],
         skb.len,
-        vlan_get_protocol_dgram(skb, snap) if sk.type == SOCK_DGRAM and sk.net.kernel.release.packet_chains_per_net
+        vlan_get_protocol_dgram(skb, snap)
+        if sk.type == SOCK_DGRAM and sk.net.kernel.release.packet_chains_per_net
         else skb.protocol,
     )
     skb.trim(snap)
@@ -370,24 +368,13 @@ def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
         raise linux_error(EINVAL)
     if flags & MSG_ERRQUEUE:
         raise linux_error(EAGAIN)
-    deadline = sock_deadline(sk, flags, sk.rcvtimeo)
-    while True:
-        if sk.err:
-            raise linux_error(sock_error(sk))
-        if sk.receive_queue:
-            break
-        if deadline == 0:
-            raise linux_error(EAGAIN)
-        if not __skb_wait_for_more_packets(sk, deadline):
-            return Msg()
-    skb = sk.receive_queue[0]
+    skb = skb_recv_datagram(sk, flags)
+    msg = Msg()
+    if skb is None:
+        return msg
     cb = skb.cb
     assert isinstance(cb, PacketCb)
-    msg = Msg()
-    data = skb.tobytes()
-    if len(data) > size:
-        msg.flags |= MSG_TRUNC
-    msg.data = data[:size]
+    skb_copy_datagram_msg(msg, skb, size)
     sock_recv_cmsgs(msg, sk, skb)
     dev = sk.net.by_index.get(cb.ifindex)
     msg.name = (dev.name if dev is not None else "", cb.proto, cb.pkttype, cb.hatype, cb.addr)
@@ -414,13 +401,9 @@ def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
         )
     # family and protocol of the address stand where the length was kept: a second look after a peek finds them there
     cb.origlen = 17 | (cb.proto & 0xFF) << 24 | (cb.proto >> 8) << 16
-    msg.n = skb.len if flags & MSG_TRUNC else len(msg.data)
-    if not flags & MSG_PEEK:
-        sk.receive_queue.popleft()
-        sock_rfree(sk, skb.truesize)
-        if sk.net.on_delivered is not None:
-            sk.net.on_delivered(skb)
-        consume_skb(skb, None)
+    if flags & MSG_TRUNC:
+        msg.n = skb.len
+    skb_free_datagram(sk, skb, flags)
     return msg
 
 
@@ -482,9 +465,7 @@ def packet_init(net: Net) -> None:
 def packet_text(net: Net) -> str:
     """/proc/net/packet: the programs' packet sockets; pointers are not shown."""
     rows = [
-        packet.PacketSock(
-            0, 3, s.type, s.proto_, s.ifindex, int(s.hook is not None), s.rmem_alloc, s.uid, s.inode
-        )
+        packet.PacketSock(0, 3, s.type, s.proto_, s.ifindex, int(s.hook is not None), s.rmem_alloc, s.uid, s.inode)
         for s in net.sockets
         if isinstance(s, PacketSock)
     ]
