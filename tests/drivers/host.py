@@ -89,31 +89,7 @@ class Host:
     # --- doing things ---------------------------------------------------------------------------------------
     def task(self, fn: Callable[[], Any], cpu: int = 0) -> Any:
         """Run `fn` as a task to its end; raises what it raised."""
-        eng = self.kernel.engine
-        t = self.kernel.sched.create("test", self.kernel.cpus[cpu], fn)
-        done: list[BaseException | None] = []
-        orig = t.fn
-
-        def run() -> Any:
-            try:
-                return orig()
-            except Exception as e:
-                t.error = e
-                return None
-            finally:
-                done.append(None)
-                eng.stop = True
-
-        t.fn = run
-        self.kernel.sched.wake_up_process(t)
-        limit = eng.now + 600_000_000_000
-        while not done:
-            assert eng.now < limit, "the task does not end"
-            eng.run(limit)
-        eng.stop = False
-        if t.error is not None:
-            raise t.error
-        return t.result
+        return self.kernel.in_task(fn, "test", cpu)
 
     def run(self, ns: int = 10_000_000) -> None:
         """Let time pass."""

@@ -18,11 +18,11 @@ from importlinter.cli import lint_imports
 REPO = Path(__file__).resolve().parents[2]
 SRC = REPO / "src" / "rxpath"
 
-# What drivers and device models may share: the PCI driver model, the DCA notifiers and small helpers; the base class and
-# engines that belong to no chip.
+# What drivers and device models may share: the PCI driver model, the DCA notifiers and small helpers; the base classes
+# and engines that belong to no chip.
 SHARED = {
     "rxpath.drivers": {"dca", "lib", "pci"},
-    "rxpath.hw.nic": {"base", "flow_director", "mii", "offload"},
+    "rxpath.hw.nic": {"base", "flow_director", "intel", "mii", "offload"},
 }
 # Rooms that talk to a real Linux, and only run there.
 LINUX_ROOMS = (

@@ -140,6 +140,13 @@ class Memory:
         """Remove and return the tag of the frame that a device wrote at `addr`."""
         return self.tags.pop(addr, None)
 
+    def frames_at(self, addr: int) -> int:
+        """How many wire frames a device wrote at `addr` that nobody took yet: 0, 1, or those that it merged."""
+        tag = self.tags.get(addr)
+        if tag is None:
+            return 0
+        return len(tag) if isinstance(tag, tuple) else 1
+
     # --- a device's access ----------------------------------------------------------------------------------
     def _find(self, addr: int, n: int, write: bool) -> memoryview:
         m = self.streaming.get(addr)

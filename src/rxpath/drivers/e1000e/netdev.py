@@ -2767,13 +2767,11 @@ class E1000NetDevice(NetDevice):
         a = self.adapter
         if a is None:
             return 0
-        tags = a.pdev.kernel.memory.tags
+        mem = a.pdev.kernel.memory
         n = 0
         for dma in a.rx_ring.dma:
             if dma:
-                tag = tags.get(dma)
-                if tag is not None:
-                    n += len(tag) if isinstance(tag, tuple) else 1
+                n += mem.frames_at(dma)
         top = a.rx_ring.rx_skb_top
         if top is not None:
             n += top.tokens

@@ -2875,14 +2875,12 @@ class IgbNetDevice(NetDevice):
         a = self.adapter
         if a is None:
             return 0
-        tags = a.pdev.kernel.memory.tags
+        mem = a.pdev.kernel.memory
         n = 0
         for ring in a.rings_rx():
             for page in ring.pages:
                 if page is not None:
-                    tag = tags.get(page.addr())
-                    if tag is not None:
-                        n += len(tag) if isinstance(tag, tuple) else 1
+                    n += mem.frames_at(page.addr())
             if ring.skb is not None:
                 n += ring.skb.tokens
         return n

@@ -2486,14 +2486,12 @@ class IxgbeNetDevice(NetDevice):
         a = self.adapter
         if a is None:
             return 0
-        tags = a.pdev.kernel.memory.tags
+        mem = a.pdev.kernel.memory
         n = 0
         for ring in a.rx_ring:
             for dma in ring.dma:
                 if dma:
-                    tag = tags.get(dma)
-                    if tag is not None:
-                        n += len(tag) if isinstance(tag, tuple) else 1
+                    n += mem.frames_at(dma)
             for i in sorted(ring.pending):
                 n += ring.pending[i].skb.tokens
         return n

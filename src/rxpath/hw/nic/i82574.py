@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Final
 
 from rxpath.hw.bus import DmaFault, Tag
-from rxpath.hw.nic.base import NicModel
-from rxpath.hw.nic.mii import PHY_CHANGED, PHY_RESTART, MiiPhy, Nvm
+from rxpath.hw.nic.intel import BROADCAST, SIZES, STORED, WAITS, E1000Nic, Ring, TxRing
+from rxpath.hw.nic.mii import MiiPhy, Nvm
 from rxpath.hw.nic.offload import (
     CSUM_BAD,
     CSUM_NONE,
     IPPROTO_TCP,
-    RxPacket,
     Toeplitz,
     fold_long,
     insert_checksum,
     segment,
 )
-from rxpath.hw.pci import BAR_IO, PCI_STATUS_REC_MASTER_ABORT, MsixTable, PciConfig
+from rxpath.hw.pci import BAR_IO, MsixTable, PciConfig
 from rxpath.hw.regs import i82574 as r
 
 _ADDR: Final = struct.Struct("<Q")
@@ -39,12 +38,8 @@ _CONTEXT: Final = struct.Struct("<BBHBBHIBBH")
 # from the Ethernet type on: type, version and IHL, total length, fragment, protocol; UDP length and checksum
 _UDP4: Final = struct.Struct(">HBxHxxHxB14xHH")
 
-BROADCAST: Final = b"\xff\xff\xff\xff\xff\xff"
-PAUSE_DST: Final = b"\x01\x80\xc2\x00\x00\x01"
-
 UNIT_NS: Final = 256                    # ITR, EITR
 DELAY_NS: Final = 1024                  # RDTR, RADV, TIDV, TADV
-PAUSE_QUANTUM_NS: Final = 512           # 512 bit times at 1 Gb/s
 NEVER: Final = 1 << 62
 ITR_VECTOR: Final = 5                   # the slot of INTx and MSI beside the five MSI-X vectors
 
@@ -62,74 +57,45 @@ UDP_GOOD: Final = DD_EOP | r.RXD_STAT_IPCS | r.RXD_STAT_UDPCS
 _PREFETCH: Final = tuple(struct.Struct("<" + "Q8x" * n) for n in range(17))
 
 
-class RxQueue:
+class RxQueue(Ring):
     """A receive ring; head, tail and entries count 16-byte units.
 
     `ready`: buffer addresses of the next `fetched` descriptors, of which `used` were written to.
     """
 
-    __slots__ = ("base", "entries", "fetched", "head", "low", "ready", "tail", "used", "view")
+    __slots__ = ("fetched", "low", "ready", "used")
 
-    def __init__(self) -> None:
-        self.base: int = 0
-        self.entries: int = 0
-        self.head: int = 0
-        self.tail: int = 0
+    def clear(self) -> None:
+        super().clear()
         self.ready: tuple[int, ...] = ()
         self.fetched: int = 0
         self.used: int = 0
         self.low: int = 0               # RDMT0 when no more than these are left
-        self.view: memoryview | None = None
 
 
-def good_size_stat(size: int) -> int:
-    """The statistics register that counts a good frame of `size` bytes, FCS included."""
-    if size <= 64:
-        return r.S_PRC64
-    if size <= 255:
-        return r.S_PRC127 if size < 128 else r.S_PRC255
-    if size < 1024:
-        return r.S_PRC511 if size < 512 else r.S_PRC1023
-    return r.S_PRC1522
-
-
-class TxQueue:
+class TxQueue(TxRing):
     """A transmit ring and the frame that is being put together from its descriptors."""
 
-    __slots__ = ("base", "context", "entries", "head", "parts", "popts", "tail", "tse", "tso", "view")
+    __slots__ = ("context", "tso")
 
-    def __init__(self) -> None:
-        self.base: int = 0
-        self.entries: int = 0
-        self.head: int = 0
-        self.tail: int = 0
-        self.view: memoryview | None = None
-        self.parts: list[bytes] = []
-        self.popts: int = 0
-        self.tse: bool = False
+    def clear(self) -> None:
+        super().clear()
         self.context: tuple[int, ...] = (0,) * 10
         self.tso: tuple[int, ...] = (0,) * 10
 
 
-class I82574(NicModel):
+class I82574(E1000Nic):
     """An 82574L: 2 receive and 2 transmit queues, 5 MSI-X vectors, 40 KiB packet buffer.
 
     `receive` runs to the end of the frame's DMA when a descriptor is free; else the frame waits in the
-    packet buffer, and is lost when that is full. Transmission takes no time. The link comes up `autoneg_ns`
-    after cable and PHY are ready. `pause_sink`, if set, is called with the pause quanta (0 = go on) that
-    the chip sends when flow control is on and its packet buffer crosses the thresholds.
+    packet buffer, and is lost when that is full. Transmission takes no time.
     """
 
     __slots__ = (
-        "autoneg_ns", "autoneg_timer", "bsize", "ctrl", "ctrl_ext", "eiac", "fifo", "fifo_bytes",
-        "fifo_size", "iam", "icr", "ims", "interval", "io_addr", "irq_next", "irq_timer", "ivar", "l4_on",
-        "link_lu", "loop", "max_size", "mrqc", "mta", "mta_any", "nvm", "pause_sink", "paused", "pba",
-        "phy", "pkt", "ps_sizes", "quick", "quick_cause", "quick_max", "quick_min", "quick_mrq", "quick_sizes",
-        "quick_words", "radv_ns", "rar", "rctl", "rdtr_ns", "regs", "rfctl", "rsrpd", "rss",
-        "rss_multi", "rx", "rx_abs_due", "rx_causes", "rx_due", "rx_mode", "rx_on", "rx_timer",
-        "rx_timer_at", "rxcsum", "sent_xoff", "signalled", "stats", "strip_crc",
-        "systim_base", "systim_t0", "tctl", "toeplitz", "tx", "tx_abs_due", "tx_causes", "tx_due",
-        "tx_resume", "tx_running", "tx_timer", "tx_timer_at", "vec_of", "vet", "vfta", "vme",
+        "bsize", "eiac", "interval", "irq_next", "irq_timer", "ivar", "pba", "ps_sizes", "quick", "quick_cause",
+        "quick_max", "quick_min", "quick_mrq", "quick_sizes", "quick_words", "radv_ns", "rdtr_ns", "rfctl",
+        "rsrpd", "rx", "rx_abs_due", "rx_causes", "rx_due", "rx_mode", "rx_timer", "rx_timer_at", "signalled",
+        "tx", "tx_abs_due", "tx_causes", "tx_due", "tx_timer", "tx_timer_at", "vec_of",
     )
 
     MODE_LEGACY: Final = 0
@@ -152,7 +118,6 @@ class I82574(NicModel):
         config.add_msix(0xA0, r.MSIX_VECTORS, 3, 0, 3, r.MSIX_PBA)
         config.add_aer(0x100, version=2, severity=0x00462030, cor_mask=0xE000, control=0xA0)
         config.add_dsn(0x140, mac)
-        super().__init__(config, mac, MsixTable(config, r.MSIX_VECTORS))
         words = [0xFFFF] * r.NVM_WORDS
         words[0:16] = [
             mac[0] | mac[1] << 8, mac[2] | mac[3] << 8, mac[4] | mac[5] << 8, 0x0420, 0xF746, 0x2010, 0xFFFF,
@@ -162,41 +127,19 @@ class I82574(NicModel):
         words[0x14] = 0x0000
         words[0x1A] = 0x0000
         words[0x24] = 0x0400                # wake on magic packet is armed
-        self.nvm: Nvm = Nvm(words)
-        self.nvm.fix_checksum()
-        self.phy: MiiPhy = MiiPhy(r.PHY_ID1, r.PHY_ID2)
-        self.autoneg_ns: int = autoneg_ns
-        self.autoneg_timer: object = None
-        self.pause_sink: Callable[[int], None] | None = None
-        self.regs: dict[int, int] = {}
-        self.stats: list[int] = [0] * ((r.STATS_END - r.STATS_BASE) >> 2)
-        self.rx: list[RxQueue] = [RxQueue(), RxQueue()]
-        self.tx: list[TxQueue] = [TxQueue(), TxQueue()]
-        self.fifo: deque[tuple[bytes, Tag | None, bool]] = deque()
-        self.fifo_bytes: int = 0
-        self.pba: int = r.PBA_DEFAULT
-        self.fifo_size: int = self.pba << 10
-        self.pkt: RxPacket = RxPacket()
-        self.toeplitz: Toeplitz = Toeplitz()
-        self.io_addr: int = 0
+        nvm = Nvm(words)
+        nvm.fix_checksum()
+        super().__init__(
+            config, mac, MsixTable(config, r.MSIX_VECTORS), MiiPhy(r.PHY_ID1, r.PHY_ID2), nvm, autoneg_ns,
+            r.RAR_ENTRIES, r.WRITE_MASKS, (r.STATS_END - r.STATS_BASE) >> 2)
+        self.rx: list[RxQueue] = [RxQueue(0), RxQueue(1)]
+        self.tx: list[TxQueue] = [TxQueue(0), TxQueue(1)]
+        self.pba: int = 0
         # decoded registers
-        self.ctrl: int = 0
-        self.ctrl_ext: int = 0
-        self.rctl: int = 0
-        self.tctl: int = 0
-        self.rxcsum: int = 0
         self.rfctl: int = 0
-        self.mrqc: int = 0
-        self.vet: int = 0
-        self.vme: bool = False
-        self.strip_crc: bool = False
         self.bsize: int = 2048
         self.rx_mode: int = 0
         self.ps_sizes: tuple[int, ...] = (256, 4096, 4096, 0)
-        self.max_size: int = 1522
-        self.rss: int = 0
-        self.rss_multi: bool = False
-        self.l4_on: bool = True
         self.rsrpd: int = 0
         self.rdtr_ns: int = 0
         self.radv_ns: int = 0
@@ -207,14 +150,7 @@ class I82574(NicModel):
         self.quick_cause: int = 0
         self.quick_sizes: dict[int, int] = {}
         self.quick_words: dict[int, int] = {}           # hashes by source and destination address
-        self.rar: dict[bytes, int] = {}
-        self.mta: list[int] = [0] * r.MTA_ENTRIES
-        self.mta_any: bool = False
-        self.vfta: list[int] = [0] * r.VFTA_ENTRIES
         # interrupts
-        self.icr: int = 0
-        self.ims: int = 0
-        self.iam: int = 0
         self.eiac: int = 0
         self.ivar: int = 0
         self.signalled: int = 0
@@ -233,51 +169,23 @@ class I82574(NicModel):
         self.tx_due: int = 0
         self.tx_abs_due: int = 0
         self.tx_causes: int = 0
-        # link
-        self.link_lu: bool = False
-        self.loop: bool = False
-        self.rx_on: bool = False
-        self.tx_running: bool = False
-        self.paused: bool = False
-        self.tx_resume: object = None
-        self.sent_xoff: bool = False
-        self.systim_base: int = 0
-        self.systim_t0: int = 0
+        self._power_on_buffers()
         self._global_reset()
 
     # ------------------------------------------------------------------ reset
-    def device_reset(self) -> None:
-        """Power-on: registers, PHY, packet buffer split, counters. The cable stays as it is."""
+    def _power_on_buffers(self) -> None:
         self.pba = r.PBA_DEFAULT
         self.fifo_size = self.pba << 10
-        self._global_reset()
-        self.phy.reset()
-        self._renegotiate()
-        self.icr = 0
 
     def _global_reset(self) -> None:
-        """CTRL.RST: all but PCI configuration, PHY and PBA."""
-        while self.fifo:
-            _frame, tag, _ok = self.fifo.popleft()
-            self.bus.frame_dropped(tag, "device reset", "none")
-        self.fifo_bytes = 0
-        self.sent_xoff = False
+        self._begin_reset()
         self.regs = dict(r.RESET_VALUES)
-        self.stats = [0] * len(self.stats)
         self.quick_sizes = {}
         for q in self.rx:
-            q.base = q.entries = q.head = q.tail = 0
-            q.fetched = q.used = 0
-            q.view = None
+            q.clear()
         for t in self.tx:
-            t.base = t.entries = t.head = t.tail = 0
-            t.view = None
-            t.parts = []
-        self.rar = {}
-        self.mta = [0] * r.MTA_ENTRIES
-        self.mta_any = False
-        self.vfta = [0] * r.VFTA_ENTRIES
-        self.icr = self.ims = self.iam = self.eiac = self.ivar = self.signalled = 0
+            t.clear()
+        self.eiac = self.ivar = self.signalled = 0
         self.vec_of = [-1] * 5
         self.interval = [0] * 6
         self.irq_next = [0] * 6
@@ -294,50 +202,21 @@ class I82574(NicModel):
         self.rx_causes = 0
         self.tx_causes = 0
         self.rx_due = self.rx_abs_due = self.tx_due = self.tx_abs_due = 0
-        self.mrqc = 0
-        self.rss = 0
-        self.rss_multi = False
         self.rsrpd = 0
         self.rdtr_ns = self.radv_ns = 0
         self.ctrl = r.RESET_VALUES[r.CTRL]
         self.ctrl_ext = r.RESET_VALUES[r.CTRL_EXT]
-        self.rctl = 0
         self.tctl = 0
         self.vet = 0
         self.rfctl = 0
         self.rxcsum = r.RESET_VALUES[r.RXCSUM]
-        self.systim_base = 0
-        self.systim_t0 = self.bus.now_ns()
-        if self.tx_resume is not None:
-            self.bus.cancel(self.tx_resume)
-            self.tx_resume = None
-        self.paused = False
-        self._load_mac()
-        self._decode_rx()
-        self._update_status()
-        self.set_intx(False)
-
-    def _load_mac(self) -> None:
-        """Auto-read of the NVM: the address goes to receive address 0."""
-        w = self.nvm.words
-        self.regs[r.RAL(0)] = w[0] | w[1] << 16
-        self.regs[r.RAH(0)] = w[2] | r.RAH_AV
-        self._decode_rar()
-
-    def _decode_rar(self) -> None:
-        rar: dict[bytes, int] = {}
-        for i in range(r.RAR_ENTRIES):
-            high = self.regs.get(r.RAH(i), 0)
-            if high & r.RAH_AV and not high & 0x00030000:       # address select: 00 = destination
-                rar[(self.regs.get(r.RAL(i), 0) | (high & 0xFFFF) << 32).to_bytes(6, "little")] = i
-        self.rar = rar
+        self._end_reset()
 
     def _decode_rx(self) -> None:
         """Work out what receive needs from RCTL, RFCTL, PSRCTL, RXCSUM, CTRL."""
         rctl = self.rctl
         self.max_size = 16384 if rctl & r.RCTL_LPE else 1522
-        self.strip_crc = bool(rctl & r.RCTL_SECRC)
-        self.vme = bool(self.ctrl & r.CTRL_VME)
+        self._decode_mac()
         flx = rctl >> r.RCTL_FLXBUF_SHIFT & 0xF
         code = (rctl & r.RCTL_SZ_MASK) >> r.RCTL_SZ_SHIFT
         if flx:
@@ -357,8 +236,6 @@ class I82574(NicModel):
                          (ps >> 24 & 0x3F) << 10)
         self.rss = self.mrqc & 0x003F0000
         self.rss_multi = self.mrqc & 3 == 1
-        self.l4_on = bool(self.rxcsum & r.RXCSUM_TUOFL)
-        self.rx_on = bool(rctl & r.RCTL_EN) and self.link_lu and not self.loop and self.config.d_state == 0
         csum = r.RXCSUM_PCSD | r.RXCSUM_IPOFL | r.RXCSUM_TUOFL
         self.quick = (self.rx_on and self._master() and self.rx_mode == self.MODE_EXT and self.strip_crc
                       and self.rxcsum & csum == csum and not self.rss_multi and self.vet != ETH_P_IP)
@@ -369,134 +246,7 @@ class I82574(NicModel):
         for q in self.rx:
             q.low = q.entries >> (1 + (rctl >> r.RCTL_RDMTS_SHIFT & 3))
 
-    # ------------------------------------------------------------------ link and PHY
-    def link_change(self, up: bool) -> None:
-        """Cable in or out. With it in, the link comes up when autonegotiation is over."""
-        self.link_up = up
-        if up == self.phy.cable:
-            return
-        self.phy.cable = up
-        self._renegotiate()
-
-    def _renegotiate(self) -> None:
-        self.phy.restart()
-        self._update_link()
-        if self.autoneg_timer is not None:
-            self.bus.cancel(self.autoneg_timer)
-            self.autoneg_timer = None
-        if not self.phy.cable:
-            return
-        if self.autoneg_ns <= 0:
-            self._autoneg_done()
-        else:
-            self.autoneg_timer = self.bus.at_ns(self.bus.now_ns() + self.autoneg_ns, self._autoneg_done)
-
-    def _autoneg_done(self) -> None:
-        self.autoneg_timer = None
-        self.phy.complete()
-        self._update_link()
-
-    def _update_link(self) -> None:
-        """Follow the PHY: STATUS, LSC on a change, and what depends on the link."""
-        up = self.phy.link()
-        self.loop = self.phy.loopback() or bool(self.rctl & r.RCTL_LBM_MASK)
-        changed = up != self.link_lu
-        self.link_lu = up
-        self._update_status()
-        self._decode_rx()
-        if changed:
-            self._raise(r.ICR_LSC)
-            if up:
-                self._tx_kick()
-
-    def _update_status(self) -> None:
-        s = r.STATUS_LAN_INIT_DONE | 0x80000000
-        if self.link_lu:
-            s |= r.STATUS_LU
-        if self.ctrl & r.CTRL_FRCDPX:
-            fd = bool(self.ctrl & r.CTRL_FD)
-        else:
-            fd = self.phy.full_duplex()
-        if fd:
-            s |= r.STATUS_FD
-        if self.ctrl & r.CTRL_FRCSPD:
-            s |= (self.ctrl >> 8 & 3) << 6
-        else:
-            speed = self.phy.speed()
-            s |= r.STATUS_SPEED_1000 if speed == 1000 else r.STATUS_SPEED_100 if speed == 100 else 0
-        if not self.ctrl & r.CTRL_GIO_MASTER_DISABLE:
-            s |= r.STATUS_GIO_MASTER_ENABLE
-        if self.paused:
-            s |= r.STATUS_TXOFF
-        s |= self.regs.get(r.STATUS, 0) & r.STATUS_PHYRA
-        self.regs[r.STATUS] = s
-
-    def _write_mdic(self, value: int) -> None:
-        reg = value >> r.MDIC_REG_SHIFT & 0x1F
-        out = value & 0x23FF0000 | r.MDIC_READY
-        if value >> r.MDIC_PHY_SHIFT & 0x1F != r.PHY_ADDR:
-            self.regs[r.MDIC] = out | r.MDIC_ERROR
-        elif value & r.MDIC_OP_READ:
-            self.regs[r.MDIC] = out | r.MDIC_OP_READ | self.phy.read(reg)
-        elif value & r.MDIC_OP_WRITE:
-            self.regs[r.MDIC] = out | r.MDIC_OP_WRITE | value & 0xFFFF
-            what = self.phy.write(reg, value & 0xFFFF)
-            if what == PHY_RESTART:
-                self._renegotiate()
-            elif what == PHY_CHANGED:
-                self._update_link()
-        else:
-            self.regs[r.MDIC] = out | value & 0xFFFF
-        if value & r.MDIC_INT_EN:
-            self._raise(r.ICR_MDAC)
-
-    # ------------------------------------------------------------------ BARs
-    def mmio_read(self, bar: int, off: int, size: int) -> int:
-        """BAR 0 registers (32 bits wide), 1 flash (erased), 2 I/O window, 3 MSI-X table and pending bits."""
-        config = self.config
-        if not (config.decode_io if bar == 2 else config.decode_mem):
-            return (1 << (8 * size)) - 1
-        if bar == 0:
-            if size == 4 and not off & 3:
-                return self._read32(off)
-            if size == 8 and not off & 3:
-                return self._read32(off) | self._read32(off + 4) << 32
-            return (self._read32(off & ~3) >> (8 * (off & 3))) & ((1 << (8 * size)) - 1)
-        if bar == 3 and self.msix is not None:
-            if off >= r.MSIX_PBA:
-                return self.msix.pba_read(off - r.MSIX_PBA, size)
-            return self.msix.read(off, size)
-        if bar == 2:
-            if off == 0:
-                return self.io_addr
-            return self._read32(self.io_addr & 0x1FFFC) if off == 4 and self.io_addr < r.CSR_SIZE else 0
-        return (1 << (8 * size)) - 1
-
-    def mmio_write(self, bar: int, off: int, size: int, value: int) -> None:
-        """See `mmio_read`. Narrow writes of a register keep its other bytes."""
-        config = self.config
-        if not (config.decode_io if bar == 2 else config.decode_mem):
-            return
-        if bar == 0:
-            if size == 4 and not off & 3:
-                self._write32(off, value & 0xFFFFFFFF)
-            elif size == 8 and not off & 3:
-                self._write32(off, value & 0xFFFFFFFF)
-                self._write32(off + 4, value >> 32 & 0xFFFFFFFF)
-            else:
-                at = off & ~3
-                shift = 8 * (off & 3)
-                mask = ((1 << (8 * size)) - 1) << shift & 0xFFFFFFFF
-                self._write32(at, self.regs.get(at, 0) & ~mask | value << shift & mask)
-        elif bar == 3:
-            if self.msix is not None and off < r.MSIX_PBA:
-                self.msix.write(off, size, value)
-        elif bar == 2:
-            if off == 0:
-                self.io_addr = value & 0xFFFFFFFF
-            elif off == 4 and self.io_addr < r.CSR_SIZE:
-                self._write32(self.io_addr & 0x1FFFC, value & 0xFFFFFFFF)
-
+    # ------------------------------------------------------------------ registers
     def _read32(self, off: int) -> int:
         if off == r.ICR:
             return self._read_icr()
@@ -507,9 +257,7 @@ class I82574(NicModel):
         if off == r.ICS:
             return self.icr
         if off == r.SWSM:
-            v = self.regs.get(off, 0)
-            self.regs[off] = v | r.SWSM_SMBI            # reading takes the semaphore
-            return v
+            return self._take_semaphore(off, r.SWSM_SMBI)
         if off == r.EECD:
             v = self.regs.get(off, 0) & (r.EECD_REQ | 0xF)
             return v | r.EECD_PRES | r.EECD_AUTO_RD | (r.EECD_GNT if v & r.EECD_REQ else 0)
@@ -528,9 +276,7 @@ class I82574(NicModel):
             if off & 0xFF == 0x18:
                 return t.tail
         elif off == r.SYSTIML:
-            v = self._systim()
-            self.regs[r.SYSTIMH] = v >> 32 & 0xFFFFFFFF
-            return v & 0xFFFFFFFF
+            return self._read_systim()
         elif off == r.RDFPC:
             return len(self.fifo)
         return self.regs.get(off, 0)
@@ -565,33 +311,15 @@ class I82574(NicModel):
     def _write_other(self, off: int, value: int, mask: int) -> None:
         """Everything that is not written in the course of traffic."""
         kept = value & mask
-        if off == r.MDIC:
-            self._write_mdic(value)
-        elif off == r.EERD:
-            addr = value >> r.EERD_ADDR_SHIFT & 0x3FFF
-            if value & r.EERD_START:
-                word = self.nvm.read(addr) << r.EERD_DATA_SHIFT
-                self.regs[off] = word | addr << r.EERD_ADDR_SHIFT | r.EERD_DONE
-            else:
-                self.regs[off] = value & ~r.EERD_DONE
-        elif off == r.EEWR:
+        if self._write_management(off, value, kept):
+            return
+        if off == r.EEWR:
             addr = value >> r.EERD_ADDR_SHIFT & 0x3FFF
             if value & r.EERD_START:
                 self.nvm.write(addr, value >> 16)
             self.regs[off] = value & ~r.EERD_START | r.EERD_DONE
-        elif off == r.EECD:
-            self.regs[off] = value & 0x4F
-        elif off == r.SWSM:
-            self.regs[off] = value & 0xB
         elif off == r.STATUS:
             self.regs[off] = self.regs.get(off, 0) & (~r.STATUS_PHYRA | value & r.STATUS_PHYRA)
-        elif off == r.CTRL:
-            self._write_ctrl(value)
-        elif off == r.CTRL_EXT:
-            if value & r.CTRL_EXT_EE_RST:
-                self._load_mac()
-            self.ctrl_ext = kept
-            self.regs[off] = kept
         elif off == r.PBA:
             self.pba = min(value & 0xFFFF, r.PACKET_BUFFER_KIB)
             self.fifo_size = self.pba << 10
@@ -600,18 +328,6 @@ class I82574(NicModel):
             self.rdtr_ns = kept * DELAY_NS
             if value & r.RDTR_FPD and self.rx_causes:
                 self._rx_interrupt()
-        elif off == r.SYSTIML or off == r.SYSTIMH:
-            now = self._systim()
-            if off == r.SYSTIML:
-                now = now & ~0xFFFFFFFF | value
-            else:
-                now = now & 0xFFFFFFFF | value << 32
-            self.systim_base = now
-            self.systim_t0 = self.bus.now_ns()
-        elif off == r.TIMINCA:
-            self.systim_base = self._systim()
-            self.systim_t0 = self.bus.now_ns()
-            self.regs[off] = value
         elif not mask:
             return                                      # read only, or not there at all
         else:
@@ -650,31 +366,11 @@ class I82574(NicModel):
             elif off == r.VET:
                 self.vet = kept
                 self._decode_rx()
-            elif r.RA <= off < r.RA + 8 * r.RAR_ENTRIES:
-                self._decode_rar()
-            elif r.MTA <= off < r.MTA + 4 * r.MTA_ENTRIES:
-                self.mta[(off - r.MTA) >> 2] = kept
-                self.mta_any = kept != 0 or any(self.mta)
-            elif r.VFTA <= off < r.VFTA + 4 * r.VFTA_ENTRIES:
-                self.vfta[(off - r.VFTA) >> 2] = kept
             elif r.RSSRK <= off < r.RSSRK + 4 * r.RSSRK_ENTRIES:
                 self.quick_words.clear()
-                self.toeplitz.set_key(b"".join(
-                    self.regs.get(r.RSSRK + 4 * i, 0).to_bytes(4, "little") for i in range(r.RSSRK_ENTRIES)))
-
-    def _write_ctrl(self, value: int) -> None:
-        if value & r.CTRL_RST:
-            self._global_reset()
-            return
-        self.ctrl = value & r.WRITE_MASKS[r.CTRL] & ~r.CTRL_RST
-        self.regs[r.CTRL] = self.ctrl
-        if value & r.CTRL_PHY_RST:
-            self.phy.reset()
-            self.regs[r.STATUS] = self.regs.get(r.STATUS, 0) | r.STATUS_PHYRA
-            self._renegotiate()
-        self._update_link()
-        self._drain()
-        self._tx_kick()
+                self._load_rss_key(r.RSSRK)
+            else:
+                self._write_filter(off, kept)
 
     def config_changed(self, off: int, size: int) -> None:
         """Bus mastering, power state or the interrupt kind may have changed."""
@@ -683,9 +379,6 @@ class I82574(NicModel):
             self._evaluate()
             self._drain()
             self._tx_kick()
-
-    def _master(self) -> bool:
-        return self.config.bus_master and not self.ctrl & r.CTRL_GIO_MASTER_DISABLE
 
     def _systim(self) -> int:
         tim = self.regs.get(r.TIMINCA, 0)
@@ -702,15 +395,9 @@ class I82574(NicModel):
             stats[S_TORL] += n * size
             stats[S_GPRC] += n
             stats[S_GORCL] += n * size
-            stats[good_size_stat(size)] += n
+            stats[r.S_PRC64 + bisect_left(SIZES, size)] += n
         self.quick_sizes = {}
-        v = stats[i]
-        if i in (r.S_GORCL, r.S_GOTCL, r.S_TORL, r.S_TOTL):
-            self.stats[i] = 0
-            self.stats[i + 1] = v >> 32 & 0xFFFFFFFF
-            return v & 0xFFFFFFFF
-        self.stats[i] = 0
-        return min(v, 0xFFFFFFFF)
+        return self._read_cell(i, i in (r.S_GORCL, r.S_GOTCL, r.S_TORL, r.S_TOTL))
 
     # ------------------------------------------------------------------ interrupts
     def _decode_ivar(self, ivar: int) -> None:
@@ -721,7 +408,6 @@ class I82574(NicModel):
             self.vec_of[i] = nibble & 7 if nibble & r.IVAR_VALID else -1
 
     def _raise(self, causes: int) -> None:
-        """Set causes in ICR and interrupt if the mask lets them."""
         icr = self.icr | causes
         if causes & r.IMS_OTHER_MASK:
             icr |= r.ICR_OTHER
@@ -840,16 +526,9 @@ class I82574(NicModel):
         """See NicModel. Lost frames are booked with the ethtool name of the counter that moved."""
         if self.quick and fcs_ok and not self.fifo and self._quick(frame, tag):
             return True
-        if not self.rx_on:
-            if self.loop and self.link_lu:
-                reason = "phy loopback"
-            elif not self.link_lu:
-                reason = "link down"
-            else:
-                reason = "receiver disabled"
-            self.bus.frame_dropped(tag, reason, "none")
-            return False
-        return self._accept(frame, tag, fcs_ok)
+        if self.rx_on:
+            return self._accept(frame, tag, fcs_ok)
+        return super().receive(frame, tag, fcs_ok)
 
     def _quick(self, frame: bytes, tag: Tag | None) -> bool:
         """What `_accept` and `_store` do, for the frame that a loaded receiver sees most: UDP over IPv4 to this
@@ -927,131 +606,9 @@ class I82574(NicModel):
         q.used = 0
         return n > 0
 
-    def _accept(self, frame: bytes, tag: Tag | None, fcs_ok: bool) -> bool:
-        stats = self.stats
-        size = len(frame) + 4
-        stats[S_TPR] += 1
-        stats[S_TORL] += size
-        if (size < 64 or size > self.max_size or not fcs_ok) and not self._odd_size(frame, size, tag, fcs_ok):
-            return False
-        dst = frame[:6]
-        rctl = self.rctl
-        if frame[12:14] == b"\x88\x08" and fcs_ok and self._mac_control(frame, dst, tag):
-            return False
-        if dst in self.rar:
-            pass
-        elif dst[0] & 1:
-            if dst == BROADCAST:
-                if not rctl & (r.RCTL_BAM | r.RCTL_MPE):
-                    self.bus.frame_dropped(tag, "mac filter", "none")
-                    return False
-            elif not rctl & r.RCTL_MPE and not (self.mta_any and self._hash_match(dst)):
-                self.bus.frame_dropped(tag, "mac filter", "none")
-                return False
-        elif not rctl & r.RCTL_UPE:
-            self.bus.frame_dropped(tag, "mac filter", "none")
-            return False
-        if rctl & r.RCTL_VFE and not self._vlan_match(frame):
-            self.bus.frame_dropped(tag, "vlan filter", "none")
-            return False
-        if not self.fifo and self._store(frame, tag, fcs_ok):
-            return True
-        # no descriptor: the frame waits in the packet buffer, if it has room
-        need = (size + 31) & ~15
-        if self.fifo_bytes + need > self.fifo_size:
-            stats[r.S_MPC] += 1
-            stats[r.S_ICRXOC] += 1
-            self.bus.frame_dropped(tag, "rx fifo full", "rx_missed_errors")
-            self._raise(r.ICR_RXO)
-            return False
-        stats[r.S_RNBC] += 1
-        self.fifo.append((frame, tag, fcs_ok))
-        self.fifo_bytes += need
-        if self.ctrl & r.CTRL_TFCE and not self.sent_xoff:
-            high = self.regs.get(r.FCRTH, 0)
-            if high and self.fifo_bytes > high:
-                self.sent_xoff = True
-                stats[r.S_XOFFTXC] += 1
-                if self.pause_sink is not None:
-                    self.pause_sink(self.regs.get(r.FCTTV, 0))
-        return True
-
-    def _odd_size(self, frame: bytes, size: int, tag: Tag | None, fcs_ok: bool) -> bool:
-        """A runt, a giant or a bad FCS: count it. True when it is stored all the same (RCTL.SBP)."""
-        stats = self.stats
-        store = bool(self.rctl & r.RCTL_SBP) and size >= 18
-        if size < 64:
-            stats[r.S_RUC if fcs_ok else r.S_RFC] += 1
-            stats[r.S_RLEC] += 1
-            reason = "runt"
-            counter = "rx_short_length_errors" if fcs_ok else "none"
-        elif size > self.max_size:
-            stats[r.S_ROC if fcs_ok else r.S_RJC] += 1
-            stats[r.S_RLEC] += 1
-            reason = "frame too long"
-            counter = "rx_long_length_errors" if fcs_ok else "none"
-            store = False                               # what is too long is never stored
-        else:
-            stats[r.S_CRCERRS] += 1
-            reason = "crc error"
-            counter = "rx_crc_errors"
-        if not store:
-            self.bus.frame_dropped(tag, reason, counter)
-        return store
-
-    def _hash_match(self, dst: bytes) -> bool:
-        """Multicast table: 12 bits of the address, chosen by RCTL.MO."""
-        mo = self.rctl >> r.RCTL_MO_SHIFT & 3
-        left = 4 + mo if mo < 3 else 8
-        h = (dst[4] >> (8 - left) | dst[5] << left) & 0xFFF
-        return bool(self.mta[h >> 5] >> (h & 31) & 1)
-
-    def _vlan_match(self, frame: bytes) -> bool:
-        if len(frame) < 18 or frame[12] << 8 | frame[13] != self.vet:
-            return True
-        tci = frame[14] << 8 | frame[15]
-        if self.rctl & r.RCTL_CFIEN and bool(tci & 0x1000) != bool(self.rctl & r.RCTL_CFI):
-            return False
-        vid = tci & 0xFFF
-        return bool(self.vfta[vid >> 5] >> (vid & 31) & 1)
-
-    def _mac_control(self, frame: bytes, dst: bytes, tag: Tag | None) -> bool:
-        """A MAC control frame. True when the MAC keeps it (booked as lost to the host)."""
-        if not self.ctrl & r.CTRL_RFCE:
-            return False
-        if dst != PAUSE_DST and dst not in self.rar:
-            return False
-        if frame[14:16] != b"\x00\x01" or len(frame) < 18:
-            self.stats[r.S_FCRUC] += 1
-            return False
-        quanta = frame[16] << 8 | frame[17]
-        if quanta:
-            self.stats[r.S_XOFFRXC] += 1
-            counter = "rx_flow_control_xoff"
-            self.paused = True
-            if self.tx_resume is not None:
-                self.bus.cancel(self.tx_resume)
-            self.tx_resume = self.bus.at_ns(self.bus.now_ns() + quanta * PAUSE_QUANTUM_NS, self._pause_over)
-        else:
-            self.stats[r.S_XONRXC] += 1
-            counter = "rx_flow_control_xon"
-            if self.tx_resume is not None:
-                self.bus.cancel(self.tx_resume)
-                self.tx_resume = None
-            self.paused = False
-        self._update_status()
-        if not self.paused:
-            self._tx_kick()
-        if self.rctl & r.RCTL_PMCF and not self.rctl & r.RCTL_DPF:
-            return False
-        self.bus.frame_dropped(tag, "pause frame", counter)
-        return True
-
-    def _pause_over(self) -> None:
-        self.tx_resume = None
-        self.paused = False
-        self._update_status()
-        self._tx_kick()
+    def _overrun(self) -> None:
+        self.stats[r.S_ICRXOC] += 1
+        self._raise(r.ICR_RXO)
 
     # ------------------------------------------------------------------ receive: descriptors and DMA
     def _write_rx_ring(self, off: int, value: int) -> None:
@@ -1075,44 +632,12 @@ class I82574(NicModel):
             q.base = self.regs.get(base, 0) | self.regs.get(base + 4, 0) << 32
         q.view = None
 
-    def _ring_view(self, q: RxQueue) -> memoryview | None:
-        """The ring's memory, or None when there is nothing sensible to work on."""
-        if not q.entries or q.head >= q.entries or q.tail >= q.entries or not self._master():
-            return None
-        try:
-            q.view = self.bus.dma_view(q.base, q.entries << 4)
-        except DmaFault:
-            self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
-            q.view = None
-        return q.view
-
-    def _drain(self) -> None:
-        """Move waiting frames to memory while descriptors last."""
-        fifo = self.fifo
-        if not fifo or not self.rctl & r.RCTL_EN:
-            return
-        while fifo:
-            frame, tag, fcs_ok = fifo[0]
-            if not self._store(frame, tag, fcs_ok):
-                break
-            fifo.popleft()
-            self.fifo_bytes -= (len(frame) + 35) & ~15
-        if self.sent_xoff and self.fifo_bytes < (self.regs.get(r.FCRTL, 0) & 0xFFF8):
-            self.sent_xoff = False
-            if self.regs.get(r.FCRTL, 0) & r.FCRTL_XONE:
-                self.stats[r.S_XONTXC] += 1
-                if self.pause_sink is not None:
-                    self.pause_sink(0)
-
-    def _store(self, frame: bytes, tag: Tag | None, fcs_ok: bool) -> bool:
-        """Write one frame to host memory with its descriptor(s) and interrupt. False: no descriptor is
-        free.
-        """
+    def _store(self, frame: bytes, tag: Tag | None, fcs_ok: bool) -> int:
         q = self.rx[0]
         if q.head == q.tail and not self.rss_multi:
-            return False
+            return WAITS
         if not self._master():
-            return False
+            return WAITS
         status = DD_EOP
         vlan = 0
         off = 14
@@ -1172,7 +697,7 @@ class I82574(NicModel):
                     q = self.rx[1]
                     mrq |= 1 << 8
         if q.head == q.tail:
-            return False
+            return WAITS
         q.fetched = q.used = 0
         csum = 0
         if not rxcsum & r.RXCSUM_PCSD:
@@ -1187,14 +712,14 @@ class I82574(NicModel):
         if view is None:
             view = self._ring_view(q)
             if view is None:
-                return False
+                return WAITS
         before = (q.tail - q.head) % q.entries
         if self.rx_mode == self.MODE_PS:
             used = self._dma_split(q, view, data, tag, mrq, word, status, vlan, before)
         else:
             used = self._dma_plain(q, view, data, tag, mrq, word, status, vlan, csum, before)
         if not used:
-            return False
+            return WAITS
         # counted and announced once the descriptor is written
         size = len(frame) + 4
         if fcs_ok:
@@ -1203,7 +728,7 @@ class I82574(NicModel):
             stats[S_GORCL] += size
             if frame[0] & 1:
                 stats[r.S_BPRC if frame[:6] == BROADCAST else r.S_MPRC] += 1
-            stats[good_size_stat(size)] += 1
+            stats[r.S_PRC64 + bisect_left(SIZES, size)] += 1
         msix = self.config.msix_on
         if msix:
             cause = r.ICR_RXQ0 if q is self.rx[0] else r.ICR_RXQ1
@@ -1218,7 +743,7 @@ class I82574(NicModel):
         if size <= self.rsrpd:
             self._raise(r.ICR_SRPD | cause)
         self._rx_announce()
-        return True
+        return STORED
 
     def _rx_announce(self) -> None:
         """A frame was written: interrupt for it, now or when the delay timers say so."""
@@ -1260,25 +785,6 @@ class I82574(NicModel):
         self.rx_causes = 0
         self.rx_abs_due = 0
         self._raise(causes)
-
-    def _packet_checksum(self, data: bytes) -> int:
-        """One's complement sum from RXCSUM.PCSS to the end, as the write-back has it (low byte first in
-        memory).
-        """
-        start = self.rxcsum & 0xFF
-        tail = data[start:]
-        n = int.from_bytes(tail, "big")
-        if len(tail) & 1:
-            n <<= 8
-        s = n % 0xFFFF
-        if not s and n:
-            s = 0xFFFF
-        return s >> 8 | (s & 0xFF) << 8
-
-    def _fault(self, tag: Tag | None) -> None:
-        self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
-        if tag is not None:
-            self.bus.frame_dropped(tag, "dma fault", "none")
 
     def _dma_plain(self, q: RxQueue, view: memoryview, data: bytes, tag: Tag | None, mrq: int, word: int,
                    status: int,
@@ -1378,10 +884,6 @@ class I82574(NicModel):
             q.head = head
         return 2 * count
 
-    def in_flight(self) -> int:
-        """Frames in the packet buffer."""
-        return sum(len(tag) if isinstance(tag, tuple) else 1 for _f, tag, _ok in self.fifo)
-
     # ------------------------------------------------------------------ transmit
     def _write_tx_ring(self, off: int, value: int) -> None:
         t = self.tx[off >> 8 & 1]
@@ -1389,7 +891,7 @@ class I82574(NicModel):
         if reg == 0x18:
             t.tail = value
             t.view = None
-            self._tx_run(t, off >> 8 & 1)
+            self._tx_run(t)
             return
         self.regs[off] = value
         if reg == 0x10:
@@ -1402,11 +904,11 @@ class I82574(NicModel):
         t.view = None
 
     def _tx_kick(self) -> None:
-        for i in range(2):
-            if self.tx[i].head != self.tx[i].tail:
-                self._tx_run(self.tx[i], i)
+        for t in self.tx:
+            if t.head != t.tail:
+                self._tx_run(t)
 
-    def _tx_run(self, t: TxQueue, index: int) -> None:
+    def _tx_run(self, t: TxQueue) -> None:
         """Work through the ring from head to tail."""
         if (self.tx_running or not self.tctl & r.TCTL_EN or not self._master() or self.paused
                 or not (self.link_lu or self.loop)):
@@ -1415,12 +917,9 @@ class I82574(NicModel):
             return
         view = t.view
         if view is None:
-            try:
-                view = self.bus.dma_view(t.base, t.entries << 4)
-            except DmaFault:
-                self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
+            view = self._ring_view(t)
+            if view is None:
                 return
-            t.view = view
         self.tx_running = True
         report = False
         delayed = True
@@ -1453,7 +952,7 @@ class I82574(NicModel):
                 self._evaluate()
             return
         if self.config.msix_on:
-            self.tx_causes |= r.ICR_TXQ0 << index
+            self.tx_causes |= r.ICR_TXQ0 << t.index
             if self.ivar & r.IVAR_TX_INT_EVERY_WB:
                 delayed = False
         else:
@@ -1500,22 +999,9 @@ class I82574(NicModel):
         if not t.parts:
             t.popts = upper & 0xFF00 if extended else 0
             t.tse = extended and bool(cmd & r.TXD_CMD_TSE)
-        ok = True
-        if n:
-            try:
-                t.parts.append(self.bus.dma_read(addr, n))
-            except DmaFault:
-                self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
-                t.parts.append(b"")
-                ok = False
-        if not cmd & r.TXD_CMD_EOP:
+        frame = t.gather(self, addr, n, cmd)
+        if not frame:
             return
-        frame = t.parts[0] if len(t.parts) == 1 else b"".join(t.parts)
-        t.parts = []
-        if not ok or len(frame) < 14:
-            return
-        if not cmd & r.TXD_CMD_IFCS:
-            frame = frame[:-4]                          # the driver brought its own FCS
         tag = upper >> 16 if cmd & r.TXD_CMD_VLE and self.vme else -1
         if extended:
             if t.tse:
@@ -1527,7 +1013,7 @@ class I82574(NicModel):
                         insert_checksum(seg, ipcss, ipcso, ipcse + 1, False)
                     if t.popts & r.TXD_POPTS_TXSM:
                         insert_checksum(seg, tucss, tucso, tucse + 1 if tucse else 0, not tcp)
-                    self._tx_emit(bytes(seg), tag)
+                    self._tx_emit(t, bytes(seg), tag)
                 return
             if t.popts:
                 ipcss, ipcso, ipcse, tucss, tucso, tucse, tucmd, _sta, _hdr, _mss = t.context
@@ -1541,39 +1027,4 @@ class I82574(NicModel):
             buf = bytearray(frame)
             insert_checksum(buf, upper >> 8 & 0xFF, cmd >> 16 & 0xFF, 0, False)
             frame = bytes(buf)
-        self._tx_emit(frame, tag)
-
-    def _tx_emit(self, frame: bytes, vlan: int) -> None:
-        """A frame goes out: tag, pad, count, hand to the wire or back to the receiver."""
-        if vlan >= 0:
-            frame = frame[:12] + self.vet.to_bytes(2, "big") + vlan.to_bytes(2, "big") + frame[12:]
-        if len(frame) < 60:
-            if self.tctl & r.TCTL_PSP:
-                frame = frame + bytes(60 - len(frame))
-            elif len(frame) < 14:
-                return
-        size = len(frame) + 4
-        stats = self.stats
-        stats[r.S_GPTC] += 1
-        stats[r.S_TPT] += 1
-        stats[r.S_GOTCL] += size
-        stats[r.S_TOTL] += size
-        if frame[0] & 1:
-            stats[r.S_BPTC if frame[:6] == BROADCAST else r.S_MPTC] += 1
-        if size <= 64:
-            stats[r.S_PTC64] += 1
-        elif size < 128:
-            stats[r.S_PTC127] += 1
-        elif size < 256:
-            stats[r.S_PTC255] += 1
-        elif size < 512:
-            stats[r.S_PTC511] += 1
-        elif size < 1024:
-            stats[r.S_PTC1023] += 1
-        else:
-            stats[r.S_PTC1522] += 1
-        if self.loop:
-            if self.rctl & r.RCTL_EN:
-                self._accept(frame, None, True)
-        elif self.tx_sink is not None:
-            self.tx_sink(frame)
+        self._tx_emit(t, frame, tag)

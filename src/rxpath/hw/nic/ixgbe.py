@@ -12,51 +12,50 @@ from __future__ import annotations
 
 import struct
 import zlib
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 from rxpath.hw.bus import DmaFault, Tag
-from rxpath.hw.nic.base import NicModel
 from rxpath.hw.nic.flow_director import FlowDirector
-from rxpath.hw.nic.mii import Nvm
+from rxpath.hw.nic.intel import (
+    BROADCAST,
+    LOST,
+    PAUSE_DST,
+    PAUSE_QUANTUM_BITS,
+    SIZES,
+    STORED,
+    WAITS,
+    AdvTxQueue,
+    IntelNic,
+    Ring,
+    TxRing,
+    Vector,
+    Vectors,
+)
+from rxpath.hw.nic.mii import PHY_RESTART, PHY_SAME, Nvm, Phy
 from rxpath.hw.nic.offload import (
     CSUM_BAD,
     CSUM_NONE,
     CSUM_OK,
     IPPROTO_TCP,
     IPPROTO_UDP,
-    RxPacket,
-    Toeplitz,
     fold,
-    insert_checksum,
     ones_sum,
-    segment,
 )
-from rxpath.hw.pci import BAR_IO, BAR_MEM64, PCI_STATUS_REC_MASTER_ABORT, MsixTable, PciConfig
+from rxpath.hw.pci import BAR_IO, BAR_MEM64, MsixTable, PciConfig
 from rxpath.hw.regs import ixgbe as r
 
 _ADDR: Final = struct.Struct("<Q")
 _WB_LEGACY: Final = struct.Struct("<HHBBH")
 _WB_ADV: Final = struct.Struct("<IIIHH")
-_TXD: Final = struct.Struct("<QII")
-_CONTEXT: Final = struct.Struct("<IIII")
 _TCP: Final = struct.Struct(">HHIIBBH")
 
-BROADCAST: Final = b"\xff\xff\xff\xff\xff\xff"
-PAUSE_DST: Final = b"\x01\x80\xc2\x00\x00\x01"
-
-PAUSE_QUANTUM_BITS: Final = 512
 EITR_UNIT_NS: Final = 2048  # one step of EITR[11:3] at 10 and 1 Gb/s
 RSC_UNIT_NS: Final = 4096  # one step of GPIE.RSC_DELAY
 RSC_CONTEXTS: Final = 32
 RSC_FRAMES_A_BUFFER: Final = 15  # RSCCNT has four bits
 ALL_VECTORS: Final = (1 << 64) - 1
-
-# what became of a frame that was offered to its queue
-WAITS: Final = 0
-STORED: Final = 1
-LOST: Final = 2
 
 # fields of a ring's registers
 _BASE_LOW: Final = 0x00
@@ -76,22 +75,21 @@ S_GPRC: Final = r.S_GPRC
 S_GORC: Final = r.S_GORC
 
 
-class X540Phy:
-    """The copper PHY of the X540: clause 45 registers, autonegotiation of 10 Gb/s, 1 Gb/s and 100 Mb/s.
+class X540Phy(Phy):
+    """The copper PHY of the X540: clause 45 registers, autonegotiation of 10 Gb/s, 1 Gb/s and 100 Mb/s. A
+    register's number is that of its device (MMD), shifted by 16, and its own.
 
     The link partner can do all three and offers symmetric and asymmetric pause.
     """
 
-    __slots__ = ("cable", "done", "regs")
+    __slots__ = ("regs",)
 
     def __init__(self) -> None:
+        super().__init__()
         self.regs: dict[int, int] = {}
-        self.cable: bool = False
-        self.done: bool = False
         self.reset()
 
     def reset(self) -> None:
-        """Registers at power-on; autonegotiation starts over."""
         self.done = False
         self.regs = {
             r.MMD_AN << 16 | r.MDIO_AN_ADVERTISE: 0x0001 | r.ADVERTISE_100FULL,
@@ -102,7 +100,6 @@ class X540Phy:
         }
 
     def speed(self) -> int:
-        """Mb/s that both ends can do, 0 when none."""
         an = r.MMD_AN << 16
         if self.regs.get(an | r.MDIO_AN_10GBT_CTRL, 0) & r.MDIO_AN_10GBT_CTRL_ADV10G:
             return 10000
@@ -116,8 +113,10 @@ class X540Phy:
         low = (self.regs.get(r.MMD_PMA << 16, 0) | self.regs.get(r.MMD_VEND1 << 16, 0)) & r.MDIO_CTRL1_LPOWER
         return self.cable and self.done and not low and self.speed() > 0
 
-    def read(self, mmd: int, reg: int) -> int:
-        """Register `reg` of device `mmd`; 0 for what is not there."""
+    def read(self, reg: int) -> int:
+        at = reg
+        mmd = at >> 16
+        reg = at & 0xFFFF
         if mmd not in (r.MMD_PMA, r.MMD_PCS, r.MMD_PHYXS, r.MMD_AN, r.MMD_VEND1, 29):
             return 0
         if reg == r.MDIO_DEVID1:
@@ -150,22 +149,19 @@ class X540Phy:
             if reg == r.MDIO_AUTO_NEG_VENDOR_STAT:
                 speed = self.speed() if self.link() else 0
                 return 7 if speed == 10000 else 5 if speed == 1000 else 3 if speed == 100 else 0
-        return self.regs.get(mmd << 16 | reg, 0)
+        return self.regs.get(at, 0)
 
-    def write(self, mmd: int, reg: int, value: int) -> bool:
-        """Write a register; True when autonegotiation must start over."""
-        if reg == r.MDIO_CTRL1:
-            if value & r.MDIO_CTRL1_RESET:
-                self.reset()
-                return True
-            at = mmd << 16 | reg
-            old = self.regs.get(at, 0)
-            self.regs[at] = value & ~r.MDIO_AN_CTRL1_RESTART
-            return bool(
-                (mmd == r.MMD_AN and value & r.MDIO_AN_CTRL1_RESTART) or (old ^ value) & r.MDIO_CTRL1_LPOWER
-            )
-        self.regs[mmd << 16 | reg] = value & 0xFFFF
-        return False
+    def write(self, reg: int, value: int) -> int:
+        if reg & 0xFFFF != r.MDIO_CTRL1:
+            self.regs[reg] = value & 0xFFFF
+            return PHY_SAME
+        if value & r.MDIO_CTRL1_RESET:
+            self.reset()
+            return PHY_RESTART
+        old = self.regs.get(reg, 0)
+        self.regs[reg] = value & ~r.MDIO_AN_CTRL1_RESTART
+        again = reg >> 16 == r.MMD_AN and value & r.MDIO_AN_CTRL1_RESTART
+        return PHY_RESTART if again or (old ^ value) & r.MDIO_CTRL1_LPOWER else PHY_SAME
 
 
 class Coalesced:
@@ -229,46 +225,20 @@ class Waiting:
         self.size: int = size
 
 
-class RxQueue:
+class RxQueue(Ring):
     """A receive ring; head, tail and entries count 16-byte descriptors."""
 
-    __slots__ = (
-        "base",
-        "bsize",
-        "drop_en",
-        "enabled",
-        "entries",
-        "head",
-        "index",
-        "legacy",
-        "limit",
-        "maxdesc",
-        "nic",
-        "rsc",
-        "rsc_on",
-        "rsc_timer",
-        "stat",
-        "tail",
-        "vec",
-        "view",
-        "vme",
-    )
+    __slots__ = ("bsize", "drop_en", "legacy", "limit", "maxdesc", "nic", "rsc", "rsc_on", "rsc_timer", "stat", "vme")
 
     def __init__(self, nic: Ixgbe, index: int) -> None:
         self.nic: Ixgbe = nic
-        self.index: int = index
         self.stat: int = 0
         self.rsc: dict[bytes, Coalesced] = {}
         self.rsc_timer: object = None
-        self.clear()
+        super().__init__(index)
 
     def clear(self) -> None:
-        self.base: int = 0
-        self.entries: int = 0
-        self.head: int = 0
-        self.tail: int = 0
-        self.view: memoryview | None = None
-        self.enabled: bool = False
+        super().clear()
         self.bsize: int = 2048
         self.legacy: bool = True
         self.drop_en: bool = False
@@ -276,148 +246,50 @@ class RxQueue:
         self.limit: int = 1 << 30
         self.rsc_on: bool = False
         self.maxdesc: int = 1
-        self.vec: int = -1
 
     def rsc_expired(self) -> None:
         self.rsc_timer = None
         self.nic.rsc_flush(self)
 
 
-class TxQueue:
-    """A transmit ring and the frame that is being put together from its descriptors."""
-
-    __slots__ = (
-        "base",
-        "context",
-        "enabled",
-        "entries",
-        "head",
-        "idx",
-        "index",
-        "parts",
-        "popts",
-        "stat",
-        "tail",
-        "tse",
-        "vec",
-        "view",
-        "wb_addr",
-    )
-
-    def __init__(self, index: int) -> None:
-        self.index: int = index
-        self.stat: int = 0
-        self.clear()
-
-    def clear(self) -> None:
-        self.base: int = 0
-        self.entries: int = 0
-        self.head: int = 0
-        self.tail: int = 0
-        self.view: memoryview | None = None
-        self.enabled: bool = False
-        self.vec: int = -1
-        self.wb_addr: int = 0
-        self.parts: list[bytes] = []
-        self.popts: int = 0
-        self.tse: bool = False
-        self.idx: int = 0
-        self.context: list[tuple[int, int, int, int]] = [(0, 0, 0, 0), (0, 0, 0, 0)]
-
-
-class Vector:
-    """One interrupt vector's moderation: the least interval (EITR) and when the next message may leave."""
-
-    __slots__ = ("bit", "index", "interval", "next", "nic", "timer")
-
-    def __init__(self, nic: Ixgbe, index: int) -> None:
-        self.nic: Ixgbe = nic
-        self.index: int = index
-        self.bit: int = 1 << index
-        self.interval: int = 0
-        self.next: int = 0
-        self.timer: object = None
-
-    def expired(self) -> None:
-        self.timer = None
-        self.nic.vector_expired(self)
-
-
-class Ixgbe(NicModel):
+class Ixgbe(IntelNic):
     """One port of an X540 (384 KiB receive buffer) or an 82599 (512 KiB), 128 queues, 64 MSI-X vectors.
 
     `receive` runs to the end of the frame's DMA when its queue has a descriptor; else the frame is dropped
     (SRRCTL.DROP_EN or QDE, counted in QPRDC) or waits in the packet buffer, with all that come behind it. With
     receive side coalescing on, TCP frames of a flow are held for at most the vector's EITR interval and stored as
-    one. Descriptors are written back at once and transmission takes no time. The link comes up `autoneg_ns` after
-    cable and PHY are ready. `pause_sink`, if set, is called with the pause quanta (0 = go on) that the chip sends.
+    one. Descriptors are written back at once and transmission takes no time.
     """
 
     __slots__ = (
-        "autoneg_ns",
-        "autoneg_timer",
-        "ctrl",
         "dmatxctl",
         "eiac",
         "eiam",
         "fctrl",
         "fdir",
         "fifo",
-        "fifo_bytes",
-        "fifo_size",
         "gpie",
-        "gpie_auto",
         "hlreg0",
-        "io_addr",
-        "link_lu",
-        "loop",
-        "max_size",
+        "ints",
         "mfs",
         "micr",
         "mims",
         "mrqc",
-        "mta",
-        "mta_any",
-        "multi",
-        "nvm",
         "other_vec",
-        "paused",
-        "pause_sink",
-        "phy",
-        "pkt",
+        "qbrc",
+        "qbtc",
         "qde_mask",
         "qprc",
-        "qbrc",
         "qprdc",
         "qptc",
-        "qbtc",
-        "rar",
-        "regs",
         "reta",
         "ring_regs",
-        "rss",
-        "rss_multi",
         "rx",
-        "rx_on",
-        "rxcsum",
         "rxctrl",
-        "sent_xoff",
-        "signalled",
-        "stats",
         "stat_at",
-        "strip_crc",
-        "toeplitz",
         "tx",
-        "tx_resume",
-        "tx_running",
         "veiam",
-        "vectors",
-        "vet",
-        "vfta",
-        "vicr",
-        "vims",
         "vlnctrl",
-        "vwant",
         "x540",
     )
 
@@ -444,16 +316,16 @@ class Ixgbe(NicModel):
         config.add_pcie(0xA0, version=2, devcap=0x10008CC2, speed=2, width=8, lnkcap=0x400)
         config.add_aer(0x100, version=1)
         config.add_dsn(0x140, mac)
-        super().__init__(config, mac, MsixTable(config, r.MSIX_VECTORS))
+        nvm = Nvm(self._nvm_words(mac, device, sub_vendor, sub_device))
+        nvm.fix_checksum()
+        rar_at = [r.RAL(i) for i in range(r.RAR_ENTRIES)]
+        super().__init__(config, mac, MsixTable(config, r.MSIX_VECTORS), X540Phy(), nvm, autoneg_ns, rar_at)
+        self.nvm_mac = r.NVM_MAC0
+        self.msix_bar = 4
+        self.io_end = r.CSR_SIZE_82599
+        self.vme = True
         self.x540: bool = x540
-        self.nvm: Nvm = Nvm(self._nvm_words(device, sub_vendor, sub_device))
-        self.nvm.fix_checksum()
-        self.phy: X540Phy = X540Phy()
-        self.autoneg_ns: int = autoneg_ns
-        self.autoneg_timer: object = None
-        self.pause_sink: Callable[[int], None] | None = None
-        self.regs: dict[int, int] = {}
-        self.stats: list[int] = [0] * len(r.STATS)
+        self.stats = [0] * len(r.STATS)
         self.stat_at: dict[int, int] = {off: i for i, (_name, off) in enumerate(r.STATS)}
         self.qprc: list[int] = [0] * r.STAT_QUEUES
         self.qbrc: list[int] = [0] * r.STAT_QUEUES
@@ -461,7 +333,7 @@ class Ixgbe(NicModel):
         self.qptc: list[int] = [0] * r.STAT_QUEUES
         self.qbtc: list[int] = [0] * r.STAT_QUEUES
         self.rx: list[RxQueue] = [RxQueue(self, i) for i in range(r.MAX_QUEUES)]
-        self.tx: list[TxQueue] = [TxQueue(i) for i in range(r.MAX_QUEUES)]
+        self.tx: list[AdvTxQueue] = [AdvTxQueue(i) for i in range(r.MAX_QUEUES)]
         self.ring_regs: dict[int, int] = {}
         for q in range(r.MAX_QUEUES):
             for field in (_BASE_LOW, _BASE_HIGH, _LEN, _HEAD, _TAIL, _DCTL, _RSCCTL):
@@ -469,61 +341,31 @@ class Ixgbe(NicModel):
             self.ring_regs[r.SRRCTL(q)] = q << 8 | _SRRCTL
             for field in (_BASE_LOW, _BASE_HIGH, _LEN, _HEAD, _TAIL, _DCTL):
                 self.ring_regs[r.TDBAL(q) + field] = _TX | q << 8 | field
-        self.vectors: list[Vector] = [Vector(self, i) for i in range(r.MSIX_VECTORS)]
         self.fifo: deque[Waiting] = deque()
-        self.fifo_bytes: int = 0
-        self.fifo_size: int = 0
-        self.pkt: RxPacket = RxPacket()
-        self.toeplitz: Toeplitz = Toeplitz()
         self.fdir: FlowDirector = FlowDirector()
-        self.io_addr: int = 0
         # decoded registers
-        self.ctrl: int = 0
         self.rxctrl: int = 0
         self.dmatxctl: int = 0
         self.hlreg0: int = 0
         self.fctrl: int = 0
         self.vlnctrl: int = 0
-        self.rxcsum: int = 0
         self.mrqc: int = 0
         self.mfs: int = 1518
-        self.vet: int = 0x8100
-        self.strip_crc: bool = False
-        self.max_size: int = 1518
-        self.rss: int = 0
-        self.rss_multi: bool = False
         self.qde_mask: int = 0
         self.reta: list[int] = [0] * r.RETA_ENTRIES
-        self.rar: dict[bytes, int] = {}
-        self.mta: list[int] = [0] * r.MTA_ENTRIES
-        self.mta_any: bool = False
-        self.vfta: list[int] = [0] * r.VFTA_ENTRIES
         # interrupts: other causes (bits of EICR), and one bit a vector
         self.micr: int = 0
         self.mims: int = 0
-        self.vicr: int = 0
-        self.vims: int = 0
-        self.vwant: int = 0
+        self.ints: Vectors = Vectors(self, r.MSIX_VECTORS)
         self.veiam: int = 0
         self.eiam: int = 0
         self.eiac: int = 0
         self.gpie: int = 0
-        self.gpie_auto: int = 0
-        self.signalled: int = 0
-        self.multi: bool = False
         self.other_vec: int = -1
-        # link
-        self.link_lu: bool = False
-        self.loop: bool = False
-        self.rx_on: bool = False
-        self.tx_running: bool = False
-        self.paused: bool = False
-        self.tx_resume: object = None
-        self.sent_xoff: bool = False
         self._global_reset()
 
-    def _nvm_words(self, device: int, sub_vendor: int, sub_device: int) -> list[int]:
-        mac = self.mac
+    @staticmethod
+    def _nvm_words(mac: bytes, device: int, sub_vendor: int, sub_device: int) -> list[int]:
         words = [0xFFFF] * r.NVM_WORDS
         words[0:16] = [0x0000] * 16
         words[r.NVM_PBANUM0_PTR : r.NVM_PBANUM0_PTR + 2] = [r.PBANUM_PTR_GUARD, 0x0120]
@@ -553,15 +395,13 @@ class Ixgbe(NicModel):
         for w in self.fifo:
             self.bus.frame_dropped(w.tag, "device reset", "none")
         self.fifo.clear()
-        self.fifo_bytes = 0
-        self.sent_xoff = False
+        self._common_reset()
         self.regs = dict(r.RESET_VALUES)
         kib = r.RX_PB_KIB_X540 if self.x540 else r.RX_PB_KIB_82599
         self.regs[r.RXPBSIZE(0)] = kib << 10
         self.fifo_size = kib << 10
         if not self.x540:
             self.regs[r.AUTOC] = r.AUTOC_LMS_KX4_KX_KR | r.AUTOC_KX4_SUPP | r.AUTOC_KX_SUPP
-        self.stats = [0] * len(self.stats)
         n = r.STAT_QUEUES
         self.qprc, self.qbrc, self.qprdc, self.qptc, self.qbtc = [0] * n, [0] * n, [0] * n, [0] * n, [0] * n
         for q in self.rx:
@@ -571,50 +411,20 @@ class Ixgbe(NicModel):
         for t in self.tx:
             t.clear()
             t.stat = 0
-        self.rar = {}
-        self.mta = [0] * r.MTA_ENTRIES
-        self.mta_any = False
-        self.vfta = [0] * r.VFTA_ENTRIES
         self.reta = [0] * r.RETA_ENTRIES
         self.fdir.reset()
-        self.micr = self.mims = self.vicr = self.vims = self.vwant = self.veiam = self.eiam = 0
-        self.eiac = self.gpie = self.gpie_auto = self.signalled = 0
-        self.multi = False
+        self.ints.reset()
+        self.micr = self.mims = self.veiam = self.eiam = self.eiac = self.gpie = 0
+        self._decode_vectors()
         self.other_vec = -1
-        for v in self.vectors:
-            v.interval = 0
-            v.next = 0
-            if v.timer is not None:
-                self.bus.cancel(v.timer)
-                v.timer = None
         self.ctrl = self.rxctrl = self.rxcsum = self.mrqc = self.fctrl = self.qde_mask = 0
         self.dmatxctl = self.regs[r.DMATXCTL]
         self.hlreg0 = self.regs[r.HLREG0]
         self.vlnctrl = self.regs[r.VLNCTRL]
-        if self.tx_resume is not None:
-            self.bus.cancel(self.tx_resume)
-            self.tx_resume = None
-        self.paused = False
         self._load_mac()
         self._update_link()
         self.micr = 0
         self.set_intx(False)
-
-    def _load_mac(self) -> None:
-        """Auto-read of the NVM: the address goes to receive address 0."""
-        at = r.NVM_MAC0
-        w = self.nvm.words
-        self.regs[r.RAL(0)] = w[at] | w[at + 1] << 16
-        self.regs[r.RAH(0)] = w[at + 2] | r.RAH_AV
-        self._decode_rar()
-
-    def _decode_rar(self) -> None:
-        rar: dict[bytes, int] = {}
-        for i in range(r.RAR_ENTRIES):
-            high = self.regs.get(r.RAH(i), 0)
-            if high & r.RAH_AV:
-                rar[(self.regs.get(r.RAL(i), 0) | (high & 0xFFFF) << 32).to_bytes(6, "little")] = i
-        self.rar = rar
 
     def _decode_rx(self) -> None:
         """Work out what receive needs from MHADD, HLREG0, VLNCTRL, MRQC, RXCTRL."""
@@ -622,6 +432,7 @@ class Ixgbe(NicModel):
         self.max_size = self.mfs if self.hlreg0 & r.HLREG0_JUMBOEN else 1518
         self.strip_crc = bool(self.hlreg0 & r.HLREG0_RXCRCSTRP)
         self.vet = self.vlnctrl & r.VLNCTRL_VET
+        self.vlan_cfi = int(bool(self.vlnctrl & r.VLNCTRL_CFI)) if self.vlnctrl & r.VLNCTRL_CFIEN else -1
         self.rss = self.mrqc & r.MRQC_RSS_FIELD_MASK
         self.rss_multi = self.mrqc & r.MRQC_MRQE_MASK == r.MRQC_RSSEN
         on = bool(self.rxctrl & r.RXCTRL_RXEN) and self.link_lu and self.config.d_state == 0
@@ -645,32 +456,6 @@ class Ixgbe(NicModel):
         q.maxdesc = (1, 4, 8, 16)[rscctl >> 2 & 3]
 
     # ------------------------------------------------------------------ link and PHY
-    def link_change(self, up: bool) -> None:
-        """Cable in or out. With it in, the link comes up when autonegotiation is over."""
-        self.link_up = up
-        if up == self.phy.cable:
-            return
-        self.phy.cable = up
-        self._renegotiate()
-
-    def _renegotiate(self) -> None:
-        self.phy.done = False
-        self._update_link()
-        if self.autoneg_timer is not None:
-            self.bus.cancel(self.autoneg_timer)
-            self.autoneg_timer = None
-        if not self.phy.cable:
-            return
-        if self.autoneg_ns <= 0:
-            self._autoneg_done()
-        else:
-            self.autoneg_timer = self.bus.at_ns(self.bus.now_ns() + self.autoneg_ns, self._autoneg_done)
-
-    def _autoneg_done(self) -> None:
-        self.autoneg_timer = None
-        self.phy.done = True
-        self._update_link()
-
     def _speed(self) -> int:
         if self.x540:
             return self.phy.speed()
@@ -679,26 +464,16 @@ class Ixgbe(NicModel):
 
     def _update_link(self) -> None:
         """Follow the PHY: LINKS, LSC on a change, and what depends on the link."""
-        forced = (
-            self.regs.get(r.MACC, 0) & r.MACC_FLU if self.x540 else self.regs.get(r.AUTOC, 0) & r.AUTOC_FLU
-        )
+        forced = self.regs.get(r.MACC, 0) & r.MACC_FLU if self.x540 else self.regs.get(r.AUTOC, 0) & r.AUTOC_FLU
         self.loop = bool(self.hlreg0 & r.HLREG0_LPBK)
-        up = (self.phy.link() if self.x540 else self.phy.cable and self.phy.done) or bool(
-            forced and self.loop
-        )
+        up = (self.phy.link() if self.x540 else self.phy.cable and self.phy.done) or bool(forced and self.loop)
         changed = up != self.link_lu
         self.link_lu = up
         links = 0
         if up:
             speed = self._speed() or 10000
             links = r.LINKS_UP
-            links |= (
-                r.LINKS_SPEED_10G
-                if speed == 10000
-                else r.LINKS_SPEED_1G
-                if speed == 1000
-                else r.LINKS_SPEED_100
-            )
+            links |= r.LINKS_SPEED_10G if speed == 10000 else r.LINKS_SPEED_1G if speed == 1000 else r.LINKS_SPEED_100
             if not self.x540:
                 links |= r.LINKS_KX_AN_COMP
         self.regs[r.LINKS] = links
@@ -722,59 +497,13 @@ class Ixgbe(NicModel):
             if op != r.MSCA_WRITE:
                 self.regs[r.MSRWD] = low | 0xFFFF << r.MSRWD_READ_DATA_SHIFT  # no clause 22 device
         elif op in (r.MSCA_READ, r.MSCA_READ_AUTOINC):
-            value = self.phy.read(mmd, reg) if here else 0xFFFF
+            value = self.phy.read(mmd << 16 | reg) if here else 0xFFFF
             self.regs[r.MSRWD] = low | value << r.MSRWD_READ_DATA_SHIFT
         elif op == r.MSCA_WRITE and here:
-            if self.phy.write(mmd, reg, low):
+            if self.phy.write(mmd << 16 | reg, low) == PHY_RESTART:
                 self._renegotiate()
 
-    # ------------------------------------------------------------------ BARs
-    def mmio_read(self, bar: int, off: int, size: int) -> int:
-        """BAR 0 registers (32 bits wide), 2 I/O window, 4 MSI-X table and pending bits."""
-        config = self.config
-        if not (config.decode_io if bar == 2 else config.decode_mem):
-            return (1 << (8 * size)) - 1
-        if bar == 0:
-            if size == 4 and not off & 3:
-                return self._read32(off)
-            if size == 8 and not off & 3:
-                return self._read32(off) | self._read32(off + 4) << 32
-            return (self._read32(off & ~3) >> (8 * (off & 3))) & ((1 << (8 * size)) - 1)
-        if bar == 4 and self.msix is not None:
-            if off >= r.MSIX_PBA:
-                return self.msix.pba_read(off - r.MSIX_PBA, size)
-            return self.msix.read(off, size)
-        if bar == 2:
-            if off == 0:
-                return self.io_addr
-            return self._read32(self.io_addr & 0x7FFFC) if off == 4 else 0
-        return (1 << (8 * size)) - 1
-
-    def mmio_write(self, bar: int, off: int, size: int, value: int) -> None:
-        """See `mmio_read`. Narrow writes of a register keep its other bytes."""
-        config = self.config
-        if not (config.decode_io if bar == 2 else config.decode_mem):
-            return
-        if bar == 0:
-            if size == 4 and not off & 3:
-                self._write32(off, value & 0xFFFFFFFF)
-            elif size == 8 and not off & 3:
-                self._write32(off, value & 0xFFFFFFFF)
-                self._write32(off + 4, value >> 32 & 0xFFFFFFFF)
-            else:
-                at = off & ~3
-                shift = 8 * (off & 3)
-                mask = ((1 << (8 * size)) - 1) << shift & 0xFFFFFFFF
-                self._write32(at, self.regs.get(at, 0) & ~mask | value << shift & mask)
-        elif bar == 4:
-            if self.msix is not None and off < r.MSIX_PBA:
-                self.msix.write(off, size, value)
-        elif bar == 2:
-            if off == 0:
-                self.io_addr = value & 0xFFFFFFFF
-            elif off == 4:
-                self._write32(self.io_addr & 0x7FFFC, value & 0xFFFFFFFF)
-
+    # ------------------------------------------------------------------ registers
     def _read32(self, off: int) -> int:
         if off == r.EICR:
             return self._read_eicr()
@@ -791,23 +520,19 @@ class Ixgbe(NicModel):
         if stat >= 0:
             return self._read_stat(stat)
         if off == r.EICS:
-            return self._eicr()
+            return self.micr | self.ints.cause & 0xFFFF | (r.EICR_OTHER if self.micr else 0)
         if off == r.EIMS:
-            return self.mims | self.vims & 0xFFFF
+            return self.mims | self.ints.mask & 0xFFFF
         if off == r.STATUS:
             return 0 if self.ctrl & r.CTRL_GIO_DIS else r.STATUS_GIO
         if r.EIMS_EX0 <= off < r.EIMS_EX0 + 8:
-            return self.vims >> 8 * (off - r.EIMS_EX0) & 0xFFFFFFFF
+            return self.ints.mask >> 8 * (off - r.EIMS_EX0) & 0xFFFFFFFF
         if r.EICS_EX0 <= off < r.EICS_EX0 + 8:
-            return self.vicr >> 8 * (off - r.EICS_EX0) & 0xFFFFFFFF
+            return self.ints.cause >> 8 * (off - r.EICS_EX0) & 0xFFFFFFFF
         if off == r.SWSM:
-            v = self.regs.get(off, 0)
-            self.regs[off] = v | r.SWSM_SMBI  # reading takes the semaphore
-            return v
+            return self._take_semaphore(off, r.SWSM_SMBI)
         if off == r.SWFW_SYNC and self.x540:
-            v = self.regs.get(off, 0)
-            self.regs[off] = v | r.SWFW_REGSMP  # so does this one
-            return v
+            return self._take_semaphore(off, r.SWFW_REGSMP)
         if off == r.EEC:
             v = self.regs.get(off, 0) & (r.EEC_REQ | 0xF)
             return (
@@ -871,12 +596,13 @@ class Ixgbe(NicModel):
         return v & 0xFFFFFFFF
 
     def _write32(self, off: int, value: int) -> None:
+        ints = self.ints
         if r.EIMS_EX0 <= off < r.EIMS_EX0 + 8:
             bits = value << 8 * (off - r.EIMS_EX0)
-            self.vims |= bits
-            self.vwant |= self.vicr & bits  # unmasking a cause that is set interrupts again
+            ints.mask |= bits
+            ints.want |= ints.cause & bits  # unmasking a cause that is set interrupts again
             if self.multi:
-                self._send_wanted()
+                ints.send_wanted()
             else:
                 self._evaluate(bits & 0xFFFF)
             return
@@ -891,21 +617,21 @@ class Ixgbe(NicModel):
             self._write_eitr(off, value)
         elif off == r.EIMS:
             self.mims |= value & r.EICR_MISC
-            self.vims |= value & 0xFFFF
-            self.vwant |= self.vicr & value & 0xFFFF
-            self.signalled &= ~value
+            ints.mask |= value & 0xFFFF
+            ints.want |= ints.cause & value & 0xFFFF
+            ints.signalled &= ~value
             if self.multi:
-                self._send_wanted()
+                ints.send_wanted()
                 if self.micr & value & r.EICR_MISC:
                     self._queue_event(self.other_vec)
             else:
                 self._evaluate(value)
         elif off == r.EIMC:
             self.mims &= ~value
-            self.vims &= ~(value & 0xFFFF)
+            ints.mask &= ~(value & 0xFFFF)
             self._evaluate(0)
         elif r.EIMC_EX0 <= off < r.EIMC_EX0 + 8:
-            self.vims &= ~(value << 8 * (off - r.EIMC_EX0))
+            ints.mask &= ~(value << 8 * (off - r.EIMC_EX0))
             self._evaluate(0)
         elif off == r.EICS:
             self._cause(value & 0xFFFF)
@@ -914,29 +640,26 @@ class Ixgbe(NicModel):
             self._cause(value << 8 * (off - r.EICS_EX0))
         elif off == r.EICR:
             self.micr &= ~value
-            self.vicr &= ~(value & 0xFFFF)
-            self.vwant &= ~(value & 0xFFFF)
+            ints.cause &= ~(value & 0xFFFF)
+            ints.want &= ~(value & 0xFFFF)
             self._evaluate(0)
         elif off == r.EIAM:
             self.eiam = value & 0x7FFFFFFF
             self.veiam = self.veiam & ~0xFFFF | value & 0xFFFF
+            self._decode_vectors()
             self.regs[off] = self.eiam
         elif r.EIAM_EX0 <= off < r.EIAM_EX0 + 8:
             shift = 8 * (off - r.EIAM_EX0)
             self.veiam = self.veiam & ~(0xFFFFFFFF << shift) | value << shift
+            self._decode_vectors()
             self.regs[off] = value
         else:
             self._write_other(off, value, r.WRITE_MASKS.get(off, 0))
 
     def _write_eitr(self, off: int, value: int) -> None:
-        v = self.vectors[(off - 0x820) >> 2 if off < 0x12300 else 24 + ((off - 0x12300) >> 2)]
+        v = self.ints.vectors[(off - 0x820) >> 2 if off < 0x12300 else 24 + ((off - 0x12300) >> 2)]
         self.regs[off] = value & (r.EITR_ITR_INT_MASK | r.EITR_LLI_MOD)
-        v.interval = ((value & r.EITR_ITR_INT_MASK) >> 3) * EITR_UNIT_NS
-        if not value & r.EITR_CNT_WDIS and v.next:
-            v.next = 0
-            if v.timer is not None:
-                self.bus.cancel(v.timer)
-                v.expired()
+        v.moderate(((value & r.EITR_ITR_INT_MASK) >> 3) * EITR_UNIT_NS, not value & r.EITR_CNT_WDIS)
 
     def _write_other(self, off: int, value: int, mask: int) -> None:
         """Everything that is not written in the course of traffic."""
@@ -944,13 +667,7 @@ class Ixgbe(NicModel):
         if off == r.MSCA:
             self._mdio(value)
         elif off == r.EERD:
-            addr = value >> r.EERD_ADDR_SHIFT & 0x3FFF
-            if value & r.EERD_START:
-                self.regs[off] = (
-                    self.nvm.read(addr) << r.EERD_DATA_SHIFT | addr << r.EERD_ADDR_SHIFT | r.EERD_DONE
-                )
-            else:
-                self.regs[off] = value & ~r.EERD_DONE
+            self._nvm_read_register(off, value)
         elif off == r.EEWR:
             self.nvm.write(value >> r.EERD_ADDR_SHIFT & 0x3FFF, value >> r.EERD_DATA_SHIFT & 0xFFFF)
             self.regs[off] = value | r.EERD_DONE
@@ -1007,6 +724,7 @@ class Ixgbe(NicModel):
                 self._decode_interrupts()
             elif off == r.EIAC:
                 self.eiac = kept
+                self._decode_vectors()
             elif r.IVAR0 <= off < r.IVAR0 + 4 * r.IVAR_REG_NUM:
                 self._decode_ivar((off - r.IVAR0) >> 2)
             elif off == r.IVAR_MISC:
@@ -1036,16 +754,11 @@ class Ixgbe(NicModel):
                 i = off - r.RETA(0)
                 self.reta[i : i + 4] = [kept >> 8 * k & 0xF for k in range(4)]
             elif r.RSSRK(0) <= off <= r.RSSRK(9):
-                self.toeplitz.set_key(
-                    b"".join(
-                        self.regs.get(r.RSSRK(i), 0).to_bytes(4, "little") for i in range(r.RSSRK_ENTRIES)
-                    )
-                )
+                self._load_rss_key(r.RSSRK(0))
             elif r.RAL(0) <= off < r.RAL(0) + 0x80 or r.RAL(16) <= off <= r.RAH(127):
                 self._decode_rar()
             elif r.MTA(0) <= off <= r.MTA(127):
-                self.mta[(off - r.MTA(0)) >> 2] = kept
-                self.mta_any = kept != 0 or any(self.mta)
+                self._write_mta((off - r.MTA(0)) >> 2, kept)
             elif r.VFTA(0) <= off <= r.VFTA(127):
                 self.vfta[(off - r.VFTA(0)) >> 2] = kept
             elif r.RQSMR(0) <= off <= r.RQSMR(31):
@@ -1080,20 +793,23 @@ class Ixgbe(NicModel):
 
     def _decode_interrupts(self) -> None:
         self.multi = bool(self.gpie & r.GPIE_MSIX_MODE) and self.config.msix_on
-        self.gpie_auto = ALL_VECTORS if self.gpie & r.GPIE_EIAME else 0
+        self._decode_vectors()
 
-    def _eicr(self) -> int:
-        return self.micr | self.vicr & 0xFFFF | (r.EICR_OTHER if self.micr else 0)
+    def _decode_vectors(self) -> None:
+        """What a message clears (the vectors that EICR does not show: always) and masks."""
+        self.ints.auto_clear = self.eiac | ALL_VECTORS & ~0xFFFF
+        self.ints.auto_mask = self.veiam if self.gpie & r.GPIE_EIAME else 0
 
     def _read_eicr(self) -> int:
         """Read EICR: it clears (only the other causes with GPIE.OCD); EIAM masks when not in MSI-X mode."""
-        v = self._eicr()
+        ints = self.ints
+        v = self.micr | ints.cause & 0xFFFF | (r.EICR_OTHER if self.micr else 0)
         self.micr = 0
         if not self.gpie & r.GPIE_OCD:
-            self.vicr &= ~0xFFFF
-            self.vwant &= ~0xFFFF
+            ints.cause &= ~0xFFFF
+            ints.want &= ~0xFFFF
         if not self.multi:
-            self.vims &= ~(self.eiam & 0xFFFF)
+            ints.mask &= ~(self.eiam & 0xFFFF)
             self.mims &= ~(self.eiam & r.EICR_MISC)
             self._evaluate(0)
         return v
@@ -1102,63 +818,34 @@ class Ixgbe(NicModel):
         """A queue (or, with MSI-X, the other causes) has something for vector `vec`."""
         if vec < 0:
             return
-        v = self.vectors[vec]
-        bit = v.bit
+        ints = self.ints
         if not self.multi:
-            self.vicr |= bit & 0xFFFF
-            if self.vims & bit & ~self.signalled:
+            bit = 1 << vec
+            ints.cause |= bit & 0xFFFF
+            if ints.mask & bit & ~ints.signalled:
                 self._evaluate(0)
-            return
-        if vec == self.other_vec:
-            self._send(v)
-            return
-        self.vicr |= bit
-        self.vwant |= bit
-        if self.vims & bit:
-            self._send(v)
+        elif vec == self.other_vec:
+            ints.send(ints.vectors[vec])
+        else:
+            ints.event(vec)
 
     def _cause(self, bits: int) -> None:
         """Software sets causes of vectors (EICS)."""
-        self.vicr |= bits
+        self.ints.cause |= bits
         if self.multi:
-            self.vwant |= bits
-            self._send_wanted()
+            self.ints.want |= bits
+            self.ints.send_wanted()
         else:
             self._evaluate(0)
-
-    def _send(self, v: Vector) -> None:
-        """Send a vector's message now, or when its interval is over; then auto-clear and auto-mask."""
-        if v.interval:
-            now = self.bus.now_ns()
-            if now < v.next:
-                if v.timer is None:
-                    v.timer = self.bus.at_ns(v.next, v.expired)
-                return
-            v.next = now + v.interval
-        bit = v.bit
-        self.vwant &= ~bit
-        if self.eiac & bit or bit > 0xFFFF:
-            self.vicr &= ~bit
-        self.vims &= ~(self.veiam & self.gpie_auto & bit)
-        if self.msix is not None:
-            self.msix.fire(v.index)
-
-    def _send_wanted(self) -> None:
-        todo = self.vwant & self.vims
-        if not todo or not self.multi:
-            return
-        for v in self.vectors:
-            if todo & v.bit:
-                self._send(v)
 
     def vector_expired(self, v: Vector) -> None:
         """The moderation interval of `v` is over."""
         if self.multi:
             if v.index == self.other_vec:
                 if self.micr & self.mims:
-                    self._send(v)
-            elif self.vwant & self.vims & v.bit:
-                self._send(v)
+                    self.ints.send(v)
+            elif self.ints.want & self.ints.mask & v.bit:
+                self.ints.send(v)
         elif v.index == 0:
             self._evaluate(0)
 
@@ -1179,45 +866,14 @@ class Ixgbe(NicModel):
         """
         if self.multi:
             return
-        active = self.micr & self.mims | self.vicr & self.vims & 0xFFFF
-        self.signalled &= active & ~unmasked
-        config = self.config
-        edge = config.msi_on or config.msix_on
-        if not edge and not active:
-            self.set_intx(False)
-            return
-        if active & ~self.signalled:
-            v = self.vectors[0]
-            now = self.bus.now_ns()
-            if now < v.next:
-                if v.timer is None:
-                    v.timer = self.bus.at_ns(v.next, v.expired)
-                return
-            if edge and not config.bus_master:
-                return
-            self.signalled |= active
-            v.next = now + v.interval if v.interval else 0
-            if config.msix_on:
-                if self.msix is not None:
-                    self.msix.fire(0)
-            elif config.msi_on:
-                self.fire_msi(0)
-            else:
-                self.set_intx(True)
+        ints = self.ints
+        active = self.micr & self.mims | ints.cause & ints.mask & 0xFFFF
+        ints.signalled &= active & ~unmasked
+        ints.announce(active)
 
     # ------------------------------------------------------------------ receive: the MAC
-    def receive(self, frame: bytes, tag: Tag | None = None, fcs_ok: bool = True) -> bool:
-        """See NicModel. Lost frames are booked with the ethtool name of the counter that moved."""
-        if not self.rx_on:
-            if self.loop:
-                reason = "mac loopback"
-            elif not self.link_lu:
-                reason = "link down"
-            else:
-                reason = "receiver disabled"
-            self.bus.frame_dropped(tag, reason, "none")
-            return False
-        return self._accept(frame, tag, fcs_ok)
+    def _deaf(self) -> str:
+        return "mac loopback" if self.loop else super()._deaf()
 
     def _accept(self, frame: bytes, tag: Tag | None, fcs_ok: bool) -> bool:
         stats = self.stats
@@ -1237,7 +893,7 @@ class Ixgbe(NicModel):
                 if not fctrl & r.FCTRL_BAM:
                     self.bus.frame_dropped(tag, "mac filter", "none")
                     return False
-            elif not fctrl & r.FCTRL_MPE and not (self.mta_any and self._hash_match(dst)):
+            elif not fctrl & r.FCTRL_MPE and not self._group_match(dst):
                 self.bus.frame_dropped(tag, "mac filter", "none")
                 return False
         elif not fctrl & r.FCTRL_UPE:
@@ -1252,14 +908,7 @@ class Ixgbe(NicModel):
             stats[S_GORC] += size
             if frame[0] & 1:
                 stats[r.S_BPRC if dst == BROADCAST else r.S_MPRC] += 1
-            if size >= 1024:
-                stats[r.S_PRC1522] += 1
-            elif size > 255:
-                stats[r.S_PRC511 if size < 512 else r.S_PRC1023] += 1
-            elif size > 64:
-                stats[r.S_PRC127 if size < 128 else r.S_PRC255] += 1
-            else:
-                stats[r.S_PRC64] += 1
+            stats[r.S_PRC64 + bisect_left(SIZES, size)] += 1
         if not self.fifo:
             fate = self._store(frame, tag, fcs_ok)
             if fate != WAITS:
@@ -1312,31 +961,10 @@ class Ixgbe(NicModel):
             self.bus.frame_dropped(tag, reason, counter)
         return store
 
-    def _hash_match(self, dst: bytes) -> bool:
-        """Multicast table: 12 bits of the address, chosen by MCSTCTRL.MO, when MFE is set."""
+    def _group_match(self, dst: bytes) -> bool:
+        """The multicast table, when MCSTCTRL.MFE is set."""
         ctl = self.regs.get(r.MCSTCTRL, 0)
-        if not ctl & r.MCSTCTRL_MFE:
-            return False
-        mo = ctl & r.MCSTCTRL_MO
-        if mo == 0:
-            h = dst[4] >> 4 | dst[5] << 4
-        elif mo == 1:
-            h = dst[4] >> 3 | dst[5] << 5
-        elif mo == 2:
-            h = dst[4] >> 2 | dst[5] << 6
-        else:
-            h = dst[4] | dst[5] << 8
-        h &= 0xFFF
-        return bool(self.mta[h >> 5] >> (h & 31) & 1)
-
-    def _vlan_match(self, frame: bytes) -> bool:
-        if len(frame) < 18 or frame[12] << 8 | frame[13] != self.vet:
-            return True
-        tci = frame[14] << 8 | frame[15]
-        if self.vlnctrl & r.VLNCTRL_CFIEN and bool(tci & 0x1000) != bool(self.vlnctrl & r.VLNCTRL_CFI):
-            return False
-        vid = tci & 0xFFF
-        return bool(self.vfta[vid >> 5] >> (vid & 31) & 1)
+        return bool(self.mta_any and ctl & r.MCSTCTRL_MFE and self._hash_match(dst, ctl & r.MCSTCTRL_MO))
 
     def _mac_control(self, frame: bytes, dst: bytes, tag: Tag | None) -> bool:
         """A MAC control frame. True when the MAC keeps it (booked as lost to the host)."""
@@ -1346,30 +974,13 @@ class Ixgbe(NicModel):
         if frame[14:16] != b"\x00\x01" or len(frame) < 18:
             return False
         quanta = frame[16] << 8 | frame[17]
-        if self.tx_resume is not None:
-            self.bus.cancel(self.tx_resume)
-            self.tx_resume = None
-        if quanta:
-            self.stats[r.S_LXOFFRXCNT] += 1
-            counter = "rx_flow_control_xoff"
-            self.paused = True
-            # 512 bit times a quantum, at the speed of the link
-            ns = quanta * PAUSE_QUANTUM_BITS * 1000 // (self._speed() or 10000)
-            self.tx_resume = self.bus.at_ns(self.bus.now_ns() + ns, self._pause_over)
-        else:
-            self.stats[r.S_LXONRXCNT] += 1
-            counter = "rx_flow_control_xon"
-            self.paused = False
-            self._tx_kick()
+        self.stats[r.S_LXOFFRXCNT if quanta else r.S_LXONRXCNT] += 1
+        # in bit times at the speed of the link
+        self._pause(quanta * PAUSE_QUANTUM_BITS * 1000 // (self._speed() or 10000))
         if mflcn & r.MFLCN_PMCF and not mflcn & r.MFLCN_DPF:
             return False
-        self.bus.frame_dropped(tag, "pause frame", counter)
+        self.bus.frame_dropped(tag, "pause frame", "rx_flow_control_xoff" if quanta else "rx_flow_control_xon")
         return True
-
-    def _pause_over(self) -> None:
-        self.tx_resume = None
-        self.paused = False
-        self._tx_kick()
 
     # ------------------------------------------------------------------ receive: descriptors and DMA
     def _write_rx_ring(self, q: RxQueue, field: int, off: int, value: int) -> None:
@@ -1398,17 +1009,6 @@ class Ixgbe(NicModel):
             base = r.RDBAL(q.index)
             q.base = self.regs.get(base, 0) | self.regs.get(base + 4, 0) << 32
         q.view = None
-
-    def _ring_view(self, q: RxQueue) -> memoryview | None:
-        """The ring's memory, or None when there is nothing sensible to work on."""
-        if not q.entries or q.head >= q.entries or q.tail >= q.entries or not self._master():
-            return None
-        try:
-            q.view = self.bus.dma_view(q.base, q.entries << 4)
-        except DmaFault:
-            self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
-            q.view = None
-        return q.view
 
     def _drain(self) -> None:
         """Move waiting frames to memory while descriptors last. The first one holds up all behind it."""
@@ -1656,11 +1256,6 @@ class Ixgbe(NicModel):
         s = ones_sum(data[14:])
         return s >> 8 | (s & 0xFF) << 8
 
-    def _fault(self, tag: Tag | None) -> None:
-        self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
-        if tag is not None:
-            self.bus.frame_dropped(tag, "dma fault", "none")
-
     def in_flight(self) -> int:
         """Frames in the packet buffer, those held by receive side coalescing included."""
         n = 0
@@ -1727,7 +1322,7 @@ class Ixgbe(NicModel):
                     return WAITS
                 held = None
         if held is None:
-            if len(q.rsc) >= RSC_CONTEXTS or flags & 0x08 or not self.vectors[max(q.vec, 0)].interval:
+            if len(q.rsc) >= RSC_CONTEXTS or flags & 0x08 or not self.ints.vectors[max(q.vec, 0)].interval:
                 return LOST
             held = Coalesced(q, data[:end], l3, hdr, seq, tag)
             held.info = info
@@ -1737,7 +1332,7 @@ class Ixgbe(NicModel):
             q.rsc[key] = held
             if q.rsc_timer is None:
                 delay = max(
-                    self.vectors[max(q.vec, 0)].interval,
+                    self.ints.vectors[max(q.vec, 0)].interval,
                     ((self.gpie >> r.GPIE_RSC_DELAY_SHIFT & 7) + 1) * RSC_UNIT_NS,
                 )
                 q.rsc_timer = self.bus.at_ns(self.bus.now_ns() + delay, q.rsc_expired)
@@ -1784,9 +1379,7 @@ class Ixgbe(NicModel):
         counts = held.counts(q.bsize) if len(held.ends) > 1 else [0]
         if len(held.ends) == 1 and len(held.data) > q.bsize:
             counts = [0] * -(-len(held.data) // q.bsize)
-        return self._deliver(
-            q, bytes(held.data), held.tag(), held.info, held.word, held.status, held.vlan, counts
-        )
+        return self._deliver(q, bytes(held.data), held.tag(), held.info, held.word, held.status, held.vlan, counts)
 
     def rsc_flush(self, q: RxQueue) -> None:
         """Store all that queue `q` holds back, oldest flow first."""
@@ -1802,7 +1395,7 @@ class Ixgbe(NicModel):
         q.rsc = {}
 
     # ------------------------------------------------------------------ transmit
-    def _write_tx_ring(self, t: TxQueue, field: int, off: int, value: int) -> None:
+    def _write_tx_ring(self, t: AdvTxQueue, field: int, off: int, value: int) -> None:
         if field == _TAIL:
             t.tail = value
             t.view = None
@@ -1827,143 +1420,28 @@ class Ixgbe(NicModel):
             if t.head != t.tail:
                 self._tx_run(t)
 
-    def _tx_run(self, t: TxQueue) -> None:
-        """Work through the ring from head to tail."""
-        if (
-            self.tx_running
-            or not t.enabled
-            or not self.dmatxctl & r.DMATXCTL_TE
-            or not self._master()
-            or self.paused
-            or not (self.link_lu or self.loop)
-        ):
-            return
-        if not t.entries or t.head >= t.entries or t.tail >= t.entries or t.head == t.tail:
-            return
-        view = t.view
-        if view is None:
-            try:
-                view = self.bus.dma_view(t.base, t.entries << 4)
-            except DmaFault:
-                self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
-                return
-            t.view = view
-        self.tx_running = True
-        report = False
-        while t.head != t.tail:
-            at = t.head << 4
-            addr, cmd, upper = _TXD.unpack_from(view, at)
-            t.head = t.head + 1 if t.head + 1 < t.entries else 0
-            if cmd & r.TXD_CMD_DEXT and cmd & r.TXD_DTYP_MASK == r.ADVTXD_DTYP_CTXT:
-                context = _CONTEXT.unpack_from(view, at)
-                t.context[context[3] >> 4 & 1] = context
-            else:
-                self._tx_data(t, addr, cmd, upper)
-            if cmd & r.TXD_CMD_RS:
-                view[at + 12] = view[at + 12] | r.TXD_STAT_DD
-                report = True
-            if self.paused:
-                break
-        self.tx_running = False
-        if report:
+    def _tx_run(self, t: AdvTxQueue) -> None:
+        if self.dmatxctl & r.DMATXCTL_TE and t.run(self):
             self._queue_event(t.vec)
 
-    def _tx_data(self, t: TxQueue, addr: int, cmd: int, upper: int) -> None:
-        """One data descriptor; at the end of a packet the frame leaves."""
-        extended = bool(cmd & r.TXD_CMD_DEXT)
-        n = cmd & 0xFFFF
-        if not t.parts:
-            t.popts = upper & 0x3F00 if extended else 0
-            t.tse = extended and bool(cmd & r.ADVTXD_DCMD_TSE)
-            t.idx = upper >> 4 & 1
-        ok = True
-        if n:
-            try:
-                t.parts.append(self.bus.dma_read(addr, n))
-            except DmaFault:
-                self.config.set_status(PCI_STATUS_REC_MASTER_ABORT)
-                t.parts.append(b"")
-                ok = False
-        if not cmd & r.TXD_CMD_EOP:
-            return
-        frame = t.parts[0] if len(t.parts) == 1 else b"".join(t.parts)
-        t.parts = []
-        if not ok or len(frame) < 14:
-            return
-        if not cmd & r.TXD_CMD_IFCS:
-            frame = frame[:-4]  # the driver brought its own FCS
-        lens, _seq, tucmd, mss_l4 = t.context[t.idx]
-        vlan = -1
-        if cmd & r.TXD_CMD_VLE:
-            vlan = lens >> 16 if extended else upper >> 16
-        if not extended:
-            if cmd & r.TXD_CMD_IC:
-                buf = bytearray(frame)
-                insert_checksum(buf, upper >> 8 & 0xFF, cmd >> 16 & 0xFF, 0, False)
-                frame = bytes(buf)
-            self._tx_emit(t, frame, vlan)
-            return
-        if not t.popts and not t.tse:
-            self._tx_emit(t, frame, vlan)
-            return
-        ip = lens >> r.ADVTXD_MACLEN_SHIFT & 0x7F
-        l4 = ip + (lens & 0x1FF)
-        kind = tucmd & r.ADVTXD_TUCMD_L4T_MASK
-        tcp = kind == r.ADVTXD_TUCMD_L4T_TCP
-        csum_at = l4 + (16 if tcp else 6)
-        ip4 = bool(tucmd & r.ADVTXD_TUCMD_IPV4)
-        if t.tse:
-            hdr = l4 + (mss_l4 >> r.ADVTXD_L4LEN_SHIFT & 0xFF)
-            for seg in segment(frame, hdr, mss_l4 >> r.ADVTXD_MSS_SHIFT, ip, ip4, l4, tcp):
-                if t.popts & r.TXD_POPTS_IXSM:
-                    insert_checksum(seg, ip, ip + 10, l4, False)
-                if t.popts & r.TXD_POPTS_TXSM:
-                    insert_checksum(seg, l4, csum_at, 0, not tcp)
-                self._tx_emit(t, bytes(seg), vlan)
-            return
-        buf = bytearray(frame)
-        if t.popts & r.TXD_POPTS_IXSM:
-            insert_checksum(buf, ip, ip + 10, l4, False)
-        if t.popts & r.TXD_POPTS_TXSM and kind != r.ADVTXD_TUCMD_L4T_SCTP:
-            insert_checksum(buf, l4, csum_at, 0, not tcp)
-        self._tx_emit(t, bytes(buf), vlan)
-
-    def _tx_emit(self, t: TxQueue, frame: bytes, vlan: int) -> None:
+    def _tx_emit(self, t: TxRing, frame: bytes, vlan: int) -> None:
         """A frame goes out: tag, pad, count, hand to the wire or back to the receiver."""
-        if vlan >= 0:
-            kind = self.dmatxctl >> r.DMATXCTL_VT_SHIFT & 0xFFFF
-            frame = frame[:12] + kind.to_bytes(2, "big") + vlan.to_bytes(2, "big") + frame[12:]
-        if len(frame) < 60:
-            if self.hlreg0 & r.HLREG0_TXPADEN:
-                frame = frame + bytes(60 - len(frame))
-            elif len(frame) < 14:
-                return
+        kind = self.dmatxctl >> r.DMATXCTL_VT_SHIFT & 0xFFFF
+        frame = self._tx_frame(frame, vlan, kind, bool(self.hlreg0 & r.HLREG0_TXPADEN))
+        if not frame:
+            return
         size = len(frame) + 4
         stats = self.stats
         stats[r.S_GPTC] += 1
         stats[r.S_TPT] += 1
         stats[r.S_GOTC] += size
-        self.qptc[t.stat] += 1
-        self.qbtc[t.stat] += size
+        at = t.stat
+        self.qptc[at] += 1
+        self.qbtc[at] += size
         if frame[0] & 1:
             stats[r.S_BPTC if frame[:6] == BROADCAST else r.S_MPTC] += 1
-        if size <= 64:
-            stats[r.S_PTC64] += 1
-        elif size < 128:
-            stats[r.S_PTC127] += 1
-        elif size < 256:
-            stats[r.S_PTC255] += 1
-        elif size < 512:
-            stats[r.S_PTC511] += 1
-        elif size < 1024:
-            stats[r.S_PTC1023] += 1
-        else:
-            stats[r.S_PTC1522] += 1
-        if self.loop:
-            if self.rxctrl & r.RXCTRL_RXEN:
-                self._accept(frame, None, True)
-        elif self.tx_sink is not None:
-            self.tx_sink(frame)
+        stats[r.S_PTC64 + bisect_left(SIZES, size)] += 1
+        self._tx_leave(frame, bool(self.rxctrl & r.RXCTRL_RXEN))
 
 
 class X540(Ixgbe):

@@ -36,24 +36,68 @@ PHY_CHANGED: Final = 1
 PHY_RESTART: Final = 2
 
 
-class MiiPhy:
-    """Registers of a PHY whose registers 16 and up are paged by `page_reg` (0: not paged).
+class Phy:
+    """A transceiver and its link partner.
 
     `cable` is set by the device model. `write` tells what the model must do: nothing, look at the link
     again, or run autonegotiation (the link drops; call `complete` when it is over).
     """
 
-    __slots__ = ("cable", "done", "id1", "id2", "latched_down", "page", "page_reg", "regs")
+    __slots__ = ("cable", "done")
+
+    def __init__(self) -> None:
+        self.cable: bool = False
+        self.done: bool = False
+
+    def reset(self) -> None:
+        """Hardware reset: default register values, autonegotiation to be run."""
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """Autonegotiation begins: no link until `complete`."""
+        self.done = False
+
+    def complete(self) -> None:
+        """Autonegotiation is over."""
+        self.done = True
+
+    def link(self) -> bool:
+        """Whether the link is up."""
+        raise NotImplementedError
+
+    def loopback(self) -> bool:
+        """Whether the PHY sends back what it is given to transmit."""
+        return False
+
+    def speed(self) -> int:
+        """Mbit/s, 0 when the two ends have none in common."""
+        raise NotImplementedError
+
+    def full_duplex(self) -> bool:
+        return True
+
+    def read(self, reg: int) -> int:
+        """Register `reg`."""
+        raise NotImplementedError
+
+    def write(self, reg: int, value: int) -> int:
+        """Write register `reg`; returns PHY_SAME, PHY_CHANGED or PHY_RESTART."""
+        raise NotImplementedError
+
+
+class MiiPhy(Phy):
+    """Registers of a PHY whose registers 16 and up are paged by `page_reg` (0: not paged)."""
+
+    __slots__ = ("id1", "id2", "latched_down", "page", "page_reg", "regs")
 
     def __init__(self, id1: int, id2: int, page_reg: int = 22) -> None:
         """`id1`, `id2`: the identifier registers 2 and 3."""
+        super().__init__()
         self.id1: int = id1
         self.id2: int = id2
         self.page_reg: int = page_reg
-        self.cable: bool = False
         self.regs: dict[int, int] = {}
         self.page: int = 0
-        self.done: bool = False
         self.latched_down: bool = True
         self.reset()
 
@@ -68,7 +112,6 @@ class MiiPhy:
         }
 
     def loopback(self) -> bool:
-        """Whether the PHY sends back what it is given to transmit."""
         return bool(self.regs[BMCR] & BMCR_LOOPBACK)
 
     def powered(self) -> bool:

@@ -4,9 +4,12 @@ Names are Linux's (ixgbe) without the IXGBE_ prefix, bits are REGISTER_BIT. Data
 driver import it.
 """
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from typing import Final
+
+from rxpath.hw.regs.txd import *  # names that chips share are data of each of them
 
 VENDOR_ID: Final = 0x8086
 DEV_ID_82599_KX4: Final = 0x10F7
@@ -618,32 +621,9 @@ RXDADV_PKTTYPE_UDP: Final = 0x00000200
 RXDADV_RSCCNT_MASK: Final = 0x001E0000
 RXDADV_RSCCNT_SHIFT: Final = 17
 
-# Transmit descriptors: command bits in the third 32-bit word, status and options in the fourth.
-TXD_DTYP_MASK: Final = 0x00F00000
-ADVTXD_DTYP_CTXT: Final = 0x00200000
-ADVTXD_DTYP_DATA: Final = 0x00300000
-ADVTXD_MAC_TSTAMP: Final = 0x00080000
-TXD_CMD_EOP: Final = 0x01000000
-TXD_CMD_IFCS: Final = 0x02000000
-TXD_CMD_IC: Final = 0x04000000
-TXD_CMD_RS: Final = 0x08000000
-TXD_CMD_DEXT: Final = 0x20000000
-TXD_CMD_VLE: Final = 0x40000000
-ADVTXD_DCMD_TSE: Final = 0x80000000
-TXD_STAT_DD: Final = 0x00000001
-TXD_POPTS_IXSM: Final = 0x00000100
-TXD_POPTS_TXSM: Final = 0x00000200
+# Transmit descriptors: the rest stands in txd.py.
 ADVTXD_CC: Final = 0x00000080
-ADVTXD_PAYLEN_SHIFT: Final = 14
-ADVTXD_MACLEN_SHIFT: Final = 9
 ADVTXD_VLAN_SHIFT: Final = 16
-ADVTXD_TUCMD_IPV4: Final = 0x00000400
-ADVTXD_TUCMD_L4T_UDP: Final = 0x00000000
-ADVTXD_TUCMD_L4T_TCP: Final = 0x00000800
-ADVTXD_TUCMD_L4T_SCTP: Final = 0x00001000
-ADVTXD_TUCMD_L4T_MASK: Final = 0x00001800
-ADVTXD_L4LEN_SHIFT: Final = 8
-ADVTXD_MSS_SHIFT: Final = 16
 
 # --------------------------------------------------------------------- PHY of the X540, by MMD and register
 PHY_ADDR: Final = 0
@@ -990,7 +970,6 @@ RESET_VALUES: Final[dict[int, int]] = {
 
 RX_PB_KIB_82599: Final = 512
 RX_PB_KIB_X540: Final = 384
-
 
 NAMES: Final[dict[int, str]] = {
     **{
