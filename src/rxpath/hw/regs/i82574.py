@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.hw.regs.e1000 import *  # names that chips share are data of each of them
-from rxpath.hw.regs.txd import *  # names that chips share are data of each of them
+from rxpath.hw.regs.e1000 import *
+from rxpath.hw.regs.txd import *
 
 DEVICE_ID: Final = 0x10D3
 CSR_SIZE: Final = 0x20000

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.hw.regs.e1000 import *  # names that chips share are data of each of them
-from rxpath.hw.regs.txd import *  # names that chips share are data of each of them
+from rxpath.hw.regs.e1000 import *
+from rxpath.hw.regs.txd import *
 
 DEV_ID_82576: Final = 0x10C9
 DEV_ID_I350_COPPER: Final = 0x1521

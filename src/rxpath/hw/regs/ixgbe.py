@@ -4,12 +4,12 @@ Names are Linux's (ixgbe) without the IXGBE_ prefix, bits are REGISTER_BIT. Data
 driver import it.
 """
 
-# ruff: noqa: F403, F405
+# ruff: noqa: F403
 from __future__ import annotations
 
 from typing import Final
 
-from rxpath.hw.regs.txd import *  # names that chips share are data of each of them
+from rxpath.hw.regs.txd import *
 
 VENDOR_ID: Final = 0x8086
 DEV_ID_82599_KX4: Final = 0x10F7
