@@ -2,7 +2,8 @@
 
     python -m tools.fuzz_kernel [--frames N] [--seed N] [--group G ...] [--jobs N] [--save FOLDER] [--tcp]
 
-Scenarios come from the grammar (rxpath.conform.generate) and from mutating recorded cases.  Any difference that the
+Scenarios come from the grammar (rxpath.conform.generate, with --tcp rxpath.conform.generate_tcp) and from mutating
+recorded cases.  Any difference that the
 kernel repeats is shrunk and printed; with --save it is written as a case that can join tests/conform/cases/found.
 Prints frames, seeds, time and how deep the frames went.  Exit status: 0 no difference, 1 some, 2 cannot run here.
 """
@@ -22,11 +23,13 @@ from rxpath.conform.compare import lines
 from rxpath.conform.corpus import load
 from rxpath.conform.differ import Difference, ask, shrink
 from rxpath.conform.generate import GROUPS, generate, mutate
+from rxpath.conform.generate_tcp import MAKERS, generate_tcp
 from rxpath.conform.kernel import Recorder, RecorderError
 
 CASES = Path(__file__).parents[1] / "tests" / "conform" / "cases"
 BATCH = 8
 FRAMES_EACH = 30
+TCP_FRAMES_EACH = 12  # a connection does not outlive many odd ones
 
 
 def depth(doc: dict[str, Any]) -> tuple[int, int, int, int]:
@@ -47,7 +50,8 @@ def scenario_of(seed: int, groups: list[str], corpus: list[Path]) -> dict[str, A
     """Every third scenario is a mutant of a recorded case."""
     if corpus and seed % 3 == 2:
         return mutate(seed, load(corpus[seed * 7919 % len(corpus)])["scenario"])
-    return generate(seed, groups[seed % len(groups)], FRAMES_EACH)
+    group = groups[seed % len(groups)]
+    return generate_tcp(seed, group, TCP_FRAMES_EACH) if group in MAKERS else generate(seed, group, FRAMES_EACH)
 
 
 Found = dict[str, Any]
@@ -87,7 +91,8 @@ def main(argv: list[str] | None = None) -> int:
     p = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     p.add_argument("--frames", type=int, default=20_000, help="stop after so many frames (default %(default)s)")
     p.add_argument("--seed", type=int, default=0, help="the first seed (default %(default)s)")
-    p.add_argument("--group", action="append", choices=GROUPS, help="only these groups")
+    p.add_argument("--group", action="append", choices=[*GROUPS, *MAKERS], help="only these groups")
+    p.add_argument("--tcp", action="store_true", help="the groups of TCP (default: all others)")
     p.add_argument(
         "--jobs", type=int, default=2 * (os.cpu_count() or 1), help="scenarios at a time (default %(default)s)"
     )
@@ -100,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
     except RecorderError as e:
         print(f"fuzz_kernel: {e}", file=sys.stderr)
         return 2
-    groups = a.group or list(GROUPS)
+    groups = a.group or list(MAKERS if a.tcp else GROUPS)
     corpus = [] if a.no_mutants else sorted(f for g in groups for f in (CASES / g).glob("*.json"))
     t0 = time.monotonic()
     total = 0

@@ -183,7 +183,7 @@ class Shrinker:
                     sc = self._list(sc, ["steps", i, "frames"])
                     for j, f in enumerate(sc["steps"][i]["frames"]):
                         if isinstance(f, dict):
-                            sc = self._keys(sc, ["steps", i, "frames", j], ("hex",))
+                            sc = self._keys(sc, ["steps", i, "frames", j], ("hex", "rel"))
                 sc = self._keys(
                     sc,
                     ["steps", i],

@@ -36,6 +36,7 @@ class Release:
     strtobool: str = known("read in 6.1.192 (v6_1); unchecked: v3_13, v4_6", "v6_1")
     affinity_hint_applied: bool = known("6.1 only hints (read); unchecked: 4.0 to 5.16 set the affinity too", False)
     irq_poll_label: str = known("sheet 1.5", "IRQ_POLL")
+    timer_wheel: str = known("read in 6.1.192 (v4_8); unchecked: v3_13 is exact, in the order of arming", "v4_8")
     # --- NAPI
     net_rx_action: str = known("sheet 3.5: v3_13 | v5_15 | v6_12", "v5_15")
     napi_complete: str = known("sheet 3.3: plain | done", "done")
@@ -246,6 +247,7 @@ R_3_13 = replace(
     sysfs_net_absent=_SYSFS_AFTER_3_13,
     irq_spread=False,
     cpu_hotplug="v3_13",
+    timer_wheel="v3_13",
     affinity_hint_applied=False,
     strtobool="v3_13",
     softirq_defer_to_ksoftirqd=False,

@@ -2,6 +2,9 @@
 (kworker).
 
 Tickless: a CPU gets a local timer interrupt only when something is due on it.
+
+The wheel of 4.8 and later never moves a timer between its levels, so it is late: by one tick, and the farther away the
+coarser (kernel/time/timer.c calc_wheel_index, 6.1); that of 3.13 is exact.
 """
 
 from __future__ import annotations
@@ -18,17 +21,21 @@ if TYPE_CHECKING:
     from rxpath.kernel.core import Kernel
 
 NEVER: Final = 1 << 62
+LVL_CLK_SHIFT: Final = 3
+LVL_SIZE: Final = 64
 
 
 class TimerList:
     """`struct timer_list`: runs `fn()` in the TIMER softirq once jiffies reach `expires`."""
 
-    __slots__ = ("kernel", "fn", "expires", "event", "cpu_id", "queued", "life")
+    __slots__ = ("kernel", "fn", "expires", "bucket", "level", "event", "cpu_id", "queued", "life")
 
     def __init__(self, kernel: Kernel, fn: Callable[[], None]) -> None:
         self.kernel = kernel
         self.fn = fn
         self.expires = 0
+        self.bucket = 0  # jiffies at which the wheel comes to it
+        self.level = 0
         self.event: Event | None = None
         self.cpu_id = -1
         self.queued = False
@@ -40,14 +47,20 @@ class TimerList:
     def mod_timer(self, expires: int) -> None:
         """(Re)arm for absolute `expires` jiffies, on the CPU that runs now."""
         k = self.kernel
+        bucket, level = k.timers.calc_wheel_index(expires)
+        if self.queued and self.event is not None and (bucket, level) == (self.bucket, self.level):
+            self.expires = expires
+            return
         self.del_timer()
         self.expires = expires
+        self.bucket = bucket
+        self.level = level
         self.queued = True
         cur = k.engine.current
         self.cpu_id = cur.id if cur is not None else 0
         self.life = len(k.timers.heirs[self.cpu_id])
-        t = k.jiffies_to_ns(expires)
-        # the tick that finds it is the first one at or after `expires`, never the current one
+        t = k.jiffies_to_ns(bucket)
+        # the tick that finds it is the first one at or after its bucket's, never the current one
         now = k.engine.now
         if t <= now:
             t = (now // k.tick_ns + 1) * k.tick_ns
@@ -70,7 +83,11 @@ class TimerList:
         self.cpu_id = heir(k.timers.heirs, self.cpu_id, self.life)
         cpu = k.cpus[self.cpu_id]
         q = k.timers.expired[cpu.id]
-        q.append(self)
+        at = len(q)
+        if k.timers.coarse:  # outer levels first, in a bucket the last one armed
+            while at and q[at - 1].bucket == self.bucket and q[at - 1].level <= self.level:
+                at -= 1
+        q.insert(at, self)
         if len(q) == 1:
             cpu.pend(VEC_LOCAL_TIMER)
 
@@ -143,10 +160,11 @@ class Timers:
     is led there when it is due.
     """
 
-    __slots__ = ("kernel", "expired", "hr_expired", "heirs", "hr_heirs")
+    __slots__ = ("kernel", "coarse", "expired", "hr_expired", "heirs", "hr_heirs")
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
+        self.coarse = kernel.release.timer_wheel == "v4_8"
         n = len(kernel.cpus)
         self.expired: list[list[TimerList]] = [[] for _ in range(n)]
         self.hr_expired: list[list[HrTimer]] = [[] for _ in range(n)]
@@ -174,6 +192,20 @@ class Timers:
             self.hr_expired[new.id].extend(q)
             q.clear()
             new.pend(VEC_LOCAL_TIMER)
+
+    def calc_wheel_index(self, expires: int) -> tuple[int, int]:
+        """(jiffies of the bucket, level) of a timer that is armed now."""
+        if not self.coarse:
+            return expires, 0
+        delta = expires - self.kernel.jiffies()
+        if delta < 0:
+            return expires, 0
+        level = 0
+        shift = 0
+        while delta >= (LVL_SIZE - 1) << shift and level < 8:
+            level += 1
+            shift += LVL_CLK_SHIFT
+        return ((expires >> shift) + 1) << shift, level
 
     def init(self) -> None:
         self.kernel.softirq.open_softirq(TIMER_SOFTIRQ, _TimerSoftirq(self))

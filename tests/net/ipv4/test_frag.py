@@ -69,7 +69,7 @@ def test_any_order_with_repetitions(release: str, size: int, mtu: int, data: st.
         h.m.check()
     finally:
         s.close()
-        h.run(31_000)
+        h.run(33_000)
     assert h.ipv4.fqdir.mem == 0 and not h.ipv4.fqdir.queues
     assert h.m.in_flight() == 0
 
@@ -83,7 +83,7 @@ def test_an_overlap_kills_the_queue(h: TapHost) -> None:
     moved = h.moved(lambda: h.rx(a, b))
     assert moved["Ip.ReasmFails"] == moved["IpExt.ReasmOverlaps"] == 1
     assert h.drain(s) == []
-    h.run(31_000)
+    h.run(33_000)
     assert h.ipv4.fqdir.mem == 0
     assert h.m.ledger.total_dropped() == 2
 
@@ -91,7 +91,7 @@ def test_an_overlap_kills_the_queue(h: TapHost) -> None:
 def test_a_time_out_is_told_to_the_sender(h: TapHost) -> None:
     _, parts = pieces(h, 900)
     out: list[bytes] = []
-    moved = h.moved(lambda: (h.rx(parts[0]), out.extend(h.run(29_000)), out.extend(h.run(2_000))))
+    moved = h.moved(lambda: (h.rx(parts[0]), out.extend(h.run(29_000)), out.extend(h.run(4_000))))
     assert (moved["Ip.ReasmTimeout"], moved["Ip.ReasmFails"], moved["Icmp.OutTimeExcds"]) == (1, 1, 1)
     (f,) = out
     icmp = IcmpView(Ipv4View(f[14:]).payload)
@@ -103,7 +103,7 @@ def test_a_time_out_is_told_to_the_sender(h: TapHost) -> None:
 def test_without_the_first_piece_nobody_is_told(h: TapHost) -> None:
     _, parts = pieces(h, 900)
     h.rx(parts[1])
-    assert h.run(31_000) == []
+    assert h.run(33_000) == []
     assert h.m.ledger.total_dropped() == 1
 
 
@@ -114,7 +114,7 @@ def test_memory_is_limited() -> None:
         assert h.ipv4.fqdir.mem <= 102_000
     assert h.m.in_flight() < 150
     h.m.check()
-    h.run(31_000)
+    h.run(33_000)
     assert h.ipv4.fqdir.mem == 0
     h.m.check()
     h.close()
@@ -124,7 +124,7 @@ def test_more_than_64_kib_is_refused(h: TapHost) -> None:
     moved = h.moved(lambda: h.rx(h.ip(17, bytes(1400), ident=3, frag_off=0x2000),
                                  h.ip(17, bytes(1400), ident=3, frag_off=8100)))  # fmt: skip
     assert moved.get("Ip.ReasmOKs", 0) == 0
-    h.run(31_000)
+    h.run(33_000)
     assert h.ipv4.fqdir.mem == 0
     h.m.check()
 

@@ -436,7 +436,7 @@ def tcp_check_urg(sk: TcpSock, skb: SkBuff) -> None:
     if sk.urg_seq == sk.copied_seq and sk.urg_data and not sk.urginline and sk.copied_seq != sk.rcv_nxt:
         sk.copied_seq = (sk.copied_seq + 1) & M32
         if sk.receive_queue and not before(sk.copied_seq, tcb(sk.receive_queue[0]).end_seq):
-            end_unread(sk, sk.receive_queue.popleft(), False)
+            end_unread(sk, sk.receive_queue.popleft())
     sk.urg_data = TCP_URG_NOTYET
     sk.urg_seq = ptr
     sk.pred_flags = 0

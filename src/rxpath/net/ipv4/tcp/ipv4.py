@@ -117,7 +117,14 @@ from rxpath.net.ipv4.tcp.minisocks import (
     tw_timer_handler,
 )
 from rxpath.net.ipv4.tcp.notify import MSG_ZEROCOPY, OPT_ID, OPT_ID_TCP, tcp_notice_sendmsg, tcp_notice_sent
-from rxpath.net.ipv4.tcp.options import tcp_options_write, tcp_parse_md5sig_option, tcp_parse_options
+from rxpath.net.ipv4.tcp.options import (
+    AUTH_BAD,
+    AUTH_NONE,
+    AUTH_SIGNED,
+    tcp_options_write,
+    tcp_parse_md5sig_option,
+    tcp_parse_options,
+)
 from rxpath.net.ipv4.tcp.output import (
     ipv4_default_advmss,
     jiffies,
@@ -150,6 +157,7 @@ from rxpath.net.ipv4.tcp.seq import (
     between,
 )
 from rxpath.net.ipv4.tcp.sites import (
+    SITE_AUTH_HDR,
     SITE_BACKLOG,
     SITE_COOKIE_LOST,
     SITE_CSUM,
@@ -252,9 +260,15 @@ def tcp_v4_fill_cb(skb: SkBuff) -> TcpCb:
     return c
 
 
-def tcp_inbound_md5_hash(skb: SkBuff) -> bool:
+def tcp_inbound_md5_hash(sk: TcpSock, skb: SkBuff) -> Site | None:
     """No keys can be set here: a signature that nobody expects is refused."""
-    return tcp_parse_md5sig_option(skb) is None
+    found = tcp_parse_md5sig_option(sk.v, skb)
+    if found == AUTH_NONE:
+        return None
+    if found == AUTH_SIGNED:
+        sk.ts.ipv4.tcpext["TCPMD5Unexpected"] += 1
+        return SITE_MD5
+    return SITE_AUTH_HDR
 
 
 def tcp_filter(sk: TcpSock, skb: SkBuff) -> bool:
@@ -329,9 +343,9 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
             return tcp_v4_rcv_again(skb)
         if tcp_checksum_complete(skb):
             return _csum_error(ts, skb)
-        if not tcp_inbound_md5_hash(skb):
-            ipv4.tcpext["TCPMD5Unexpected"] += 1
-            tcp_drop_reason(lsk, skb, SITE_MD5)
+        refused = tcp_inbound_md5_hash(lsk, skb)
+        if refused is not None:
+            tcp_drop_reason(lsk, skb, refused)
             return 0
         if lsk.min_ttl and c.ttl < lsk.min_ttl:
             ipv4.tcpext["TCPMinTTLDrop"] += 1
@@ -356,9 +370,9 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
         ipv4.tcpext["TCPMinTTLDrop"] += 1
         tcp_drop_reason(sk, skb, SITE_MINTTL)
         return 0
-    if not tcp_inbound_md5_hash(skb):
-        ipv4.tcpext["TCPMD5Unexpected"] += 1
-        tcp_drop_reason(sk, skb, SITE_MD5)
+    refused = tcp_inbound_md5_hash(sk, skb)
+    if refused is not None:
+        tcp_drop_reason(sk, skb, refused)
         return 0
     if tcp_filter(sk, skb):
         tcp_drop_reason(sk, skb, SITE_FILTER)
@@ -503,7 +517,9 @@ def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
         and not (rt.rt_flags & RTCF_LOCAL and not rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST))
     ):
         return
-    tcp_parse_md5sig_option(skb)
+    signed = tcp_parse_md5sig_option(ts.v, skb)
+    if signed == AUTH_BAD or (signed == AUTH_SIGNED and sk is None):
+        return  # no listener has the key that would sign the answer
     if c.flags & TCPHDR_ACK:
         seg = TCP_HDR.pack(c.dport, c.sport, c.ack_seq, 0, 5 << 4, TCPHDR_RST, 0, 0, 0)
     else:
@@ -543,6 +559,8 @@ def tcp_v4_send_ack(
     mark: int,
 ) -> None:
     """A bare ACK from (saddr, sport)."""
+    if stamp is not None and not stamp[1]:
+        stamp = None
     options = tcp_options_write(0, -1, False, stamp, [])
     seg = TCP_HDR.pack(sport, dport, seq, ack, (20 + len(options)) << 2, TCPHDR_ACK, win, 0, 0) + options
     ip_send_unicast_reply(ts.ipv4, tcp_v4_send_check(saddr, daddr, seg), saddr, daddr, tos, oif, mark)
@@ -773,7 +791,7 @@ def tcp_v4_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     rt = skb.dst
     if isinstance(rt, Rtable) and rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST):
         tcp_listendrop(sk)
-        kfree_skb_reason(skb, SITE_LISTEN)
+        consume_skb(skb, SITE_SYN)
         return
     tcp_conn_request(sk, skb)
     consume_skb(skb, SITE_SYN)

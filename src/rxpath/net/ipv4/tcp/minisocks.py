@@ -28,6 +28,7 @@ from rxpath.net.ipv4.tcp.seq import (
 )
 from rxpath.net.ipv4.tcp.sites import (
     SITE_INVALID_ACK,
+    SITE_OVERFLOW,
     SITE_OVERWINDOW,
     SITE_PAWS,
     SITE_REQ_OLD,
@@ -431,7 +432,8 @@ def tcp_check_req(listener: TcpSock, skb: SkBuff, req: RequestSock) -> tuple[Tcp
             ext["TCPChallengeACK"] += 1
             h.reqsk_send_ack(listener, skb, req)
         return None, SITE_REQ_OLD
-    if opt.saw_tstamp and not after(c.seq, req.rcv_nxt):
+    newer = opt.saw_tstamp and not after(c.seq, req.rcv_nxt)
+    if newer and not ts.v.ts_recent_deferred:
         req.ts_recent = opt.rcv_tsval
     if c.seq == req.rcv_isn:
         flg &= ~TCPHDR_SYN
@@ -446,10 +448,14 @@ def tcp_check_req(listener: TcpSock, skb: SkBuff, req: RequestSock) -> tuple[Tcp
         return None, SITE_REQ_OLD
     child = h.syn_recv_sock(listener, skb, req)
     if child is None:
+        site = SITE_OVERFLOW if ts.v.reject_ts_reason else SITE_REQ_OLD
         if not ts.tcp_abort_on_overflow:
             req.acked = True
-            return None, SITE_REQ_OLD
-        return _embryonic(listener, skb, req, flg)
+            return None, site
+        _embryonic(listener, skb, req, flg)
+        return None, site
+    if newer and ts.v.ts_recent_deferred:
+        child.rx_opt.ts_recent = opt.rcv_tsval
     return child, SITE_REQ_OLD
 
 

@@ -12,9 +12,13 @@ from typing import Final
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.ipv4.tcp.seq import M32, TCPHDR_SYN
 from rxpath.net.ipv4.tcp.sock import TCP_MAX_WSCALE, RxOpt, TcpSock, TcpState, tcb
+from rxpath.net.ipv4.tcp.variants import TcpVariant
 
 TCPOPT_TSTAMP_HDR: Final = 0x0101080A
 ACCECN_KINDS: Final = (172, 174)
+TCPOPT_MD5SIG: Final = 19
+TCPOLEN_MD5SIG: Final = 18
+TCPOPT_AO: Final = 29
 _TS: Final = Struct(">II")
 _TS3: Final = Struct(">III")
 
@@ -120,26 +124,46 @@ def tcp_fast_parse_options(sk: TcpSock, skb: SkBuff) -> bool:
     return opt.saw_tstamp
 
 
-def tcp_parse_md5sig_option(skb: SkBuff) -> bytes | None:
-    """The MD5 signature of a segment, or None."""
+AUTH_NONE: Final = 0
+AUTH_SIGNED: Final = 1
+AUTH_BAD: Final = 2
+
+
+def tcp_parse_md5sig_option(v: TcpVariant, skb: SkBuff) -> int:
+    """Whether a segment carries an MD5 signature: AUTH_NONE, AUTH_SIGNED, AUTH_BAD.
+
+    Since 6.7 (tcp_do_parse_auth_options, a kernel without TCP_AO) options that cannot be walked as far as a signature
+    has room, and a signature given twice or of a wrong length, are bad.
+    """
     c = tcb(skb)
+    left = c.doff - 20
+    strict = v.auth_options
     head = skb.head
     i = c.th + 20
-    end = c.th + c.doff
-    while i + 1 < end:
+    found = AUTH_NONE
+    while left >= TCPOLEN_MD5SIG:
         kind = head[i]
         if kind == 0:
-            return None
+            break
         if kind == 1:
             i += 1
+            left -= 1
             continue
         size = head[i + 1]
-        if size < 2 or i + size > end:
-            return None
-        if kind == 19 and size == 18:
-            return head[i + 2 : i + 18]
+        if size < 2 or size > left:
+            return AUTH_BAD if strict else AUTH_NONE
+        if kind == TCPOPT_MD5SIG:
+            if size == TCPOLEN_MD5SIG and not found:
+                found = AUTH_SIGNED
+                if not strict:
+                    break
+            elif strict:
+                return AUTH_BAD
+        elif kind == TCPOPT_AO and strict and (size <= 4 or found):
+            return AUTH_BAD
         i += size
-    return None
+        left -= size
+    return found
 
 
 def tcp_options_write(

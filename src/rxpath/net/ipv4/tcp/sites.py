@@ -21,13 +21,14 @@ SITE_CSUM: Final = Site("tcp", "bad TCP checksum", "Tcp InCsumErrors, Tcp InErrs
 SITE_NO_SOCKET: Final = Site("tcp", "no socket", "Tcp OutRsts", "NO_SOCKET")
 SITE_MINTTL: Final = Site("tcp", "TTL below IP_MINTTL", "TcpExt TCPMinTTLDrop", "TCP_MINTTL")
 SITE_MD5: Final = Site("tcp", "signature that nobody expects", "TcpExt TCPMD5Unexpected", "TCP_MD5UNEXPECTED")
+SITE_AUTH_HDR: Final = Site("tcp", "options that cannot be walked", "none", "TCP_AUTH_HDR")
 SITE_FILTER: Final = Site("tcp", "socket filter", "none", "SOCKET_FILTER")
 SITE_BACKLOG: Final = Site("tcp", "backlog of a locked socket is full", "TcpExt TCPBacklogDrop", "SOCKET_BACKLOG")
 SITE_FLAGS: Final = Site("tcp", "flags make no sense in this state", "none", "TCP_FLAGS")
 SITE_LISTEN: Final = Site("tcp", "listener refused it", "TcpExt ListenDrops", "NOT_SPECIFIED")
 SITE_SYN_DROP: Final = Site("tcp", "SYN not taken", "TcpExt ListenDrops", "NOT_SPECIFIED")
 SITE_OVERFLOW: Final = Site(
-    "tcp", "accept queue is full", "TcpExt ListenOverflows, TcpExt ListenDrops", "NOT_SPECIFIED"
+    "tcp", "accept queue is full", "TcpExt ListenOverflows, TcpExt ListenDrops", "TCP_LISTEN_OVERFLOW"
 )
 SITE_PAWS_ACK: Final = Site("tcp", "ACK of the past (PAWS)", "TcpExt PAWSOldAck", "TCP_RFC7323_PAWS_ACK")
 SITE_PAWS: Final = Site("tcp", "time stamp of the past (PAWS)", "TcpExt PAWSEstab", "TCP_RFC7323_PAWS")

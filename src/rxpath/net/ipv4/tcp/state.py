@@ -48,16 +48,16 @@ def tcp_set_state(sk: TcpSock, state: int) -> None:
     sk.state = state
 
 
-def end_unread(sk: Sock, skb: SkBuff, purge: bool) -> None:
-    """A queued segment that nobody will read.  `purge`: Linux shows it as a drop (QUEUE_PURGE); a bare FIN
-    was used all the same.
+def end_unread(sk: Sock, skb: SkBuff, shown: str = "") -> None:
+    """A queued segment that nobody will read.  `shown`: the reason with which Linux shows it as dropped, "" = not
+    at all; a bare FIN was used all the same.
     """
     if skb.sk is sk:
         skb.sk = None
         sock_rfree(sk, skb.truesize)
     tp = skb.net.kernel.trace.kfree_skb
-    if purge and tp.on:
-        tp.fire(skb, "tcp", skb.protocol, "QUEUE_PURGE")
+    if shown and tp.on:
+        tp.fire(skb, "tcp", skb.protocol, shown)
     if skb.tokens:
         if skb.len:
             skb_end(skb, DROPPED, SITE_UNREAD)
@@ -77,6 +77,18 @@ def tcp_write_queue_purge(sk: TcpSock) -> None:
     sk.backoff = 0
 
 
+def receive_queue_purge(sk: TcpSock) -> None:
+    """What is queued for reading ends (__skb_queue_purge); only some releases show it as dropped."""
+    while sk.receive_queue:
+        end_unread(sk, sk.receive_queue.popleft(), "QUEUE_PURGE" if sk.v.queue_purge_reason else "")
+
+
+def ofo_purge(sk: TcpSock) -> None:
+    """What came out of order ends (skb_rbtree_purge)."""
+    while sk.ofo:
+        end_unread(sk, sk.ofo.pop(0), "NOT_SPECIFIED")
+
+
 def inet_csk_destroy_sock(sk: TcpSock) -> None:
     """The end of an orphan."""
     if sk.dead:
@@ -87,15 +99,12 @@ def inet_csk_destroy_sock(sk: TcpSock) -> None:
     inet_csk_clear_xmit_timers(sk)
     sk.compressed_timer.cancel()
     tcp_write_queue_purge(sk)
-    purge = sk.v.queue_purge_reason
-    while sk.ofo:
-        end_unread(sk, sk.ofo.pop(), False)
-    while sk.receive_queue:
-        end_unread(sk, sk.receive_queue.popleft(), purge)
+    ofo_purge(sk)
+    receive_queue_purge(sk)
     while sk.prequeue:
-        end_unread(sk, sk.prequeue.popleft(), False)
+        end_unread(sk, sk.prequeue.popleft())
     while sk.backlog:
-        end_unread(sk, sk.backlog.popleft(), False)
+        end_unread(sk, sk.backlog.popleft())
     inet_unhash(sk)
     inet_put_port(sk)
     if sk.orphan:

@@ -153,7 +153,15 @@ from rxpath.net.ipv4.tcp.sock import (
     TxSkb,
     tcb,
 )
-from rxpath.net.ipv4.tcp.state import end_unread, inet_csk_destroy_sock, tcp_done, tcp_set_state, tcp_write_queue_purge
+from rxpath.net.ipv4.tcp.state import (
+    end_unread,
+    inet_csk_destroy_sock,
+    ofo_purge,
+    receive_queue_purge,
+    tcp_done,
+    tcp_set_state,
+    tcp_write_queue_purge,
+)
 
 TCP_NODELAY: Final = 1
 TCP_MAXSEG: Final = 2
@@ -871,7 +879,7 @@ def __tcp_close(sk: TcpSock, deadline: int) -> None:
                 n -= 1
             if n > 0 and not n & 0x80000000:
                 unread += n
-            end_unread(sk, skb, False)
+            end_unread(sk, skb)
         if sk.state != TCP_CLOSE:
             if unread:
                 ext["TCPAbortOnClose"] += 1
@@ -941,13 +949,11 @@ def tcp_disconnect(sk: TcpSock, locked: bool = False) -> None:
     elif old == TCP_SYN_SENT:
         sk.err = ECONNRESET
     inet_csk_clear_xmit_timers(sk)
-    while sk.receive_queue:
-        end_unread(sk, sk.receive_queue.popleft(), False)
-    while sk.ofo:
-        end_unread(sk, sk.ofo.pop(), False)
+    receive_queue_purge(sk)
     sk.copied_seq = sk.rcv_nxt
     sk.urg_data = 0
     tcp_write_queue_purge(sk)
+    ofo_purge(sk)
     sk.dport = 0
     sk.daddr = 0
     if not sk.bind_addr_lock:

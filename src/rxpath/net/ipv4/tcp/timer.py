@@ -92,6 +92,16 @@ def retransmits_timed_out(sk: TcpSock, boundary: int, timeout: int) -> bool:
     return sk.mstamp_us // 1000 - start // 1000 >= timeout * 1000 // k.hz  # in the units of time stamps
 
 
+def tcp_clamp_rto_to_user_timeout(sk: TcpSock) -> int:
+    """Jiffies to the next retransmission: not beyond TCP_USER_TIMEOUT (4.19)."""
+    if not sk.user_timeout or not sk.v.user_timeout_clamps:
+        return sk.rto
+    left = sk.user_timeout - (sk.mstamp_us // 1000 - sk.retrans_stamp // 1000)
+    if left <= 0:
+        return 1
+    return min(sk.rto, -(-left * sk.ts.ipv4.kernel.hz // 1000))
+
+
 def tcp_write_timeout(sk: TcpSock) -> bool:
     """True: given up."""
     ts = sk.ts
@@ -161,13 +171,11 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
             inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, max(ts.ipv4.kernel.hz // 2, 1))
             return
     sk.backoff += 1
-    k = ts.ipv4.kernel
     if sk.state == TCP_SYN_SENT and sk.v.can_ingest and sk.backoff <= ts.tcp_syn_linear_timeouts:
         sk.backoff = sk.backoff
     else:
         sk.rto = min(sk.rto << 1, rto_max(sk))
-    inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, min(sk.rto, rto_max(sk)))
-    del k
+    inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, min(tcp_clamp_rto_to_user_timeout(sk), rto_max(sk)))
 
 
 def tcp_probe_timer(sk: TcpSock) -> None:

@@ -127,6 +127,9 @@ class TcpVariant:
     accecn: bool = False  # accurate ECN; every segment's ECN field is counted (6.18)
     max_tcp_header: int = 320
     fin_obeys_cwnd: bool = False
+    ts_recent_deferred: bool = True  # a request keeps the time stamp of its SYN (6.14, read in 6.1.192)
+    user_timeout_clamps: bool = True  # (4.19)
+    auth_options: bool = False  # options that cannot be walked: no reset, and refused by a socket (6.7)
     rack_always: bool = False
     packet_delayed_exceptions: bool = False
     ack_within_acked: bool = False
@@ -150,6 +153,7 @@ V_5_15: Final = replace(
     cleanup_first=True,
     ofo_dsack_exact=False,
     pressure_shrinks=False,
+    ts_recent_deferred=False,
 )
 V_3_13: Final = replace(
     V_5_15,
@@ -201,6 +205,7 @@ V_3_13: Final = replace(
     tw_reuse=0,
     base_mss=512,
     max_syn_backlog_shift=8,
+    user_timeout_clamps=False,
 )
 V_6_18: Final = replace(
     V_6_1,
@@ -236,6 +241,8 @@ V_6_18: Final = replace(
     cookie_drop_no_socket=True,
     rst_exact_in_syn_recv=True,
     tw_reuse_delay=True,
+    fin_obeys_cwnd=True,
+    auth_options=True,
 )
 
 VARIANTS: Final[dict[str, TcpVariant]] = {"3.13": V_3_13, "5.15": V_5_15, "6.1": V_6_1, "6.18": V_6_18}
