@@ -203,3 +203,91 @@ def test_speed_and_long_pauses(tmp_path: Path) -> None:
     late = [s if n < 5 else (s[0] + 7_200_000, *s[1:]) for n, s in enumerate(request())]
     result = run(write(tmp_path / "c.pcap", late))
     assert result.tcp["whole"] == 1, result.tcp
+
+
+def test_fins_that_crossed(tmp_path: Path) -> None:
+    # captured at the peer: its FIN is there first, but the host's does not acknowledge it
+    segments = [
+        *request()[:5],
+        seg(30, "peer", "FA", 1019, 778),
+        seg(30.1, "host", "FA", 778, 1019),
+        seg(30.2, "peer", "FA", 1019, 779),
+        seg(55, "host", "A", 779, 1020),
+        seg(55.1, "peer", "A", 1020, 779),
+    ]
+    result = run(write(tmp_path / "c.pcap", segments))
+    assert result.tcp["whole"] == 1, result.tcp
+    assert numbers(result)["resets"] == [0, 0]
+
+
+def test_a_peer_that_never_came_back(tmp_path: Path) -> None:
+    late = [seg(30, "peer", "A", 1001, 778, b"lost"), seg(30.1, "host", "R", 778)]
+    segments = [*request()[:2], seg(20, "peer", "R", 1001), *late]
+    result = run(write(tmp_path / "c.pcap", segments))
+    assert result.tcp["whole"] == result.tcp["conversations"] == 1, result.tcp
+    assert numbers(result)["read"] == [0, 0]
+
+
+def test_an_answer_that_does_not_take_the_syn_is_none(tmp_path: Path) -> None:
+    segments = [seg(0, "peer", "S", 1000), seg(1, "host", "A", 0, 1000), seg(2, "peer", "R", 1001)]
+    result = run(write(tmp_path / "c.pcap", segments))
+    assert not result.tcp.get("conversations")
+
+
+def test_the_answer_was_captured_before_the_question(tmp_path: Path) -> None:
+    segments = request()
+    segments[0], segments[1] = (0, *segments[1][1:]), (0.1, *segments[0][1:])
+    result = run(write(tmp_path / "c.pcap", segments))
+    assert result.tcp["whole"] == result.tcp["conversations"] == 1, result.tcp
+    assert result.tcp["restored"] == 0
+
+
+@pytest.mark.parametrize(
+    ("segments", "reason"),
+    [
+        (
+            [*request()[:4], seg(20.6, "host", "FA", 778, 1019), seg(40, "peer", "A", 1019, 900)],
+            "a frame of the peer's was dropped: acknowledges what was never sent",
+        ),
+        (
+            [*request()[:5], seg(30, "peer", "A", 1019, 500_000_778)],
+            "the capture lacks most of it: its sequence numbers jump by 500,000,000 bytes",
+        ),
+        (
+            [*request()[:5], seg(30, "peer", "R", 1019), seg(40, "host", "PA", 778, 1019, b"on")],
+            "the peer's reset ended it here, the captured host went on",
+        ),
+        (
+            [
+                request()[0],
+                seg(0.1, "host", "SA", 777, 1001, b"early"),
+                seg(1, "peer", "A", 1001, 783),
+                seg(2, "peer", "A", 1001, 783, b"x"),
+            ],
+            "the captured host sent data with its SYN-ACK, which Linux does not",
+        ),
+    ],
+    ids=["unsent", "jump", "reset", "syn-ack data"],
+)
+def test_the_reason_is_said(tmp_path: Path, segments: list[Segment], reason: str) -> None:
+    result = run(write(tmp_path / "c.pcap", segments))
+    (row,) = result.tcp["differences"]
+    assert row["reason"] == reason
+
+
+def test_frames_that_were_lost_are_the_reason(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.pcap", request())
+    data = bytearray(path.read_bytes())
+    at = data.index(b"GET / HTTP")
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+    (row,) = run(path).tcp["differences"]
+    assert row["reason"] == "a frame of the peer's was dropped: bad TCP checksum"
+
+
+@pytest.mark.parametrize(("peer", "host"), [(0xFFFFFFF0, 5), (5, 0xFFFFFFFF - 1500), (0xFFFFFFFE, 0xFFFFFFFE)])
+@pytest.mark.parametrize("begin", [0, 5])
+def test_sequence_numbers_wrap(tmp_path: Path, peer: int, host: int, begin: int) -> None:
+    segments = [(ms, who, f, s & 0xFFFFFFFF, a & 0xFFFFFFFF, d, o) for ms, who, f, s, a, d, o in request(peer, host)]
+    result = run(write(tmp_path / "c.pcap", segments[begin:]))
+    assert result.tcp["whole"] == result.tcp["conversations"] == 1, result.tcp

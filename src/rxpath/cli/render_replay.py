@@ -189,6 +189,7 @@ def conversations(found: dict[str, Any], verbose: bool) -> list[list[Run]]:
     for row in listed:
         parts = [f"{what} {here} (captured {captured})" for what, (here, captured) in row["differs"].items()]
         page.append([(f"  {row['conversation']}  ", ""), (", ".join(parts), WARN)])
+        page.append([("      " + row["reason"], DIM)])
     more = len(found["differences"]) - len(listed) + found["differences_left_out"]
     if more:
         page.append([(f"  and {human_count(more)} more conversations that differ", "")])

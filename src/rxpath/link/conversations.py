@@ -43,6 +43,8 @@ LEAD_NS: Final = 200_000
 # An acknowledgment further ahead is no sign of data that the capture lost.
 MOST_UNSEEN: Final = 16 << 20
 MOST_KEPT: Final = 256 << 20
+# A frame with one VLAN tag that a card with the usual MTU takes, without FCS.
+MOST_FRAME: Final = 1518
 
 
 class Act:
@@ -77,13 +79,18 @@ class Conversation:
     """One connection of the host. Sequence numbers are as on the wire; -1 is unknown.
 
     `closed`: the host's program closed it at once, so that what came later was answered with a reset. `fast_open`: data
-    went with the SYN, and was taken.
+    went with the SYN, and was taken. `confirmed`: the peer was seen to go on behind the handshake.
+
+    What may make another one of it here: `jump`, the largest step of a sequence number that cannot be followed;
+    `backwards`, a record was earlier than the one before it; `synack_data`, data went with the SYN-ACK; `spurned`, the
+    host went on behind a reset of the peer's; `long`, frames of the peer beyond what a card takes.
     """
 
     __slots__ = (
-        "acts", "answered", "closed", "fast_open", "gaps", "host_nxt", "host_sent", "host_tsval", "isn", "last",
-        "lport", "no_sack", "no_tstamp", "no_wscale", "opened", "over", "peer_base", "peer_isn", "peer_tsval", "raddr",
-        "ranges", "read_at_fin", "rport", "start", "tstamps", "unseen", "window",
+        "acts", "answered", "backwards", "closed", "confirmed", "fast_open", "gaps", "host_nxt", "host_sent",
+        "host_tsval", "isn", "jump", "last", "long", "lport", "no_sack", "no_tstamp", "no_wscale", "opened", "over",
+        "peer_base", "peer_fin", "peer_fin_time", "peer_isn", "peer_tsval", "raddr", "ranges", "read_at_fin",
+        "reset", "rport", "spurned", "start", "synack_data", "tstamps", "unseen", "window",
     )  # fmt: skip
 
     def __init__(self, lport: int, raddr: int, rport: int, opened: str, start: int) -> None:
@@ -114,6 +121,15 @@ class Conversation:
         self.fast_open = False
         # what the host sent and the capture had not shown when its end was seen: (first byte, act)
         self.gaps: list[tuple[int, Act]] = []
+        self.confirmed = opened == BEFORE
+        self.peer_fin = -1
+        self.peer_fin_time = 0
+        self.jump = 0
+        self.backwards = False
+        self.synack_data = False
+        self.reset = False
+        self.spurned = False
+        self.long = 0
 
     @property
     def peer_bytes(self) -> int:
@@ -125,6 +141,14 @@ class Conversation:
 
     def act(self, now: int, kind: str, data: bytes = b"", size: int = 0) -> None:
         self.acts.append(Act(now - min((now - self.last) // 2, LEAD_NS), kind, data, size))
+
+    def finished(self, now: int, ack: int) -> None:
+        """The host's FIN; one that crossed the peer's was sent before that came, however the capture shows them."""
+        self.act(now, FIN)
+        if self.peer_fin >= 0 and signed(ack - self.peer_fin) < 0:
+            earlier = self.acts[-2].time if len(self.acts) > 1 else self.start
+            last = self.acts[-1]
+            last.time = max(min(last.time, self.peer_fin_time - LEAD_NS), earlier)
 
     def host_sends(self, now: int, upto: int, data: bytes = b"", size: int = 0) -> None:
         """The host's stream now ends at `upto`, with `size` bytes of which the capture has `data`; what lies before is
@@ -177,7 +201,7 @@ class Conversations:
     where nobody listened. `loops`: segments from the host to itself.
     """
 
-    __slots__ = ("current", "found", "host", "kept", "loops", "refused")
+    __slots__ = ("current", "found", "host", "kept", "latest", "loops", "refused")
 
     def __init__(self, host: int) -> None:
         self.host = host
@@ -186,6 +210,7 @@ class Conversations:
         self.refused = 0
         self.loops = 0
         self.kept = 0
+        self.latest = 0
 
     def begin(self, key: tuple[int, int, int], opened: str, now: int) -> Conversation:
         talk = Conversation(key[0], key[1], key[2], opened, now)
@@ -217,6 +242,10 @@ class Conversations:
         end = off + total if total else length
         if start < th + 20 or end < start:
             return
+        if flags & TCPHDR_SYN and flags & (TCPHDR_FIN | TCPHDR_RST):
+            return  # no stack opens by that
+        backwards = now < self.latest
+        self.latest = max(now, self.latest)
         size = end - start
         tsval, tsecr = -1, -1
         seen: set[int] = set()
@@ -224,9 +253,16 @@ class Conversations:
             tsval, tsecr, seen = options(frame[th + 20 : start])
         if src == host:
             data = frame[start : min(end, have)]
-            self.from_host(now, (sport, dst, dport), seq, ack, flags, window, data, size, tsval, tsecr, seen)
+            key = (sport, dst, dport)
+            self.from_host(now, key, seq, ack, flags, window, data, size, tsval, tsecr, seen)
         else:
-            self.from_peer(now, (dport, src, sport), seq, ack, flags, window, size, tsval, tsecr)
+            key = (dport, src, sport)
+            self.from_peer(now, key, seq, ack, flags, window, size, tsval, tsecr)
+        talk = self.current.get(key)
+        if talk is not None:
+            talk.backwards = talk.backwards or backwards
+            if src != host and length > MOST_FRAME:
+                talk.long += 1
 
     def from_peer(
         self,
@@ -247,10 +283,14 @@ class Conversations:
                 # one that answers a SYN must say which
                 if talk.peer_base >= 0 or (flags & TCPHDR_ACK and ack == talk.host_nxt):
                     talk.over = True
+                    talk.reset = True
             return
         if flags & TCPHDR_SYN:
             if not flags & TCPHDR_ACK:
-                if talk is None or talk.over or talk.peer_isn != seq:
+                if talk is not None and talk.opened == BEFORE and talk.isn >= 0 and talk.peer_base == (seq + 1) & M32:
+                    talk.opened = BY_PEER  # the answer was captured before the question
+                    talk.peer_isn = seq
+                elif talk is None or talk.over or talk.peer_isn != seq:
                     talk = self.begin(key, BY_PEER, now)
                     talk.peer_isn = seq
                     talk.peer_base = (seq + 1) & M32
@@ -261,6 +301,7 @@ class Conversations:
                 talk.host_tsval = tsecr
                 talk.acts.append(Act(now - LEAD_NS, CONNECT))
             if flags & TCPHDR_ACK and talk is not None:
+                talk.confirmed = talk.confirmed or talk.opened == BY_HOST
                 talk.peer_isn = seq
                 talk.peer_base = (seq + 1) & M32
                 first = talk.acts[0] if talk.acts else None
@@ -278,24 +319,45 @@ class Conversations:
             talk.peer_base = seq
             talk.host_nxt = ack
             talk.host_tsval = tsecr
+        if talk.over and not talk.confirmed:
+            return  # it ended before it began
+        if flags & TCPHDR_ACK and talk.answered:
+            talk.confirmed = True
         if talk.peer_base < 0:
             talk.peer_base = seq
         if talk.host_nxt < 0 and flags & TCPHDR_ACK:  # its SYN-ACK is not in the capture
             talk.isn = (ack - 1) & M32
             talk.host_nxt = ack
             talk.host_tsval = tsecr
-            talk.answered = True
+            talk.answered = talk.confirmed = True
         if tsval >= 0:
             talk.tstamps = True
             if talk.peer_tsval < 0:
                 talk.peer_tsval = tsval
         if not talk.window:
             talk.window = window
-        if flags & TCPHDR_ACK and 0 < signed(ack - talk.host_nxt) <= MOST_UNSEEN and not talk.host_sent.fins:
+        ahead = signed(ack - talk.host_nxt) if flags & TCPHDR_ACK and not talk.host_sent.fins else 0
+        if 0 < ahead <= MOST_UNSEEN:
             talk.host_sends(now, ack)
+        elif ahead > 0:
+            talk.jump = max(talk.jump, ahead)
+        if flags & TCPHDR_FIN and talk.peer_fin < 0:
+            talk.peer_fin = (seq + size + 1) & M32
+            talk.peer_fin_time = now
         if size:
             talk.peer_range(seq, size)
         talk.last = now
+
+    @staticmethod
+    def answers(talk: Conversation, seq: int, tsval: int, seen: set[int]) -> None:
+        """The host's SYN-ACK, for the first time."""
+        talk.isn = seq
+        talk.host_nxt = (seq + 1) & M32
+        talk.host_tsval = tsval
+        talk.answered = True
+        talk.no_tstamp = TCPOPT_TIMESTAMP not in seen
+        talk.no_sack = TCPOPT_SACK_PERM not in seen
+        talk.no_wscale = TCPOPT_WINDOW not in seen
 
     def from_host(
         self,
@@ -335,15 +397,10 @@ class Conversations:
             elif talk is None or talk.over:
                 talk = self.begin(key, BEFORE, now)
                 talk.peer_base = ack
-                talk.host_nxt = (seq + 1) & M32
+                self.answers(talk, seq, tsval, seen)
             elif talk.isn < 0:
-                talk.isn = seq
-                talk.host_nxt = (seq + 1) & M32
-                talk.host_tsval = tsval
-                talk.answered = True
-                talk.no_tstamp = TCPOPT_TIMESTAMP not in seen
-                talk.no_sack = TCPOPT_SACK_PERM not in seen
-                talk.no_wscale = TCPOPT_WINDOW not in seen
+                self.answers(talk, seq, tsval, seen)
+                talk.synack_data = size > 0
                 if signed(ack - talk.peer_base) > 0:
                     talk.fast_open = True
                     talk.peer_range(talk.peer_base, signed(ack - talk.peer_base))
@@ -358,9 +415,13 @@ class Conversations:
             talk.host_tsval = tsval
             talk.peer_tsval = tsecr
         if talk.host_nxt < 0:
+            if talk.peer_base >= 0 and signed(ack - talk.peer_base) < 0:
+                return  # it does not take the SYN
             talk.host_nxt = seq
             talk.isn = (seq - 1) & M32
             talk.answered = True
+        if talk.reset and size:
+            talk.spurned = True
         if tsval >= 0:
             talk.tstamps = True
         if talk.opened == BEFORE and not talk.ranges and signed(ack - talk.peer_base) > 0:
@@ -370,6 +431,7 @@ class Conversations:
         fin = flags & TCPHDR_FIN
         new = signed(seq + size - talk.host_nxt)
         if new > MOST_UNSEEN + size:
+            talk.jump = max(talk.jump, new)
             return
         if size or (fin and new > 0 and not sent.fins):
             if new < size:
@@ -385,7 +447,7 @@ class Conversations:
                 talk.host_sends(now, (seq + size) & M32, kept, part)
         if fin:
             if not sent.fins:
-                talk.act(now, FIN)
+                talk.finished(now, ack)
                 talk.read_at_fin = talk.contiguous()
             sent.fins += 1
         elif not size:

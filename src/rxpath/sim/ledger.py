@@ -11,7 +11,8 @@ reference ends, at the best outcome: delivered > consumed > dropped; among drops
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 IGNORED: Final = (
     -1
@@ -69,6 +70,7 @@ class Ledger:
         "own_sent",
         "own_looped",
         "own_dropped",
+        "on_drop",
     )
 
     def __init__(self) -> None:
@@ -84,6 +86,8 @@ class Ledger:
         self.own_sent = 0
         self.own_looped = 0
         self.own_dropped: dict[tuple[str, str, str], int] = {}
+        # told of each skb with a wire frame that is dropped, and where
+        self.on_drop: Callable[[Any, Site], None] | None = None
 
     def book_drop(self, site: Site, tokens: int) -> None:
         key = (site.stage, site.reason, site.counter)

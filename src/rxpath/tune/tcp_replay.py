@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from struct import Struct
 from typing import Any, Final
 
 from rxpath.drivers.lib import sleep_ns
@@ -18,6 +19,7 @@ from rxpath.link.conversations import (
     BY_HOST,
     BY_PEER,
     CONNECT,
+    MOST_FRAME,
     RST,
     SEND,
     Act,
@@ -39,13 +41,16 @@ from rxpath.net.ipv4.tcp.output import tcp_packets_in_flight
 from rxpath.net.ipv4.tcp.repair import tcp_restore, tcp_set_tsval
 from rxpath.net.ipv4.tcp.seq import TCP_CLOSE
 from rxpath.net.ipv4.tcp.sock import MSG_FASTOPEN, ConnHint, TcpSock, tcp_state_of
+from rxpath.sim.ledger import Site
 from rxpath.sockets import Socket
+from rxpath.units import human_count
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.ethernet import ETH_P_IP, network_offset
 from rxpath.wire.ipv4 import IPPROTO_TCP
 from rxpath.wire.tcp import TCP_HDR, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 
 M32: Final = 0xFFFFFFFF
+PORTS_SEQ: Final = Struct(">HHI")
 SOL_TCP: Final = 6
 TCP_NODELAY: Final = 1
 BACKLOG: Final = 4096
@@ -76,12 +81,13 @@ class Live:
     """A conversation as it runs here."""
 
     __slots__ = (
-        "broken", "established", "finished", "max_sent", "raised", "read", "sent", "sock", "start_seq", "talk",
-        "waiting",
+        "broken", "established", "finished", "host", "lost", "max_sent", "raised", "read", "sent", "sock", "start_seq",
+        "talk", "waiting",
     )  # fmt: skip
 
-    def __init__(self, talk: Conversation) -> None:
+    def __init__(self, talk: Conversation, host: int) -> None:
         self.talk = talk
+        self.host = host
         self.sock: Socket | None = None
         self.sent = Sent()
         self.start_seq = -1
@@ -92,6 +98,7 @@ class Live:
         self.waiting = 2
         self.finished = False
         self.broken = ""
+        self.lost: dict[str, int] = {}  # frames of the peer that were dropped, by reason, the first one first
 
     @property
     def name(self) -> str:
@@ -106,7 +113,7 @@ class Live:
         """Name -> [here, in the capture], where that makes the conversation another one."""
         t = self.talk
         out: dict[str, list[int]] = {}
-        if not self.established:
+        if not self.established and t.confirmed:
             out["established"] = [0, 1]
         if self.read != t.peer_bytes:
             out["bytes read"] = [self.read, t.peer_bytes]
@@ -118,6 +125,35 @@ class Live:
         if unsent:
             out["acknowledgments of data not sent"] = [unsent, 0]
         return out
+
+    def reason(self, differs: dict[str, list[int]]) -> str:
+        """Why it differs: what is wrong with the capture, what became of its frames, or who behaved otherwise."""
+        t = self.talk
+        why: list[str] = []
+        if t.jump:
+            why.append(f"the capture lacks most of it: its sequence numbers jump by {human_count(t.jump)} bytes")
+        if 127 in (t.raddr >> 24, self.host >> 24):
+            why.append("it is of the loopback device, whose addresses are refused from a wire")
+        if t.synack_data:
+            why.append("the captured host sent data with its SYN-ACK, which Linux does not")
+        if t.spurned and self.broken:
+            why.append("the peer's reset ended it here, the captured host went on")
+        if t.backwards and "acknowledgments of data not sent" in differs:
+            why.append("times in the capture go backwards, so that acknowledgments come before what they acknowledge")
+        if list(differs) == ["resets"]:
+            why.append("after its end every segment is answered with a reset here, the captured host answered fewer")
+        if self.lost and not why:
+            words, count = next(iter(self.lost.items()))
+            why.append(f"{of_the_peer(count)} dropped: {words}")
+        if t.long and not self.established:
+            why.append(f"{of_the_peer(t.long)} longer than a card takes ({MOST_FRAME} bytes)")
+        if not why and "acknowledgments of data not sent" in differs:
+            why.append("the peer acknowledges what the captured host was not seen to send")
+        return "; ".join(why) or "the captured host behaved otherwise than this release"
+
+
+def of_the_peer(count: int) -> str:
+    return "a frame of the peer's was" if count == 1 else f"{count} frames of the peer's were"
 
 
 class TcpReplay:
@@ -133,7 +169,7 @@ class TcpReplay:
         self.reads: dict[int, int] = {}
         own = {s.port for s in listeners if not s.echo and not s.sink}
         self.lives = [
-            Live(t)
+            Live(t, host)
             for t in (found.found if found is not None else ())
             if t.answered and t.peer_base >= 0 and t.host_nxt >= 0 and (everyone or t.lport in own)
         ]
@@ -170,6 +206,7 @@ class TcpReplay:
             m.in_task(partial(self.restore, before), "restore")
         for spec in self.listeners:
             self.listen(spec)
+        m.kernel.ledger.on_drop = self.dropped
         port = m.ports[0]
         earlier = port.on_transmit
         port.on_transmit = self.transmitted if earlier is None else partial(self.both, earlier)
@@ -411,6 +448,28 @@ class TcpReplay:
             live.finished = True
             sock.close()
 
+    # --- what is lost ---
+
+    def dropped(self, skb: Any, site: Site) -> None:
+        """A frame ended by a drop: whose it was."""
+        head: bytes = skb.head
+        off = skb.network_header
+        if len(head) < off + 40 or head[off] >> 4 != 4 or off < 14:
+            off, protocol = network_offset(head)
+            if protocol != ETH_P_IP:
+                return
+        if len(head) < off + 24 or head[off + 9] != IPPROTO_TCP:
+            return
+        th = off + (head[off] & 15) * 4
+        if len(head) < th + 8:
+            return
+        raddr = int.from_bytes(head[off + 12 : off + 16], "big")
+        rport, lport, seq = PORTS_SEQ.unpack_from(head, th)
+        lives = self.by_key.get((raddr, lport, rport))
+        if lives:
+            live = min(lives, key=lambda v: abs(signed(seq - v.talk.peer_base)))
+            live.lost[site.reason] = live.lost.get(site.reason, 0) + 1
+
     # --- what goes out ---
 
     def both(self, earlier: Callable[[int, bytes], None], now: int, frame: bytes) -> None:
@@ -479,6 +538,7 @@ class TcpReplay:
                 whole += 1
             elif len(rows) < MOST_LISTED:
                 row: dict[str, Any] = {"conversation": live.name, "opened": t.opened, "differs": found}
+                row["reason"] = live.reason(found)
                 if live.broken:
                     row["error"] = live.broken
                 rows.append(row)

@@ -511,6 +511,9 @@ def kfree_skb_reason(skb: SkBuff, site: Site) -> None:
     if tp.on and not skb.shared:
         tp.fire(skb, site.stage, skb.protocol, site.skb_reason)
     if skb.tokens:
+        watch = skb.net.kernel.ledger.on_drop
+        if watch is not None:
+            watch(skb, site)
         skb_end(skb, DROPPED, site)
     elif skb.own:
         skb.net.kernel.ledger.book_own_drop(site)
