@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxpath.sim.clock import Clock
-from rxpath.sim.engine import Cpu, Engine
+from rxpath.sim.engine import SWEEP_AT, Cpu, Engine
 
 
 class Busy(Cpu):
@@ -62,9 +62,7 @@ def test_cpus_of_one_instant_go_by_id() -> None:
     assert run([[10, 10], [10, 10]], []) == [(10, "cpu0"), (10, "cpu1"), (20, "cpu0"), (20, "cpu1")]
 
 
-@given(
-    st.lists(st.lists(st.integers(0, 30), max_size=6), max_size=4), st.lists(st.integers(0, 120), max_size=8)
-)
+@given(st.lists(st.lists(st.integers(0, 30), max_size=6), max_size=4), st.lists(st.integers(0, 120), max_size=8))
 def test_the_log_is_in_order_of_time_and_each_cpu_spends_exactly_its_charges(
     works: list[list[int]], events: list[int]
 ) -> None:
@@ -127,6 +125,20 @@ def test_until_stops_inside_a_charge_and_the_rest_is_kept() -> None:
     assert log == []
     eng.run()
     assert log == [(100, "cpu0")]
+
+
+def test_cancelled_events_do_not_pile_up() -> None:
+    eng = Engine(Clock())
+    hits: list[int] = []
+    for n in range(20_000):
+        eng.cancel(eng.at(1_000_000 + n, lambda: hits.append(-1)))
+        if n % 1000 == 0:
+            eng.at(2_000_000 - n, lambda n=n: hits.append(n))  # type: ignore[misc]
+        assert len(eng.heap) <= SWEEP_AT + 1 + 20
+    done = eng.at(5, lambda: hits.append(0))
+    eng.run()
+    eng.cancel(done)  # has run: no event of the heap
+    assert hits == [0, *range(19_000, -1, -1000)] and (eng.heap, eng.forgotten) == ([], 0)
 
 
 def test_cancelled_events_do_not_run() -> None:

@@ -560,14 +560,13 @@ class LiveSocket(metaclass=SocketType):
         if not isinstance(file, OpenFile):
             return
         bridge = self.bridge
-        fd, self._fd = self._fd, -1
-        if not bridge.finished:
-            if not sys.is_finalizing() and not bridge.in_engine():
-                self._fd = fd  # for its words
-                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-                self._fd = -1
-            if fd < 0 or self.files.get(fd) is file:
-                bridge.post(self.files.closer(file, fd))
-        elif self.files.get(fd) is file:
+        if not bridge.finished and not sys.is_finalizing() and not bridge.in_engine():
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+        fd, self._fd = self._fd, -1  # after the warning, whose words may have made one
+        if fd >= 0 and self.files.get(fd) is not file:
+            pass
+        elif not bridge.finished:
+            bridge.post(self.files.closer(file, fd))
+        else:
             self.files.forget(file, fd)
         self._file = None

@@ -16,7 +16,7 @@ which anything else may happen; a charge that ends before it costs one compariso
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
 from greenlet import getcurrent, greenlet
@@ -24,6 +24,7 @@ from greenlet import getcurrent, greenlet
 from rxpath.sim.clock import Clock
 
 NEVER: Final = 1 << 62
+SWEEP_AT: Final = 4096  # so many cancelled events lie in the heap before it is worth to take them out
 
 
 class EngineError(RuntimeError):
@@ -224,6 +225,7 @@ class Engine:
         "clock",
         "now",
         "horizon",
+        "forgotten",
         "heap",
         "seq",
         "cpus",
@@ -241,6 +243,7 @@ class Engine:
         self.now = 0
         self.horizon = 0
         self.heap: list[tuple[int, int, Event]] = []
+        self.forgotten = 0  # events of the heap that were cancelled
         self.seq = 0
         self.cpus: list[Cpu] = []
         self.current: Any = None  # the running Cpu (of the kernel's subclass), None in the hub
@@ -276,8 +279,17 @@ class Engine:
 
     def cancel(self, ev: Event | None) -> None:
         """Forget an event; one that has run already is forgotten quietly."""
-        if ev is not None:
+        if ev is not None and ev.fn is not None:
             ev.fn = None
+            self.forgotten += 1
+            if self.forgotten > SWEEP_AT and self.forgotten * 2 > len(self.heap):
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Take the forgotten events out: those of a long time ahead (keepalive, TIME_WAIT) would pile up."""
+        self.heap[:] = [e for e in self.heap if e[2].fn is not None]
+        heapify(self.heap)
+        self.forgotten = 0
 
     def run_due(self) -> None:
         """Run every event whose time is not later than now, in order."""
@@ -290,6 +302,8 @@ class Engine:
             if fn is not None:
                 ev.fn = None
                 fn()
+            else:
+                self.forgotten -= 1
         self.in_event = saved
 
     # --- CPUs -----------------------------------------------------------------------------------------------
