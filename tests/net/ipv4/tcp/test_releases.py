@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.net.ipv4.tcp.peer import ACK, FIN, NO_OPTIONS, PSH, RST, SYN, Bench, seg
+from tests.net.ipv4.tcp.peer import ACK, FIN, HOST, HOST_MAC, NO_OPTIONS, PEER, PEER_MAC, PSH, RST, SYN, Bench, seg
 
 from rxpath.net.core.sock import SO_PEEK_OFF, SO_RCVLOWAT, SOL_SOCKET, SOL_TCP
 from rxpath.net.ipv4.tcp.tcp import TCP_INFO, TCP_INQ, TCP_SAVE_SYN
 from rxpath.sockets import Socket
+from rxpath.wire.build import tcp_frame
 from rxpath.wire.tcp import TcpOptions
 
 RELEASES = ["3.13", "5.15", "6.1", "6.18"]
 SACK = TcpOptions(mss=1460, sack_ok=True, wscale=7)
-SCALED = TcpOptions(mss=1460, wscale=7)
 EOPNOTSUPP, ENOPROTOOPT = 95, 92
 
 
@@ -214,3 +214,15 @@ def test_bad_checksum_of_a_locked_socket(release: str) -> None:
     b.m.check()
     b.m.close()
     b.m.ledger.check(0)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_cookies_count_as_drops_in_3_13(release: str) -> None:
+    b = Held(release)
+    b.m.kernel.files.write("/proc/sys/net/ipv4/tcp_syncookies", "2\n")
+    n = len(b.sent)
+    b.feed((1, tcp_frame(PEER_MAC, HOST_MAC, PEER, HOST, 40001, 8000, 5, 0, SYN)))
+    assert b.sent[n].flags == SYN | ACK
+    assert b.count("SyncookiesSent") == 1
+    assert b.count("ListenDrops") == (1 if release == "3.13" else 0)
+    b.m.close()

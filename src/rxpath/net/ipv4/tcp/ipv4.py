@@ -754,7 +754,8 @@ def tcp_rtx_synack(sk: TcpSock, req: RequestSock) -> bool:
 
 
 def tcp_listendrop(sk: TcpSock) -> None:
-    sk.drops += 1
+    if sk.v.drops_counted:
+        sk.drops += 1
     sk.ts.ipv4.tcpext["ListenDrops"] += 1
 
 
@@ -882,6 +883,8 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
         if not inet_csk_reqsk_queue_hash_add(sk, req):
             return
     tcp_v4_send_synack(sk, req, rt, foc)
+    if want_cookie and sk.v.synq == "v3_13":
+        tcp_listendrop(sk)  # the request is forgotten by the way of those that were refused
 
 
 def tcp_v4_syn_recv_sock(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> TcpSock | None:

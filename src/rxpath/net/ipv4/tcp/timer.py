@@ -151,7 +151,8 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
         tcp_enter_loss(sk)
         __tcp_retransmit_skb(sk, t, 1)
     else:
-        ext["TCPTimeouts"] += 1
+        if not sk.v.timeouts_apart:
+            ext["TCPTimeouts"] += 1
         if tcp_write_timeout(sk):
             return
         if sk.retransmits == 0:
@@ -163,6 +164,8 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
                 mib = "TCPLossFailures"
             elif sk.ca_state == TCP_CA_Disorder or sk.sacked_out:
                 mib = "TCPSackFailures" if sack else "TCPRenoFailures"
+            elif sk.v.timeouts_apart:
+                mib = "TCPTimeouts"
             if mib:
                 ext[mib] += 1
         tcp_enter_loss(sk)

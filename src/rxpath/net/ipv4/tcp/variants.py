@@ -45,6 +45,7 @@ class TcpVariant:
     `rtt_by_least`: the least of the receiver's round trips counts.  `prune_keeps_older`: what stands before the new
     segment is not pruned for it (6.4).  `pressure_shrinks`: see tcp_grow_window (5.16).  `shutdown_in_syn_recv`:
     shutdown sends its FIN before the handshake is done (3.13; later releases' stable updates wait).
+    `timeouts_apart`: TCPTimeouts leaves out what another counter has, and what follows the first (3.13).
     `request_ehash`: request sockets are in the main table (4.4).
     `backlog_factor`: receive buffers that the backlog may hold.  `rack`: RACK detects losses (4.9 on).
     `max_tcp_header`: room kept for headers of what is sent; depends on the kernel's options, 6.18's as recorded.
@@ -94,6 +95,7 @@ class TcpVariant:
     prune_keeps_older: bool = False
     pressure_shrinks: bool = True
     shutdown_in_syn_recv: bool = False
+    timeouts_apart: bool = False
     request_ehash: bool = True
     synq: str = "v5_15"
     backlog_factor: int = 2
@@ -188,6 +190,7 @@ V_3_13: Final = replace(
     rtt_by_least=False,
     grow_adjusts=False,
     shutdown_in_syn_recv=True,
+    timeouts_apart=True,
     initial_window_whole=True,
     advmss_early=False,
     close_wait_estab=False,
