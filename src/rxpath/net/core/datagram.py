@@ -31,9 +31,11 @@ def __skb_try_recv_from_queue(sk: Sock, queue: deque[SkBuff], flags: int, off: i
         skb = queue.popleft()
         return skb, 0 if off < 0 else off
     for skb in queue:
-        if off >= 0 and off >= skb.len and (off or skb.len):
+        if 0 <= off >= skb.len and (off or skb.peeked):
             off -= skb.len
             continue
+        if not skb.len:
+            skb.peeked = True  # it is passed over the next time
         skb.users += 1
         return skb, off
     return None, off

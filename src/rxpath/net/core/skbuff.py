@@ -104,6 +104,7 @@ class SkBuff:
         "frag_list",
         "users",
         "cloned",
+        "peeked",
         "gso_size",
         "gso_segs",
         "gso_type",
@@ -167,6 +168,7 @@ class SkBuff:
         self.frag_list: list[SkBuff] | None = None
         self.users = 1
         self.cloned = False
+        self.peeked = False  # an empty packet was looked at with a peek offset
         self.gso_size = 0
         self.gso_segs = 0
         self.gso_type = 0

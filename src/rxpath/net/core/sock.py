@@ -768,13 +768,20 @@ def __sock_queue_rcv_skb(sk: Sock, skb: SkBuff) -> int:
         return -105
     skb.dev = None
     skb_set_owner_r(skb, sk)
-    skb.dropcount = sk.drops
+    skb.dropcount = sk.drops if sk.rxq_ovfl else 0
     sk.receive_queue.append(skb)
     hook = sk.net.on_socket
     if hook is not None:
         hook(skb)
     sock_def_readable(sk)
     return 0
+
+
+def sock_queue_rcv_skb_reason(sk: Sock, skb: SkBuff) -> int:
+    """The socket's filter, then its queue: 0, -EPERM (filter), -ENOMEM or -ENOBUFS; the caller frees."""
+    if sk.filter is not None and sk_filter_trim_cap(sk, skb, 1):
+        return -1
+    return __sock_queue_rcv_skb(sk, skb)
 
 
 def skb_set_owner_r(skb: SkBuff, sk: Sock) -> None:
@@ -1284,12 +1291,17 @@ def __sock_recv_timestamp(msg: Msg, sk: Sock, skb: SkBuff) -> None:
         msg.control.append((SOL_SOCKET, SO_TIMESTAMPING, _TIMEVAL.pack(*divmod(t, 1_000_000_000)) + bytes(32)))
 
 
-def sock_recv_cmsgs(msg: Msg, sk: Sock, skb: SkBuff) -> None:
-    """Control messages of the socket level: time stamp, drop count, mark (in Linux's order)."""
+def sock_recv_timestamp(msg: Msg, sk: Sock, skb: SkBuff) -> None:
+    """The time stamp if it is wanted, else it is remembered."""
     if sk.rcvtstamp or sk.tsflags:
         __sock_recv_timestamp(msg, sk, skb)
     elif skb.tstamp:
         sk.stamp = skb.tstamp
+
+
+def sock_recv_cmsgs(msg: Msg, sk: Sock, skb: SkBuff) -> None:
+    """Control messages of the socket level: time stamp, drop count, mark (in Linux's order)."""
+    sock_recv_timestamp(msg, sk, skb)
     if sk.rxq_ovfl and skb.dropcount:
         msg.control.append((SOL_SOCKET, SO_RXQ_OVFL, (skb.dropcount & 0xFFFFFFFF).to_bytes(4, "little")))
     if sk.rcvmark:

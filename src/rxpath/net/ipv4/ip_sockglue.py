@@ -114,6 +114,8 @@ CMSG_CHECKSUM: Final = 128
 CMSG_RECVFRAGSIZE: Final = 256
 
 SITE_ERRQ_FULL: Final = Site("socket", "error queue full", "none", "NOT_SPECIFIED")
+SITE_ERRQ_PURGED: Final = Site("socket", "IP_RECVERR switched off", "none", "QUEUE_PURGE")
+SITE_ERRQ_PURGED_OLD: Final = Site("socket", "IP_RECVERR switched off", "none", "NOT_SPECIFIED")
 SITE_ERROR_READ: Final = Site("icmp", "ICMP error queued to a socket")
 
 _INT: Final = Struct("=i")
@@ -156,8 +158,10 @@ def sockaddr_in(addr: int, port: int) -> bytes:
     return b"\x02\x00" + _SIN.pack(port, addr) + bytes(8)
 
 
-def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: int) -> None:
-    """SOL_IP control messages, in Linux's order."""
+def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: int, summed_from: int = -1) -> None:
+    """SOL_IP control messages, in Linux's order.  `summed_from`: where in skb.head the checksum of an ICMP message
+    that became an error was begun, -1 = at skb.data.
+    """
     flags = sk.cmsg_flags
     head = skb.head
     nh = skb.network_header
@@ -192,8 +196,12 @@ def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: 
     if flags & CMSG_CHECKSUM and (
         skb.ip_summed == CHECKSUM_COMPLETE or (skb.csum_valid and skb.csum in (SUMMED_WITH_HEADER, SUMMED_PAYLOAD))
     ):
-        # a sum of 32 bit words in the host's order, ones' complement; which zero it is depends on how it came about
-        v = int.from_bytes(skb.tobytes()[offset:], "little") % 0xFFFFFFFF
+        # a sum of 32 bit words in the host's order, ones' complement, less what a peek offset leaves out; which zero
+        # it is depends on how it came about
+        data = skb.tobytes()
+        if summed_from >= 0:
+            data = skb.head[summed_from : skb.data] + data
+        v = (int.from_bytes(data, "little") - int.from_bytes(data[:offset], "little")) % 0xFFFFFFFF
         if not v and (offset or skb.csum != SUMMED_PAYLOAD):
             v = 0xFFFFFFFF
         out.append((SOL_IP, IP_CHECKSUM, v.to_bytes(4, "little")))
@@ -305,9 +313,10 @@ def ip_recv_error(sk: InetSock, size: int) -> Msg:
     offender = bytes(16)
     if e.origin == SO_EE_ORIGIN_ICMP:
         offender = sockaddr_in(e.offender, 0)
+        icmp_at = skb.transport_header
         skb.transport_header = skb.data  # ip_icmp_error: what follows the quoted headers
         if sk.cmsg_flags:
-            ip_cmsg_recv_offset(msg, sk, skb, 0, 0)
+            ip_cmsg_recv_offset(msg, sk, skb, 0, 0, icmp_at)
     elif e.origin == SO_EE_ORIGIN_LOCAL and sk.cmsg_flags & CMSG_PKTINFO and False:
         offender = sockaddr_in(0, 0)
     msg.control.append((SOL_IP, IP_RECVERR, e.pack() + offender))
@@ -434,7 +443,9 @@ def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) ->
             while sk.error_queue:
                 e = sk.error_queue.popleft()
                 sk.rmem_alloc -= e.skb.truesize
-                consume_skb(e.skb, SITE_ERROR_READ)
+                kfree_skb_reason(
+                    e.skb, SITE_ERRQ_PURGED if sk.ipv4.variant.socket_close_reason else SITE_ERRQ_PURGED_OLD
+                )
     elif optname == IP_RECVERR_RFC4884:
         if val not in (0, 1):
             raise linux_error(EINVAL)

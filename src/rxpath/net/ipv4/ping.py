@@ -32,21 +32,21 @@ from rxpath.net.core.sock import (
     SOCK_DGRAM,
     TCP_ESTABLISHED,
     Msg,
-    __sock_queue_rcv_skb,
     sk_error_report,
     sk_release,
-    sock_recv_cmsgs,
+    sock_queue_rcv_skb_reason,
+    sock_recv_timestamp,
 )
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
 from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
+from rxpath.net.ipv4.ip_cb import ip_cb
 from rxpath.net.ipv4.ip_output import IpcmCookie, ip_make_skb, ip_send_skb
 from rxpath.net.ipv4.ip_sockglue import (
     ip_cmsg_recv_offset,
     ip_cmsg_send,
     ip_icmp_error,
     ip_recv_error,
-    ipv4_pktinfo_prepare,
 )
 from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
 from rxpath.net.ipv4.netns import Inetsw, Ipv4, ipv4_of
@@ -56,6 +56,8 @@ from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import ip_compute_csum
 
 SITE_PING_FULL: Final = Site("socket", "receive buffer of a ping socket full", "none", "SOCKET_RCVBUFF")
+SITE_PING_MEM: Final = Site("socket", "memory of ping sockets used up", "none", "PROTO_MEM")
+SITE_PING_FILTER: Final = Site("socket", "filter of a ping socket", "none", "SOCKET_FILTER")
 _ADDRS: Final = Struct(">II")
 
 
@@ -151,14 +153,30 @@ def ping_rcv(ipv4: Ipv4, skb: SkBuff) -> bool:
     sk = ping_lookup(ipv4, saddr, daddr, head[th + 4] << 8 | head[th + 5], dev.ifindex if dev is not None else 0)
     if sk is None:
         return False
-    c = skb_clone(skb)
+    if ipv4.variant.ping_takes_packet:
+        c = skb_take_over(skb)
+    else:
+        c = skb_clone(skb)
     c.data = th
     c.len += skb.data - th
-    ipv4_pktinfo_prepare(sk, c)
-    if __sock_queue_rcv_skb(sk, c) < 0:
-        kfree_skb_reason(c, SITE_PING_FULL)
-        return False
+    cb = ip_cb(c)  # nobody prepares IP_PKTINFO here: it shows what stands in its place
+    cb.pi_ifindex = c.skb_iif
+    cb.pi_spec_dst = cb.opt.faddr if cb.opt is not None else 0
+    rc = sock_queue_rcv_skb_reason(sk, c)
+    if rc < 0:
+        kfree_skb_reason(c, SITE_PING_FULL if rc == -12 else SITE_PING_MEM if rc == -105 else SITE_PING_FILTER)
+        return ipv4.variant.ping_takes_packet
     return True
+
+
+def skb_take_over(skb: SkBuff) -> SkBuff:
+    """The packet in another object, which stands for its frames alone; what is left is an empty shell."""
+    tokens, fate, cloned = skb.tokens, skb.fate, skb.cloned
+    skb.tokens = 0
+    c = skb_clone(skb)
+    c.tokens, c.fate, c.tag, c.cloned = tokens, fate, skb.tag, cloned
+    skb.fate = None
+    return c
 
 
 def ping_err(ipv4: Ipv4, skb: SkBuff, icmp_at: int, info: int) -> None:
@@ -213,7 +231,7 @@ def ping_v4_sendmsg(sk: PingSock, data: bytes, name: Address | None, control: li
         raise linux_error(95)
     if len(data) < 8:
         raise linux_error(EINVAL)
-    if data[0] != 8 or data[1] != 0:
+    if data[1] or (data[0] != 8 and not (data[0] == 42 and ipv4.variant.ext_echo)):  # ping_supported
         raise linux_error(EINVAL)
     if name is not None:
         daddr, _ = parse_addr(name)
@@ -263,7 +281,7 @@ def ping_recvmsg(sk: PingSock, size: int, flags: int) -> Msg:
     if skb is None:
         return msg
     skb_copy_datagram_msg(msg, skb, size)
-    sock_recv_cmsgs(msg, sk, skb)
+    sock_recv_timestamp(msg, sk, skb)
     nh = skb.network_header
     msg.name = (ip4_str(int.from_bytes(skb.head[nh + 12 : nh + 16], "big")), 0)
     if sk.cmsg_flags:

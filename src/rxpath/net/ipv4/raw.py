@@ -34,11 +34,10 @@ from rxpath.net.core.sock import (
     TCP_CLOSE,
     TCP_ESTABLISHED,
     Msg,
-    __sock_queue_rcv_skb,
     opt_int,
     sk_error_report,
-    sk_filter_trim_cap,
     sk_release,
+    sock_queue_rcv_skb_reason,
     sock_recv_cmsgs,
 )
 from rxpath.net.core.xmit import NET_XMIT_CN
@@ -236,12 +235,9 @@ def raw_rcv(sk: RawSock, skb: SkBuff) -> int:
 
 def raw_rcv_skb(sk: RawSock, skb: SkBuff) -> int:
     ipv4_pktinfo_prepare(sk, skb)
-    if sk_filter_trim_cap(sk, skb, 1):
-        kfree_skb_reason(skb, SITE_RAW_FILTER)
-        return 1
-    rc = __sock_queue_rcv_skb(sk, skb)
+    rc = sock_queue_rcv_skb_reason(sk, skb)
     if rc < 0:
-        kfree_skb_reason(skb, SITE_RAW_FULL if rc == -12 else SITE_RAW_MEM)
+        kfree_skb_reason(skb, SITE_RAW_FULL if rc == -12 else SITE_RAW_MEM if rc == -105 else SITE_RAW_FILTER)
         return 1
     return 0
 
@@ -365,6 +361,7 @@ def raw_sendmsg(sk: RawSock, data: bytes, name: Address | None, control: list[Cm
         raise
     if not flags & MSG_MORE:
         sk.cork = None
+        cork.fl4 = fl4  # the header is made of the last call's flow, on the first one's route
         ip_send_skb(ipv4, cork, cork.payload())
     return len(data)
 

@@ -762,7 +762,7 @@ def __skb_checksum_complete(skb: SkBuff) -> bool:
     """Sum everything from skb.data on with skb.csum; True = it is right."""
     n = __skb_checksum(skb) + skb.csum
     ok = n != 0 and n % 0xFFFF == 0
-    if ok:
+    if ok and skb.users == 1:  # nothing is noted in a packet that is shared (peeked at)
         skb.csum_valid = True
         # what Linux keeps (CHECKSUM_COMPLETE by software) is worth nothing here but to IP_CHECKSUM, which sums anew
         skb.csum = SUMMED_WITH_HEADER if skb.data == skb.transport_header else SUMMED_PAYLOAD
@@ -1067,7 +1067,7 @@ def __udp_enqueue_schedule_skb(sk: UdpSock, skb: SkBuff) -> int:
             return -105
         fwd += amt << PAGE_SHIFT
     sk.forward_alloc = fwd - size
-    skb.dropcount = sk.drops
+    skb.dropcount = sk.drops if sk.rxq_ovfl else 0
     skb.dev = None
     sk.receive_queue.append(skb)
     hook = sk.net.on_socket

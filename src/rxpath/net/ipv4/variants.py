@@ -16,6 +16,8 @@ class Ipv4Variant:
     `frag_reasons`: reassembly names its drops (6.12; recorded on 6.18).
     `raw_never_receives`: an ICMP error that quotes protocol 255 is an error itself (recorded on 6.18).
     `xrlim_by_jiffy`: a peer's bucket is filled and bounded once a jiffy (recorded on 6.18).
+    `ping_takes_packet`: an echo reply itself, not a clone, is queued to its ping socket (recorded on 6.18).
+    `ext_echo`: ping sockets may send extended echo requests (5.13).
     `udp_hash4`: connected UDP sockets stand in a table of both ends, too (6.13; recorded on 6.18).
     `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on 6.18).
     """
@@ -35,10 +37,12 @@ class Ipv4Variant:
     raw_never_receives: bool = False
     xrlim_by_jiffy: bool = False
     udp_hash4: bool = False
+    ping_takes_packet: bool = False
+    ext_echo: bool = True
 
 
 V_6_1 = Ipv4Variant()
-V_3_13 = replace(V_6_1, network_broadcast=True, csum_minus_zero=False, zeronet_is_net=True)
+V_3_13 = replace(V_6_1, network_broadcast=True, csum_minus_zero=False, zeronet_is_net=True, ext_echo=False)
 V_6_18 = replace(
     V_6_1,
     route_reasons=True,
@@ -53,6 +57,7 @@ V_6_18 = replace(
     raw_never_receives=True,
     xrlim_by_jiffy=True,
     udp_hash4=True,
+    ping_takes_packet=True,
 )
 
 VARIANTS: dict[str, Ipv4Variant] = {"3.13": V_3_13, "5.15": V_6_1, "6.1": V_6_1, "6.18": V_6_18}

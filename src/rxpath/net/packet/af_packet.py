@@ -336,7 +336,7 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
     skb.dev = None
     skb.dst = None
     sk.tp_packets += 1
-    skb.dropcount = sk.drops
+    skb.dropcount = sk.drops if sk.rxq_ovfl else 0
     sk.receive_queue.append(skb)
     hook = sk.net.on_socket
     if hook is not None:
