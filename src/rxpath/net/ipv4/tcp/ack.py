@@ -93,7 +93,6 @@ from rxpath.net.ipv4.tcp.sock import (
     TcpSock,
     TxSkb,
     tcb,
-    tcp_ts_clock,
 )
 
 FLAG_DATA: Final = 0x01
@@ -662,7 +661,7 @@ def tcp_clean_rtx_queue(sk: TcpSock, st: AckState, prior_fack: int, prior_snd_un
                 sacked & EVER_RETRANS
                 and sk.rx_opt.saw_tstamp
                 and sk.rx_opt.rcv_tsecr
-                and before(sk.rx_opt.rcv_tsecr, tcp_ts_clock(sk.ts, t.tx_us))
+                and before(sk.rx_opt.rcv_tsecr, sk.ts.clock(t.tx_us))
             ):
                 tcp_rack_advance(sk, sacked, t.end_seq, t.tx_us)
         if sacked & LOST:

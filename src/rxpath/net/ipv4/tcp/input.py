@@ -134,7 +134,6 @@ from rxpath.net.ipv4.tcp.sock import (
     TCP_URG_VALID,
     TcpSock,
     tcb,
-    tcp_ts_clock,
 )
 from rxpath.net.ipv4.tcp.state import end_unread, tcp_done, tcp_reset, tcp_set_state
 from rxpath.sim.ledger import Site
@@ -504,7 +503,7 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
             tcp_clear_options(sk, saved)
             return True, SITE_INVALID_ACK
         if opt.saw_tstamp and opt.rcv_tsecr:
-            first = tcp_ts_clock(sk.ts, sk.retrans_stamp)
+            first = sk.ts.clock(sk.retrans_stamp)
             if not between(opt.rcv_tsecr, first, (tcp_time_stamp(sk) - sk.tsoffset) & M32):
                 sk.ts.ipv4.tcpext["PAWSActive"] += 1
                 tcp_clear_options(sk, saved)

@@ -186,7 +186,6 @@ from rxpath.net.ipv4.tcp.sock import (
     TimewaitSock,
     tcb,
     tcp_state_of,
-    tcp_ts_clock,
 )
 from rxpath.net.ipv4.tcp.state import tcp_done, tcp_set_state
 from rxpath.net.ipv4.tcp.timer import (
@@ -568,7 +567,7 @@ def tcp_v4_send_ack(
 
 
 def now_ts(ts: TcpState) -> int:
-    return tcp_ts_clock(ts, ts.ipv4.kernel.engine.now // 1000)
+    return ts.clock(ts.ipv4.kernel.engine.now // 1000)
 
 
 def tcp_v4_timewait_ack(ts: TcpState, tw: TimewaitSock) -> None:

@@ -36,7 +36,7 @@ from rxpath.net.ipv4.tcp.sites import (
     SITE_TW,
     SITE_TW_PAWS,
 )
-from rxpath.net.ipv4.tcp.sock import RequestSock, RxOpt, TcpSock, TcpState, TimewaitSock, tcb, tcp_ts_clock
+from rxpath.net.ipv4.tcp.sock import RequestSock, RxOpt, TcpSock, TcpState, TimewaitSock, tcb
 from rxpath.net.ipv4.tcp.state import tcp_done
 from rxpath.sim.ledger import Site
 
@@ -333,7 +333,7 @@ def tcp_create_openreq_child(listener: TcpSock, req: RequestSock, skb: SkBuff) -
     sk.total_retrans = req.num_retrans
     if ts.v.synack_undo and req.num_timeout:
         sk.undo_marker = req.snt_isn
-        sk.synack_stamp = tcp_ts_clock(ts, req.snt_synack_us)
+        sk.synack_stamp = ts.clock(req.snt_synack_us)
     ts.ipv4.tcp[TCP_MIB_PASSIVEOPENS] += 1
     return sk
 

@@ -93,7 +93,6 @@ from rxpath.net.ipv4.tcp.sock import (
     TCP_CA_Recovery,
     TcpSock,
     TxSkb,
-    tcp_ts_clock,
 )
 from rxpath.wire.checksum import transport_checksum
 from rxpath.wire.tcp import TCP_HDR
@@ -116,7 +115,7 @@ def tcp_mstamp_refresh(sk: TcpSock) -> None:
 
 def tcp_time_stamp(sk: TcpSock) -> int:
     """TSval: the clock and the connection's offset.  (Inline in Linux.)"""
-    return (tcp_ts_clock(sk.ts, sk.mstamp_us) + sk.tsoffset) & M32
+    return (sk.ts.clock(sk.mstamp_us) + sk.tsoffset) & M32
 
 
 def jiffies(sk: TcpSock) -> int:

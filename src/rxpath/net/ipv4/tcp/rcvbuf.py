@@ -27,7 +27,6 @@ from rxpath.net.ipv4.tcp.sock import (
     TcpSock,
     TcpState,
     tcb,
-    tcp_ts_clock,
 )
 
 SKB_MAX_ORDER0: Final = 4096 - 320
@@ -302,7 +301,7 @@ def tcp_init_buffer_space(sk: TcpSock) -> None:
     if not sk.userlocks & SOCK_SNDBUF_LOCK:
         tcp_sndbuf_expand(sk)
     sk.mstamp_us = sk.ts.ipv4.kernel.engine.now // 1000
-    sk.rcvq_time = rcv_clock(sk)
+    sk.rcvq_time = sk.rcv_clock()
     sk.rcvq_seq = sk.copied_seq
     maxwin = tcp_full_space(sk)
     app = sk.ts.tcp_app_win
@@ -328,13 +327,6 @@ def tcp_initialize_rcv_mss(sk: TcpSock) -> None:
 
 # --- receiver's round trip and autotuning
 # -------------------------------------------------------------------------------------
-
-
-def rcv_clock(sk: TcpSock) -> int:
-    """The receiver's measurements are in us, in 3.13 in jiffies (here in us all the same)."""
-    if sk.v.stamps_in_jiffies:
-        return sk.mstamp_us // sk.ts.stamp_us * sk.ts.stamp_us
-    return sk.mstamp_us
 
 
 def tcp_rcv_rtt_update(sk: TcpSock, sample: int, win_dep: bool) -> None:
@@ -365,10 +357,10 @@ def tcp_rcv_rtt_measure(sk: TcpSock) -> None:
     if sk.rcv_rtt_time:
         if before(sk.rcv_nxt, sk.rcv_rtt_seq):
             return
-        delta = rcv_clock(sk) - sk.rcv_rtt_time or 1
+        delta = sk.rcv_clock() - sk.rcv_rtt_time or 1
         tcp_rcv_rtt_update(sk, delta, True)
     sk.rcv_rtt_seq = (sk.rcv_nxt + sk.rcv_wnd) & M32
-    sk.rcv_rtt_time = rcv_clock(sk)
+    sk.rcv_rtt_time = sk.rcv_clock()
 
 
 def tcp_rcv_rtt_measure_ts(sk: TcpSock, skb: SkBuff) -> None:
@@ -382,7 +374,7 @@ def tcp_rcv_rtt_measure_ts(sk: TcpSock, skb: SkBuff) -> None:
     sk.rcv_rtt_last_tsecr = opt.rcv_tsecr
     c = tcb(skb)
     if (c.end_seq - c.seq) & M32 >= sk.rcv_mss:
-        delta = (tcp_ts_clock(sk.ts, sk.mstamp_us) - opt.rcv_tsecr) & M32
+        delta = (sk.ts.clock(sk.mstamp_us) - opt.rcv_tsecr) & M32
         if delta < 0x7FFFFFFF // 1000 and (delta or sk.v.rcvbuf_grow != "v6_18"):
             tcp_rcv_rtt_update(sk, max(delta, 1) * sk.ts.stamp_us, False)
 
@@ -410,7 +402,7 @@ def tcp_rcv_space_adjust(sk: TcpSock) -> None:
     if tp.on:
         tp.fire(sk)
     sk.mstamp_us = sk.ts.ipv4.kernel.engine.now // 1000
-    now = rcv_clock(sk)
+    now = sk.rcv_clock()
     # both times have a floor of 1 us (reading takes some), used up by one measurement
     floor = 0 if sk.v.stamps_in_jiffies else 1
     if (now - sk.rcvq_time or floor) < sk.rcv_rtt_us >> 3 or sk.rcv_rtt_us == 0:

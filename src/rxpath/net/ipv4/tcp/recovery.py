@@ -29,7 +29,6 @@ from rxpath.net.ipv4.tcp.sock import (
     TCP_CA_Recovery,
     TcpSock,
     TxSkb,
-    tcp_ts_clock,
 )
 
 # --- RTT ----------------------------------------------------------------------------------------------------
@@ -85,7 +84,7 @@ def tcp_ack_update_rtt(sk: TcpSock, acked: bool, seq_rtt_us: int, sack_rtt_us: i
     if seq_rtt_us < 0:
         seq_rtt_us = sack_rtt_us
     if seq_rtt_us < 0 and acked and opt.saw_tstamp and opt.rcv_tsecr:
-        delta = (tcp_ts_clock(sk.ts, sk.mstamp_us) - opt.rcv_tsecr) & M32
+        delta = (sk.ts.clock(sk.mstamp_us) - opt.rcv_tsecr) & M32
         if delta < 0x7FFFFFFF // 1000:
             seq_rtt_us = ca_rtt_us = max(delta, 1) * sk.ts.stamp_us
     if seq_rtt_us < 0:
@@ -317,7 +316,7 @@ def tcp_packet_delayed(sk: TcpSock) -> bool:
     """The original arrived after all: nothing was sent again yet, or its echo is older than that."""
     opt = sk.rx_opt
     if sk.retrans_stamp:
-        return bool(opt.saw_tstamp and opt.rcv_tsecr and before(opt.rcv_tsecr, tcp_ts_clock(sk.ts, sk.retrans_stamp)))
+        return bool(opt.saw_tstamp and opt.rcv_tsecr and before(opt.rcv_tsecr, sk.ts.clock(sk.retrans_stamp)))
     if not sk.v.packet_delayed_exceptions:
         return True
     if not sk.rx_opt.sack_ok and not before(sk.snd_una, sk.high_seq):

@@ -895,6 +895,12 @@ class TcpSock(InetSock):
         if wq is not None and wq.entries:
             wake_up(wq, 1, 0)
 
+    def rcv_clock(self) -> int:
+        """The receiver's measurements are in us, in 3.13 in jiffies (here in us all the same)."""
+        if self.v.stamps_in_jiffies:
+            return self.mstamp_us // self.ts.stamp_us * self.ts.stamp_us
+        return self.mstamp_us
+
     def backlog_rcv(self, skb: SkBuff) -> int:
         return self.ts.handlers.backlog_rcv(self, skb)
 
@@ -1210,10 +1216,9 @@ class TcpState:
         self.metrics: dict[int, int] = {}
         self.max_wscale_rmem = 0
 
-
-def tcp_ts_clock(ts: TcpState, us: int) -> int:
-    """The time stamp, without a connection's offset, of a moment in us of the engine.  (Inline in Linux.)"""
-    return us // ts.stamp_us + ts.stamp_base & M32
+    def clock(self, us: int) -> int:
+        """The time stamp, without a connection's offset, of a moment in us of the engine."""
+        return us // self.stamp_us + self.stamp_base & M32
 
 
 def tcp_state_of(ipv4: Ipv4) -> TcpState:
@@ -1233,5 +1238,4 @@ __all__ = [
     "TxSkb",
     "tcb",
     "tcp_state_of",
-    "tcp_ts_clock",
 ]
