@@ -21,6 +21,7 @@ from typing import Final
 
 from rxpath.live.descriptors import more_descriptors
 from rxpath.live.machine import LiveMachine
+from rxpath.live.oscalls import OsCalls
 from rxpath.live.tls import make_raw_ssl
 
 USAGE: Final = """python -m rxpath.run [--tap NAME] --address IP/LEN [OPTIONS] (PROGRAM | -m MODULE) [ARGS...]"""
@@ -77,7 +78,7 @@ def _holds(module: ModuleType, wanted: set[int]) -> bool:
 
 
 def install(raw: ModuleType, module: ModuleType) -> None:
-    """Put the machine's modules under the standard names.
+    """Put the machine's modules under the standard names, and calls that know its descriptors into `os`.
 
     What was imported before with the host's sockets in it is forgotten, so that a program that imports it gets
     it anew; rxpath itself keeps the host's.
@@ -101,6 +102,7 @@ def install(raw: ModuleType, module: ModuleType) -> None:
             wanted.add(id(sys.modules.pop(name)))
     sys.modules["_socket"] = raw
     sys.modules["socket"] = module
+    OsCalls(raw).install()
     raw_ssl = make_raw_ssl("_ssl")
     if raw_ssl is not None:
         sys.modules["_ssl"] = raw_ssl

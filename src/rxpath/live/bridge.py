@@ -11,12 +11,15 @@ Not here: what a socket looks like to a program (sockets.py), commands from othe
 from __future__ import annotations
 
 import os
-import select
 import threading
-import time
+
+# the interpreter's own, whatever a program (gevent) puts into these modules
+from _thread import allocate_lock, get_ident
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
+from select import POLLIN, poll, select
+from time import sleep
 from typing import Any, Final
 
 from rxpath.config import MachineConfig
@@ -55,7 +58,7 @@ class Operation:
         self.done = False
         self.value: Any = None
         self.error: BaseException | None = None
-        self.gate = threading.Lock()
+        self.gate = allocate_lock()
         self.gate.acquire()
         self.entry: OperationWait | None = None
 
@@ -236,7 +239,7 @@ class Bridge:
 
     def in_engine(self) -> bool:
         """Whether the caller is the engine's thread, which may not wait for itself."""
-        return self.thread is threading.current_thread()
+        return self.thread is not None and self.thread.ident == get_ident()
 
     def _wake(self) -> None:
         """After something was put where the engine looks: it must not sleep over it."""
@@ -409,15 +412,15 @@ class Bridge:
 
     def _readable(self, fds: list[int], timeout: float | None) -> list[int]:
         if max(fds) < SELECT_LIMIT:
-            return select.select(fds, [], [], timeout)[0]
+            return select(fds, [], [], timeout)[0]
         # A host program with many descriptors: poll(2) knows milliseconds only, so the rest of one is slept in
         # small pieces.
-        p = select.poll()
+        p = poll()
         for fd in fds:
-            p.register(fd, select.POLLIN)
+            p.register(fd, POLLIN)
         got = p.poll(None if timeout is None else int(timeout * 1000))
         if not got and timeout is not None and 0 < timeout < 0.001:
-            time.sleep(min(timeout, 0.0001))
+            sleep(min(timeout, 0.0001))
         return [fd for fd, _ in got]
 
     def _take(self, wire: bool) -> None:

@@ -12,9 +12,10 @@ Not here: what a socket looks like to a program (sockets.py).
 
 from __future__ import annotations
 
-import os
 import socket as stdlib
 from collections.abc import Callable
+from os import close as host_close  # a program's `os` may have others in their place (oscalls.py)
+from os import dup as host_dup
 from typing import Final
 
 from rxpath.live.bridge import Bridge
@@ -121,7 +122,7 @@ class Descriptors:
             file.mirror = m = Mirror(file.inner)
             self.bridge.at_end[m.end] = None
             return self._add(file, m.theirs.fileno())
-        return self._add(file, os.dup(file.fds[0]))
+        return self._add(file, host_dup(file.fds[0]))
 
     def dup(self, fd: int) -> int:
         """dup(2) of a descriptor of the table, by any thread.  OSError EBADF."""
@@ -130,7 +131,7 @@ class Descriptors:
             file = self.table.get(fd)
             if file is None:
                 raise OSError(EBADF, "Bad file descriptor")
-            new = self._add(file, os.dup(fd))
+            new = self._add(file, host_dup(fd))
             file.refs += 1
             return new
 
@@ -183,7 +184,7 @@ class Descriptors:
             m.theirs.detach()
             if file.fds:  # the engine goes on with another name of the same pair
                 m.theirs = stdlib.socket(stdlib.AF_UNIX, stdlib.SOCK_STREAM, 0, file.fds[0])
-        os.close(fd)
+        host_close(fd)
 
 
 def more_descriptors() -> None:

@@ -519,6 +519,15 @@ class LiveSocket(metaclass=SocketType):
         self._fd = -1
         return fd
 
+    def borrow(self, blocks: bool) -> None:
+        """A socket of a descriptor that belongs to somebody else, for one call."""
+        self._timeout = None if blocks else 0.0
+
+    def give_back(self) -> None:
+        """Let go of it without closing anything."""
+        self._file = None
+        self._fd = -1
+
     # --- connections --------------------------------------------------------------------------------------------------
     def listen(self, backlog: int = 128) -> None:
         n = max(0, operator.index(backlog))
