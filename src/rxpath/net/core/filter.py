@@ -102,10 +102,12 @@ def _nla_find(data: bytes, at: int, kind: int) -> int:
 
 
 def _pay_offset(skb: SkBuff) -> int:
-    """skb_get_poff: where the payload behind the transport header begins, counted from `skb.data`; IPv4 only."""
+    """skb_get_poff: where the payload behind the transport header begins, from `skb.data`; IPv4 and ARP only."""
     nh = skb.network_header
     head = skb.head
-    if skb.protocol != 0x0800 or skb.tail < nh + 20 or head[nh] >> 4 != 4:
+    if skb.protocol == 0x0806:
+        return min(nh, skb.tail) - skb.data
+    if skb.protocol != 0x0800 or skb.tail < nh + 20 or head[nh] & 15 < 5:
         return 0
     th = nh + ((head[nh] & 15) << 2)
     at = th - skb.data

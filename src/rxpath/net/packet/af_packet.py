@@ -31,6 +31,8 @@ from rxpath.net.core.netdevice import (
     ETH_P_8021Q,
     ETH_P_ALL,
     IFF_UP,
+    NETDEV_DOWN,
+    NETDEV_UP,
     Net,
     NetDevice,
     PacketType,
@@ -67,6 +69,7 @@ from rxpath.net.core.sock import (
     Proto,
     Sock,
     opt_int,
+    sk_error_report,
     sk_getsockopt,
     sk_release,
     sk_setsockopt,
@@ -93,6 +96,7 @@ PACKET_MR_ALLMULTI: Final = 2
 
 SITE_PACKET_PURGED: Final = Site("socket", "packet socket closed unread", "none", "QUEUE_PURGE")
 SITE_PACKET_FILTER: Final = Site("packet", "filter of a packet socket or loop-back of a group packet")
+SITE_PACKET_REFUSED: Final = Site("packet", "a frame that cannot be sent", "none", "NOT_SPECIFIED")
 SITE_PACKET_FULL: Final = Site("socket", "receive buffer of a packet socket full", "socket drops", "PACKET_SOCK_ERROR")
 
 _AUX: Final = Struct("=IIIHHHH")
@@ -182,8 +186,18 @@ class PacketSock(Sock):
         self.unhash()
         self.ifindex = ifindex
         self.proto_ = proto & 0xFFFF
-        if self.proto_:
+        if not self.proto_:
+            return
+        if not name or self.net.by_name[name].flags & IFF_UP:
             self._register()
+        else:
+            self.net_down()
+
+    def net_down(self) -> None:
+        """Nothing comes until the device is up; the program hears of it once."""
+        self.unhash()
+        self.err = ENETDOWN
+        sk_error_report(self)
 
     def getsockname(self) -> tuple[Any, ...]:
         dev = self.net.by_index.get(self.ifindex)
@@ -421,16 +435,24 @@ def packet_snd(sk: PacketSock, data: bytes, name: Any) -> int:
         raise linux_error(6, "no device")
     if not dev.flags & IFF_UP:
         raise linux_error(ENETDOWN)
-    if sk.type == SOCK_DGRAM:
-        addr = bytes(name[4]) if name is not None and len(name) > 4 else dev.broadcast
-        if len(data) > dev.mtu:
-            raise linux_error(EMSGSIZE)
-        data = addr + dev.dev_addr + proto.to_bytes(2, "big") + data
-    elif len(data) > dev.mtu + 14 + 4:
+    reserve = 0 if sk.type == SOCK_DGRAM else dev.hard_header_len
+    n = len(data)
+    if n > dev.mtu + reserve + 4:
         raise linux_error(EMSGSIZE)
-    elif len(data) < 14:
-        raise linux_error(EINVAL)
-    skb = __alloc_skb(sk.net, len(data) + 16)
+    skb = __alloc_skb(sk.net, n + 16)
+    err = 0
+    if sk.type == SOCK_DGRAM:
+        addr = bytes(name[4]) if name is not None and len(name) > 4 else b""
+        if not addr:
+            err = EINVAL
+        data = addr + dev.dev_addr + proto.to_bytes(2, "big") + data
+    elif n < dev.hard_header_len:
+        err = EINVAL
+    if not err and n > dev.mtu + reserve and data[12:14] != b"\x81\x00":
+        err = EMSGSIZE
+    if err:
+        kfree_skb_reason(skb, SITE_PACKET_REFUSED)
+        raise linux_error(err)
     skb_put(skb, data)
     skb_set_owner_w(skb, sk)
     skb.dev = dev
@@ -456,9 +478,22 @@ class PacketFamily:
         return PacketSock(self.net, type_, protocol, self.prot)
 
 
+def packet_notifier(net: Net, event: str, dev: NetDevice) -> None:
+    """A device went down or came up: the sockets bound to it leave and come back."""
+    if event not in (NETDEV_UP, NETDEV_DOWN):
+        return
+    for s in net.sockets:
+        if isinstance(s, PacketSock) and s.ifindex == dev.ifindex:
+            if event == NETDEV_UP and s.hook is None and s.proto_:
+                s._register()
+            elif event == NETDEV_DOWN and s.hook is not None:
+                s.net_down()
+
+
 def packet_init(net: Net) -> None:
     """device_initcall."""
     net.packet = PacketFamily(net)
+    net.notifiers.append(lambda event, dev: packet_notifier(net, event, dev))
     net.kernel.files.add("/proc/net/packet", lambda: packet_text(net))
 
 
