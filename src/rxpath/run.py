@@ -30,6 +30,7 @@ rest of the standard library work on them unchanged. Without --tap the machine h
 
 Example: python -m rxpath.run --tap t0 --address 10.9.0.2/24 --host-address 10.9.0.1/24 -m http.server 80"""
 INTERRUPTED: Final = 130
+REFUSED: Final = frozenset({"uvloop"})
 SWITCH_S: Final = 0.0005  # the engine gives its turn away at each frame: a program that computes must give it back
 
 
@@ -73,6 +74,15 @@ def machine_of(o: argparse.Namespace) -> LiveMachine:
     return LiveMachine(config, o.tap, host_address=o.host_address, name=o.name or o.tap)
 
 
+class Refused:
+    """An importer (sys.meta_path) for what cannot work here, so that who has a choice (uvicorn) takes the other."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """None for all others.  ImportError."""
+        if name in REFUSED:
+            raise ImportError(f"{name} drives descriptors by itself and cannot use a machine's sockets", name=name)
+
+
 def _holds(module: ModuleType, wanted: set[int]) -> bool:
     return any(id(v) in wanted for v in list(vars(module).values()) if isinstance(v, ModuleType | type | FunctionType))
 
@@ -103,6 +113,7 @@ def install(raw: ModuleType, module: ModuleType) -> None:
     sys.modules["_socket"] = raw
     sys.modules["socket"] = module
     OsCalls(raw).install()
+    sys.meta_path.insert(0, Refused())
     raw_ssl = make_raw_ssl("_ssl")
     if raw_ssl is not None:
         sys.modules["_ssl"] = raw_ssl
@@ -111,6 +122,9 @@ def install(raw: ModuleType, module: ModuleType) -> None:
 def execute(words: list[str], as_module: bool) -> int:
     """Run the program as `python` would, with its threads that are no daemons, and return its status."""
     sys.argv = words
+    if not as_module and not os.path.exists(words[0]):
+        print(f"rxpath.run: can't open file {words[0]!r}: No such file or directory", file=sys.stderr)
+        return 2
     try:
         try:
             if as_module:

@@ -282,3 +282,31 @@ def test_a_forked_child_is_told_that_the_machine_stayed_behind(tmp_path: Path) -
         tmp_path,
     )
     assert out == "0\nsocket\n"
+
+
+def test_what_cannot_work_is_refused_where_it_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "uvloop.py").write_text("print('used')")
+    out = right(
+        """
+        try:
+            import uvloop
+        except ImportError as e:
+            print(e)
+        """,
+        tmp_path,
+    )
+    assert out == "uvloop drives descriptors by itself and cannot use a machine's sockets\n"
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rxpath.run", "--address", "10.9.0.2/24", "nosuch.py"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": SRC, "XDG_RUNTIME_DIR": str(tmp_path)},
+    )
+    said = "rxpath.run: can't open file 'nosuch.py': No such file or directory\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
