@@ -243,7 +243,7 @@ def sock_recvmsg(sk: InetSock, size: int, flags: int) -> Msg:
 def inet_sendmsg(sk: InetSock, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
     if sk.net.rps_sock_flow_table is not None:
         sock_rps_record_flow(sk)
-    if not sk.num and sk.type not in (SOCK_RAW, SOCK_STREAM):
+    if sk.type not in (SOCK_RAW, SOCK_STREAM) and sk.family == AF_INET and not sk.num:
         inet_autobind(sk)
     return sk.sendmsg(data, name, control, flags)
 

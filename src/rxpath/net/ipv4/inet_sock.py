@@ -81,6 +81,7 @@ class InetSock(Sock):
         "defer_connect",
         "port_lo",
         "port_hi",
+        "nospace",
     )
 
     def __init__(self, net: Net, type_: int, protocol: int, prot: Proto) -> None:
@@ -124,6 +125,7 @@ class InetSock(Sock):
         self.defer_connect = False
         self.port_lo = 0
         self.port_hi = 0
+        self.nospace = False  # SOCK_NOSPACE: a sender found no room
 
     # --- struct proto ----------------------------------------------------------------------------------------------
     def get_port(self, snum: int) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rxpath.kernel.errno import EAGAIN, EINVAL, EMSGSIZE, ENOBUFS, EPERM, EPIPE, linux_error
+from rxpath.kernel.errno import EINVAL, EMSGSIZE, ENOBUFS, EPERM, EPIPE, linux_error
 from rxpath.net.core.neighbour import Neighbour, neigh_create, neigh_output
 from rxpath.net.core.netdevice import ETH_P_IP, Net, NetDevice
 from rxpath.net.core.receive import netif_rx
@@ -24,7 +24,6 @@ from rxpath.net.core.skbuff import (
     skb_put,
 )
 from rxpath.net.core.sock import (
-    MSG_DONTWAIT,
     SEND_SHUTDOWN,
     SOCK_RAW,
     __skb_wait_for_space,
@@ -86,6 +85,7 @@ SITE_FRAG_NEEDED: Final = Site(
     "ip output", "larger than the path and not to be fragmented", "Ip FragFails", "NOT_SPECIFIED"
 )
 SITE_TTL0: Final = Site("ip output", "TTL 0 does not leave the host", "none", "NOT_SPECIFIED")
+SITE_FLUSHED: Final = Site("ip output", "gathered with MSG_MORE and given up", "none", "NOT_SPECIFIED")
 SITE_FRAGMENTED: Final = Site("ip output", "sent as fragments")
 SITE_OUTPUT_ERR: Final = Site("ip output", "fragment could not be sent", "Ip FragFails", "NOT_SPECIFIED")
 
@@ -164,12 +164,12 @@ def ip_setup_cork(cork: Cork) -> None:
         raise linux_error(ENOBUFS if False else 101)
 
 
-def ip_append_data(cork: Cork, data: bytes) -> None:
+def ip_append_data(cork: Cork, data: bytes, flags: int = 0) -> None:
     """Add to the packet.  Raises EMSGSIZE, EAGAIN, ENOBUFS."""
-    __ip_append_data(cork, data)
+    __ip_append_data(cork, data, flags)
 
 
-def __ip_append_data(cork: Cork, data: bytes) -> None:
+def __ip_append_data(cork: Cork, data: bytes, flags: int = 0) -> None:
     sk = cork.sk
     mtu = IP_MAX_MTU if cork.gso_size else cork.fragsize
     hdr = 20 + (cork.opt.optlen if cork.opt is not None else 0)
@@ -181,7 +181,7 @@ def __ip_append_data(cork: Cork, data: bytes) -> None:
         raise linux_error(EMSGSIZE)
     try:
         if sk.type != SOCK_RAW:
-            sock_wait_for_room(sk)
+            sock_wait_for_room(sk, flags)
         elif sk.wmem_alloc > 2 * sk.sndbuf:  # without a transport header nobody waits
             raise linux_error(ENOBUFS)
     except OSError:
@@ -195,7 +195,7 @@ def ip_sk_ignore_df(sk: InetSock) -> bool:
     return sk.pmtudisc < IP_PMTUDISC_DO or sk.pmtudisc == IP_PMTUDISC_OMIT
 
 
-def sock_wait_for_room(sk: InetSock) -> None:
+def sock_wait_for_room(sk: InetSock, flags: int = 0) -> None:
     """What sock_alloc_send_pskb checks before it allocates.  Raises the pending error, EPIPE, EAGAIN."""
     while True:
         if sk.err:
@@ -204,7 +204,8 @@ def sock_wait_for_room(sk: InetSock) -> None:
             raise linux_error(EPIPE)
         if sk.wmem_alloc < sk.sndbuf:
             return
-        __skb_wait_for_space(sk, sock_deadline(sk, 0, sk.sndtimeo))
+        sk.nospace = True
+        __skb_wait_for_space(sk, sock_deadline(sk, flags, sk.sndtimeo))
 
 
 def sock_alloc_send_pskb(sk: InetSock, size: int) -> SkBuff:
@@ -223,13 +224,21 @@ def ip_make_skb(
 ) -> Cork:
     """The lock-free path of a datagram: all its data at once."""
     cork = Cork(sk, fl4, ipc, rt, transhdrlen)
-    if flags & MSG_DONTWAIT and sk.wmem_alloc >= sk.sndbuf and not sk.err:
-        raise linux_error(EAGAIN)
-    ip_append_data(cork, data)
+    ip_append_data(cork, data, flags)
     return cork
 
 
 def ip_flush_pending_frames(cork: Cork) -> None:
+    """What was gathered is dropped, a packet for each fragment that it would have become."""
+    if cork.parts and cork.skb is None:
+        net = cork.sk.net
+        hdr = 20 + (cork.opt.optlen if cork.opt is not None else 0)
+        left = cork.data_len + cork.transhdrlen
+        room = cork.fragsize - hdr
+        while left > 0:
+            n = left if left <= room or cork.gso_size else room & ~7
+            kfree_skb_reason(__alloc_skb(net, n + hdr), SITE_FLUSHED)
+            left -= n
     cork.parts.clear()
     skb = cork.skb
     if skb is not None:

@@ -49,6 +49,7 @@ from rxpath.net.ipv4.ip_output import (
     IpcmCookie,
     _nf_local_out,
     ip_append_data,
+    ip_flush_pending_frames,
     ip_send_skb,
     sock_alloc_send_pskb,
     sock_wait_for_room,
@@ -155,7 +156,15 @@ class RawSock(InetSock):
         if not self.dead:
             self.unhash()
             ip_mc_drop_socket(self)
+            raw_flush_pending_frames(self)
             sk_release(self)
+
+
+def raw_flush_pending_frames(sk: RawSock) -> None:
+    """What was gathered with MSG_MORE goes."""
+    if sk.cork is not None:
+        ip_flush_pending_frames(sk.cork)
+        sk.cork = None
 
 
 def raw_bind(sk: RawSock, addr: int) -> None:
@@ -355,9 +364,9 @@ def raw_sendmsg(sk: RawSock, data: bytes, name: Address | None, control: list[Cm
     if cork is None:
         cork = sk.cork = Cork(sk, fl4, ipc, rt, 0)
     try:
-        ip_append_data(cork, data)
+        ip_append_data(cork, data, flags)
     except OSError:
-        sk.cork = None
+        raw_flush_pending_frames(sk)
         raise
     if not flags & MSG_MORE:
         sk.cork = None

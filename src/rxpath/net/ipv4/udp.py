@@ -154,7 +154,6 @@ UDP_SEGMENT: Final = 103
 UDP_GRO: Final = 104
 
 CHECKSUM_BREAK: Final = 76
-UDP_MAX_SEGMENTS: Final = 64
 MAX_ADDR_TEXT: Final = 4096
 
 SITE_HDR: Final = Site("udp", "no room for a UDP header", "Udp InErrors", "NOT_SPECIFIED")
@@ -1400,9 +1399,10 @@ def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cm
         cork = sk.cork
         assert cork is not None
         try:
-            ip_append_data(cork, data)
-        except OSError:
+            ip_append_data(cork, data, flags)
+        except OSError as e:
             udp_flush_pending_frames(sk)
+            _no_space(sk, e.errno or 0)
             raise
         if not corkreq:
             udp_push_pending_frames(sk)
@@ -1476,8 +1476,10 @@ def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cm
         if rt is None:
             if fl4.error == -ENETUNREACH:
                 ipv4.ip[IPSTATS_MIB_OUTNOROUTES] += 1
+            _no_space(sk, -fl4.error)
             raise linux_error(-fl4.error)
         if rt.rt_flags & RTCF_BROADCAST and not sk.broadcast:
+            _no_space(sk, EACCES)
             raise linux_error(EACCES)
         if connected:
             sk.dst = rt
@@ -1497,15 +1499,20 @@ def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cm
         sk.cork = cork
         sk.pending = True
         try:
-            ip_append_data(cork, data)
+            ip_append_data(cork, data, flags)
         except OSError:
             udp_flush_pending_frames(sk)
             raise
         return n
     except OSError as e:
-        if e.errno == ENOBUFS:
-            ipv4.udp[UDP_MIB_SNDBUFERRORS] += 1
+        _no_space(sk, e.errno or 0)
         raise
+
+
+def _no_space(sk: UdpSock, err: int) -> None:
+    """A send that failed counts when memory was short, or ever was."""
+    if err == ENOBUFS or sk.nospace:
+        sk.ipv4.udp[UDP_MIB_SNDBUFERRORS] += 1
 
 
 def udp_push_pending_frames(sk: UdpSock) -> None:
@@ -1535,7 +1542,7 @@ def udp_send_skb(sk: UdpSock, cork: Cork, fl4: Flowi4) -> None:
         err = 0
         if 28 + (cork.opt.optlen if cork.opt is not None else 0) + min(len(payload), gso) > cork.fragsize:
             err = EMSGSIZE
-        elif len(payload) > gso * UDP_MAX_SEGMENTS or sk.no_check_tx:
+        elif len(payload) > gso * ipv4.variant.udp_max_segments or sk.no_check_tx:
             err = EINVAL
         if err:
             kfree_skb_reason(__alloc_skb(sk.net, len(payload) + 8), SITE_GSO_REFUSED)

@@ -18,6 +18,7 @@ class Ipv4Variant:
     `xrlim_by_jiffy`: a peer's bucket is filled and bounded once a jiffy (recorded on 6.18).
     `ping_takes_packet`: an echo reply itself, not a clone, is queued to its ping socket (recorded on 6.18).
     `ext_echo`: ping sockets may send extended echo requests (5.13).
+    `udp_max_segments`: most datagrams that one send with UDP_SEGMENT makes (128 since 6.9; recorded on 6.18).
     `udp_hash4`: connected UDP sockets stand in a table of both ends, too (6.13; recorded on 6.18).
     `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on 6.18).
     """
@@ -37,6 +38,7 @@ class Ipv4Variant:
     raw_never_receives: bool = False
     xrlim_by_jiffy: bool = False
     udp_hash4: bool = False
+    udp_max_segments: int = 64
     ping_takes_packet: bool = False
     ext_echo: bool = True
 
@@ -57,6 +59,7 @@ V_6_18 = replace(
     raw_never_receives=True,
     xrlim_by_jiffy=True,
     udp_hash4=True,
+    udp_max_segments=128,
     ping_takes_packet=True,
 )
 
