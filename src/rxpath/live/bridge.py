@@ -115,6 +115,16 @@ class OperationWait(WaitQueueEntry):
         return True
 
 
+class EngineThread(threading.Thread):
+    """Ends without a word although a program has put other threads into `threading` (gevent, eventlet)."""
+
+    def _delete(self) -> None:
+        try:
+            super()._delete()  # type: ignore[misc]
+        except KeyError:  # looked for under another's number
+            pass
+
+
 class Bridge:
     """A machine in real time on a thread of its own, wired to a TAP device (None: a NIC without a cable).
 
@@ -159,7 +169,7 @@ class Bridge:
     # --- host threads -------------------------------------------------------------------------------------------
     def start(self) -> Bridge:
         """Boot and serve; raises what boot or `setup` raised."""
-        self.thread = threading.Thread(target=self._main, name="rxpath-engine", daemon=True)
+        self.thread = EngineThread(target=self._main, name="rxpath-engine", daemon=True)
         self.thread.start()
         self.ready.wait()
         if self.failure is not None:
