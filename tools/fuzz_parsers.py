@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{name:<18}{'ok' if done.returncode == 0 else 'FAILED':<8}{runs[-1] if runs else ''}", flush=True)
         if done.returncode:
             bad.append(name)
-            print("\n".join(done.stderr.splitlines()[-30:]))
+            print("\n".join([*done.stdout.splitlines()[-40:], *done.stderr.splitlines()[-8:]]))
     return 1 if bad else 0
 
 

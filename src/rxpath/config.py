@@ -62,6 +62,10 @@ LINK_BPS: Final = {"ixgbe": 10 * GBIT, "be2net": 10 * GBIT}
 class ConfigError(ValueError):
     """A machine description that cannot be: one clear line that names the key."""
 
+    def __init__(self, text: str) -> None:
+        """A line feed in what was given does not make two lines of `text`."""
+        super().__init__(" ".join(text.splitlines()))
+
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for the nearest of the known words, else the empty text."""

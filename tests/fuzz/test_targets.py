@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.fuzz.targets import MACHINES, TARGETS, seeds
 
-SLOW = ("command", "iptables", "frames", "snapshot")
+SLOW = ("command", "iptables", "frames", "snapshot", "scenario")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,8 +12,9 @@ import sys
 from typing import Any, Final
 
 from rxpath.config import MachineConfig
+from rxpath.conform.check import blame, loads, said
 from rxpath.conform.environment import recorded_environment
-from rxpath.conform.scenario import Runner
+from rxpath.conform.scenario import Runner, ScenarioError
 from rxpath.conform.tapfmt import ip_s, mac_s
 from rxpath.drivers.tun.tun import TunDevice, tun_create, tun_do_read, tun_get_user
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, Task
@@ -215,9 +216,30 @@ def run_ours(scenario: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """One scenario on standard input, one document on standard output."""
-    json.dump(run_ours(json.load(sys.stdin)), sys.stdout)
+    """One scenario on standard input, one document on standard output.  Status 2 and one line when it is none."""
+    try:
+        made = observe(sys.stdin.buffer.read())
+    except (ScenarioError, OSError) as e:
+        print(f"rxpath: scenario: {e}", file=sys.stderr)
+        return 2
+    json.dump(made, sys.stdout)
     return 0
+
+
+def observe(text: bytes) -> dict[str, Any]:
+    """The observed document of a scenario's JSON text.  Raises ScenarioError, or OSError of what it sets up."""
+    runner: Scenario | None = None
+    try:
+        runner = Scenario(loads(text))
+        return runner.run()
+    except Exception as e:
+        if not blame(e) or isinstance(e, ScenarioError):
+            raise
+        step = f"step {runner.step}: " if runner is not None and runner.step >= 0 else ""
+        raise ScenarioError(step + said(e)) from None
+    finally:
+        if runner is not None:
+            runner.machine.close()
 
 
 if __name__ == "__main__":

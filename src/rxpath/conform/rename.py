@@ -144,6 +144,8 @@ class Renamer:
             )
 
     def frame(self, b: bytes) -> bytes:
+        if len(b) < 12:
+            return b  # too short for addresses
         f = bytearray(b)
         f[0:6] = self.hw(bytes(f[0:6]))
         f[6:12] = self.hw(bytes(f[6:12]))

@@ -240,8 +240,8 @@ def apply_faults(source: Source, text: str, seed: int = 0) -> Source:
         # two faults of one name must not hit the same frames
         own = seed + 1_000_003 * position
         if name == "reorder" and len(rest) <= 1:
-            if rest and not rest[0].isdecimal():
-                raise ValueError(f"not a reordering depth: {rest[0]!r}")
+            if rest and not (rest[0].isdecimal() and rest[0].isascii() and 0 < len(rest[0]) <= 4):
+                raise ValueError(f"not a reordering depth (1 to 9999): {rest[0][:40]!r}")
             source = Reorder(source, probability, own, depth=int(rest[0]) if rest else 3)
         elif name == "delay" and 1 <= len(rest) <= 2:
             jitter = parse_time(rest[1]) if len(rest) == 2 else 0

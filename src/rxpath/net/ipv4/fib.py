@@ -285,6 +285,8 @@ def fib_add_route(
     """
     if not 0 <= plen <= 32 or prefix & ~inet_make_mask(plen) & 0xFFFFFFFF:
         raise linux_error(EINVAL, "Invalid prefix for given prefix length")
+    if type_ >= len(_RTN_ERROR):
+        raise linux_error(EINVAL, "Invalid route type")
     if not table:
         table = RT_TABLE_LOCAL if type_ in (RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST) else RT_TABLE_MAIN
     if scope < 0:

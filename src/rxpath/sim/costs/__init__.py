@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 STAGES = (
     "dma_write",
@@ -122,18 +123,28 @@ def load_profile(name: str = "default") -> CostProfile:
         data = tomllib.loads(text)
     except FileNotFoundError:
         raise ProfileError(f"cost profile '{name}': no such profile or file") from None
-    except (OSError, tomllib.TOMLDecodeError) as e:
-        raise ProfileError(f"cost profile '{name}': {e}") from None
+    except UnicodeDecodeError:
+        raise ProfileError(f"cost profile '{name}': no UTF-8 text") from None
+    except OSError as e:
+        raise ProfileError(f"cost profile '{name}': {e.strerror or e}") from None
+    except (ValueError, RecursionError) as e:
+        raise ProfileError(f"cost profile '{name}': not TOML: {str(e).splitlines()[0]}") from None
+    return profile_of(data, name)
+
+
+def profile_of(data: dict[str, Any], name: str) -> CostProfile:
+    """The profile that a file's `data` describes.  Raises ProfileError."""
     stages: dict[str, Stage] = {}
-    for key, row in data.get("stage", {}).items():
+    table = data.get("stage", {})
+    if not isinstance(table, dict):
+        raise ProfileError(f"cost profile '{name}': 'stage' is no table of stages")
+    for key, row in table.items():
         if key not in STAGES:
             raise ProfileError(f"cost profile '{name}': unknown stage '{key}'")
         try:
             st = Stage(key, int(row["low"]), int(row["central"]), int(row["high"]), str(row["source"]))
-        except (KeyError, TypeError, ValueError):
-            raise ProfileError(
-                f"cost profile '{name}': stage '{key}' needs low, central, high and source"
-            ) from None
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise ProfileError(f"cost profile '{name}': stage '{key}' needs low, central, high and source") from None
         if not 0 <= st.low <= st.central <= st.high:
             raise ProfileError(f"cost profile '{name}': stage '{key}': low <= central <= high does not hold")
         stages[key] = st
