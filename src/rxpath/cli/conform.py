@@ -41,6 +41,9 @@ def conform(
             sys.stderr.write(f"\r{len(outcomes)} cases")
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
+    if not outcomes:
+        print(f"rxpath: {', '.join(str(p) for p in paths)}: no case there", file=sys.stderr)
+        raise typer.Exit(2)
     table = corpus.score(outcomes)
     failed = [o for o in outcomes if not o.ok]
     if json:

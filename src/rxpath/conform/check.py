@@ -42,8 +42,8 @@ FORMS: Final[dict[str, Any]] = {
     "id": str, "type": str, "sock": str, "as": str, "socks": [str], "proto": int, "bind": (str, int),
     "connect": (str, int), "to": (str, int), "listen": int, "backlog": int, "opts": [(str, object)],
     "join": [(str, str)], "join_source": [(str, str, str)], "op": str, "ms": (int, float), "frames": [(str, dict)],
-    "hex": str, "rel": [str], "pat": [int], "data": str, "times": int, "flags": [str], "len": int, "opt": str, "how": str, "key": str,
-    "repeat": int, "count": int,
+    "hex": str, "rel": [str], "pat": [int], "data": str, "times": int, "flags": [str], "len": int, "opt": str,
+    "how": str, "key": str, "repeat": int, "count": int,
 }  # fmt: skip
 UNIONS: Final = ("ms", "frames")  # here a tuple names types of which one will do
 
