@@ -171,13 +171,13 @@ LISTEN_OPTS: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
     ("TCP_DEFER_ACCEPT", (1, 1, 3, 10)), ("TCP_SYNCNT", (1, 2, 127)), ("TCP_SAVE_SYN", (1,)), ("TCP_MAXSEG", (88, 536, 1000, 2000)),
     ("TCP_WINDOW_CLAMP", (1, 1000, 3000, 100000)), ("TCP_USER_TIMEOUT", (100, 1000, 5000)), ("TCP_LINGER2", (-1, 0, 1, 100)),
     ("TCP_NODELAY", (1,)), ("TCP_CORK", (1,)), ("TCP_QUICKACK", (0, 1)), ("SO_RCVBUF", (0, 2304, 5000, 20000, 1000000)),
-    ("SO_SNDBUF", (0, 4608, 20000)), ("SO_LINGER", ([1, 0], [1, 1], [0, 0])), ("SO_KEEPALIVE", (1,)), ("TCP_KEEPIDLE", (1,)),
+    ("SO_SNDBUF", (0, 4608, 20000)), ("SO_LINGER", ([1, 0], [0, 0])), ("SO_KEEPALIVE", (1,)), ("TCP_KEEPIDLE", (1,)),
     ("TCP_KEEPINTVL", (1,)), ("TCP_KEEPCNT", (1, 2)), ("IP_TOS", (4, 0x10, 0xB8, 3)), ("IP_TTL", (1, 33, 255)), ("IP_MINTTL", (64, 65, 255)),
     ("IP_RECVERR", (1,)), ("IP_MTU_DISCOVER", (0, 1, 2, 3, 4, 5)), ("SO_OOBINLINE", (1,)), ("SO_RCVLOWAT", (1, 10, 1000)),
     ("SO_PRIORITY", (5,)), ("SO_MARK", (7,)), ("SO_REUSEADDR", (1,)), ("SO_REUSEPORT", (1,)), ("IP_TRANSPARENT", (1,)), ("IP_FREEBIND", (1,)),
 )  # fmt: skip
 SOCKET_OPTS: Final = (
-    ("TCP_NODELAY", (0, 1)), ("TCP_CORK", (0, 1)), ("TCP_QUICKACK", (0, 1)), ("TCP_LINGER2", (-1, 0, 1)), ("SO_LINGER", ([1, 0], [1, 1], [0, 0])),
+    ("TCP_NODELAY", (0, 1)), ("TCP_CORK", (0, 1)), ("TCP_QUICKACK", (0, 1)), ("TCP_LINGER2", (-1, 0, 1)), ("SO_LINGER", ([1, 0], [0, 0])),
     ("SO_RCVBUF", (0, 5000, 300000)), ("TCP_WINDOW_CLAMP", (0, 1000, 10000)), ("IP_RECVERR", (0, 1)), ("IP_MINTTL", (0, 65)),
     ("SO_KEEPALIVE", (0, 1)), ("TCP_KEEPIDLE", (1,)), ("TCP_KEEPINTVL", (1,)), ("TCP_USER_TIMEOUT", (0, 300, 1000)), ("TCP_MAXSEG", (100,)),
     ("SO_OOBINLINE", (0, 1)), ("SO_RCVLOWAT", (1, 100)), ("IP_TOS", (0, 16)), ("IP_TTL", (5,)), ("TCP_SYNCNT", (1,)), ("TCP_DEFER_ACCEPT", (1,)),

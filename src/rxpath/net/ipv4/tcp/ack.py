@@ -1009,8 +1009,6 @@ def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
             if not flag & FLAG_NO_CHALLENGE_ACK:
                 tcp_send_challenge_ack(sk)
             return ACK_TOO_OLD
-        if flag & FLAG_UPDATE_TS_RECENT and sk.v.old_ack_updates_ts:
-            tcp_replace_ts_recent(sk, c.seq)
         if blocks:
             tcp_sacktag_write_queue(sk, skb, blocks, prior_snd_una, st)
             tcp_fastretrans_alert(sk, prior_snd_una, 0, st)

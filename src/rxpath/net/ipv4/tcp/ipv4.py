@@ -42,6 +42,7 @@ from rxpath.net.ipv4.ip_cb import ip_cb_peek
 from rxpath.net.ipv4.ip_options import __ip_options_echo
 from rxpath.net.ipv4.mib import (
     ICMP_MIB_INERRORS,
+    IPSTATS_MIB_OUTNOROUTES,
     TCP_MIB_CSUMERRORS,
     TCP_MIB_INERRS,
     TCP_MIB_INSEGS,
@@ -580,7 +581,7 @@ def tcp_v4_timewait_ack(ts: TcpState, tw: TimewaitSock) -> None:
         tw.rmt_port,
         tw.snd_nxt,
         tw.rcv_nxt,
-        min(tw.rcv_wnd >> tw.rcv_wscale, 65535),
+        tw.rcv_wnd >> tw.rcv_wscale & 0xFFFF,  # not capped: the field holds what fits
         stamp,
         tw.bound_dev_if,
         tw.tos,
@@ -627,7 +628,10 @@ def inet_csk_route_req(sk: TcpSock, req: RequestSock) -> Rtable | None:
         sport=req.num,
         dport=req.rmt_port,
     )
-    return ip_route_output_flow(sk.ipv4, fl4)
+    rt = ip_route_output_flow(sk.ipv4, fl4)
+    if rt is None:
+        sk.ipv4.ip[IPSTATS_MIB_OUTNOROUTES] += 1
+    return rt
 
 
 def tcp_v4_route_req(sk: TcpSock, req: RequestSock) -> Rtable | None:
@@ -1015,8 +1019,6 @@ def tcp_v4_connect(sk: TcpSock, addr: int, port: int) -> None:
     )
     rt = ip_route_output_flow(ipv4, fl4)
     if rt is None:
-        from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
-
         err = -fl4.error if fl4.error else ENETUNREACH
         if err == ENETUNREACH:
             ipv4.ip[IPSTATS_MIB_OUTNOROUTES] += 1
@@ -1158,10 +1160,13 @@ def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int, is_sendms
 
 
 def inet_reqsk_purge(sk: TcpSock) -> None:
-    """A listener ends: its requests and the connections that nobody accepted go."""
+    """A listener ends: the connections that nobody accepted go; requests wait for their timer or a segment, since
+    they have a table of their own no longer (4.4).
+    """
     ts = sk.ts
-    for s in [s for s in ts.ehash.values() if isinstance(s, RequestSock) and s.listener is sk]:
-        inet_csk_reqsk_queue_drop(s)
+    if not sk.v.request_ehash:
+        for s in [s for s in ts.ehash.values() if isinstance(s, RequestSock) and s.listener is sk]:
+            inet_csk_reqsk_queue_drop(s)
     while sk.accept_queue:
         child = sk.accept_queue.popleft()
         sk.ack_backlog -= 1
@@ -1272,6 +1277,9 @@ def tcp_v4_err(skb: SkBuff, info: int) -> int:
     if sk.owned and not (type_ == 3 and code == 4):
         ipv4.tcpext["LockDroppedIcmps"] += 1
     if sk.state == TCP_CLOSE:
+        return 0
+    if sk.min_ttl and head[nh + 8] < sk.min_ttl:
+        ipv4.tcpext["TCPMinTTLDrop"] += 1
         return 0
     una = sk.snd_una if sk.fastopen_rsk is None else sk.fastopen_rsk.snt_isn
     if sk.state != TCP_LISTEN and not between(seq, una, sk.snd_nxt):

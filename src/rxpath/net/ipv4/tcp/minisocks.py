@@ -428,7 +428,7 @@ def tcp_check_req(listener: TcpSock, skb: SkBuff, req: RequestSock) -> tuple[Tcp
             return None, SITE_TSECR
         return None, SITE_OVERWINDOW if ts.v.reject_ts_reason else SITE_REQ_OLD
     if flg & TCPHDR_RST and ts.v.rst_exact_in_syn_recv and c.seq != req.rcv_nxt:
-        if not _oow(req, ts, skb, "TCPACKSkippedChallenge"):
+        if not _oow_rate_limited(req, ts, "TCPACKSkippedChallenge"):
             ext["TCPChallengeACK"] += 1
             h.reqsk_send_ack(listener, skb, req)
         return None, SITE_REQ_OLD
@@ -468,10 +468,14 @@ def _embryonic(listener: TcpSock, skb: SkBuff, req: RequestSock, flg: int) -> tu
     return None, SITE_REQ_OLD
 
 
-def _oow(req: RequestSock, ts: TcpState, skb: SkBuff, mib: str = "TCPACKSkippedSynRecv") -> bool:
+def _oow(req: RequestSock, ts: TcpState, skb: SkBuff) -> bool:
     c = tcb(skb)
     if (c.seq != c.end_seq and not c.flags & TCPHDR_SYN) or not ts.v.oow_limit:
         return False
+    return _oow_rate_limited(req, ts, "TCPACKSkippedSynRecv")
+
+
+def _oow_rate_limited(req: RequestSock, ts: TcpState, mib: str) -> bool:
     now = ts.ipv4.kernel.jiffies()
     if req.last_oow_ack_time and 0 <= now - req.last_oow_ack_time < ts.tcp_invalid_ratelimit:
         ts.ipv4.tcpext[mib] += 1

@@ -105,6 +105,11 @@ def inet_csk_destroy_sock(sk: TcpSock) -> None:
         end_unread(sk, sk.prequeue.popleft())
     while sk.backlog:
         end_unread(sk, sk.backlog.popleft())
+    if sk.v.queue_purge_reason:
+        tp = sk.net.kernel.trace.kfree_skb
+        if tp.on:  # the errors that nobody read (inet_sock_destruct)
+            for e in sk.error_queue:
+                tp.fire(e.skb, "tcp", e.skb.protocol, "QUEUE_PURGE")
     inet_unhash(sk)
     inet_put_port(sk)
     if sk.orphan:

@@ -135,7 +135,6 @@ class TcpVariant:
     rack_always: bool = False
     packet_delayed_exceptions: bool = False
     ack_within_acked: bool = False
-    old_ack_updates_ts: bool = True
     tso_grow: bool = False
     defer_threshold: bool = False
     initial_window_whole: bool = False
