@@ -758,8 +758,8 @@ class Gen:
                 [str(self.pick(GROUP_ADDRS)), US, r.choice((PEER_IP, PEER_IP, "10.0.0.9", "192.0.2.1"))]
                 for _ in range(r.choice((1, 1, 2)))
             ]
-        if k in (0, 1) and self.chance(0.03):
-            opts.append(["SO_ATTACH_FILTER", self.bpf()])
+        if k < 4 and self.chance(0.06):
+            opts.append(["SO_ATTACH_FILTER", self.bpf() if self.chance(0.4) else self.bpf_any()])
         r.shuffle(opts)
         if opts:
             d["opts"] = opts
@@ -795,6 +795,38 @@ class Gen:
         return [[0x20, 0, 0, r.choice((0, 4, 100, 2000))], [0x44, 0, 0, 1], [0x16, 0, 0, 0]]
 
     # --- steps -------------------------------------------------------------------------------------------------------
+    def bpf_any(self) -> list[list[int]]:
+        """A program of any operations, most of them allowed, that keeps a small number of bytes or what it reckoned."""
+        r = self.rng
+        out: list[list[int]] = []
+        for _ in range(r.choice((0, 1, 1, 2, 3, 5))):
+            k = r.randrange(8)
+            small = r.choice((0, 1, 2, 4, 8, 12, 20, 31, 60))
+            if k == 0:
+                out.append([r.choice((0x20, 0x28, 0x30, 0x40, 0x48, 0x50)), 0, 0, r.choice((
+                    small, small, 0xFFFFF000 + r.choice((0, 4, 8, 12, 16, 20, 24, 28, 40, 44, 48, 52, 60)), 0xFFF00000 + small,
+                    0xFFE00000 + small, 0xFFFFF000 + r.randrange(80)))])  # fmt: skip
+            elif k == 1:
+                out.append([r.choice((0x00, 0x01, 0x80, 0x81, 0xB1, 0x07, 0x87)), 0, 0, small])
+            elif k == 2:
+                out.append([r.choice((0x02, 0x03, 0x60, 0x61)), 0, 0, r.choice((0, 0, 1, 15, 16))])
+            elif k in (3, 4):
+                op = r.randrange(11) << 4
+                out.append([0x04 | op | r.choice((0, 8)), 0, 0, r.choice((small, small, 33, 0xFFFFFFFF))])
+            elif k == 5:
+                out.append(
+                    [r.choice((0x15, 0x25, 0x35, 0x45, 0x1D, 0x2D)), r.choice((0, 0, 1)), r.choice((0, 1)), small]
+                )
+            elif k == 6:
+                out.append([0x05, 0, 0, r.choice((0, 0, 1, 9))])
+            elif self.chance(0.1):
+                out.append([r.randrange(65536), r.randrange(3), r.randrange(3), r.randrange(40)])
+        if self.chance(0.4):
+            out += [[0x54, 0, 0, 0x7F], [0x04, 0, 0, r.choice((1, 20, 40))], [0x16, 0, 0, 0]]
+        else:
+            out += [[0x06, 0, 0, r.choice((1, 8, 9, 12, 20, 28, 36, 42, 100, 1000, 0xFFFFFFFF))]] * r.choice((1, 2, 2))
+        return out
+
     def inject(self) -> None:
         frames: list[Any] = []
         for _ in range(self.rng.choice((1, 1, 2, 3, 5, 8))):
@@ -857,6 +889,8 @@ class Gen:
             self.steps.append(
                 {"op": "getsockopt", "sock": sid, "opt": "SO_ERROR" if self.chance(0.4) else self.pick(GET_OPTS)}
             )
+        elif k < 31 and self.chance(0.15):
+            self.steps.append({"op": "setsockopt", "sock": sid, "opt": "SO_ATTACH_FILTER", "value": self.bpf_any()})
         elif k < 31:
             name, values = self.pick(UDP_OPTS)
             v = self.pick(values)
@@ -873,7 +907,9 @@ class Gen:
         elif k < 34:
             data = hx(self.payload(r.choice((0, 1, 8, 20, 64, 100, 1472, 1473, 2000, 3000))))
             if self.chance(0.5) or s["type"] == "packet":
-                if s["type"] != "packet":
+                if s["type"] == "packet":
+                    self.steps.append({"op": "send", "sock": sid, "data": hx(self.ether(PEER, 0x88B5, b"")) + data})
+                else:
                     self.steps.append(
                         {
                             "op": "send",

@@ -63,6 +63,9 @@ def ip4_datagram_connect(sk: InetSock, daddr: int, dport: int) -> None:
     sk.cork_daddr = daddr  # stays when this fails, and a send over a cached route goes there
     sk.cork_dport = dport
     rt = ip_route_output_flow(ipv4, fl4)
+    if rt is not None and not (daddr and saddr):  # ip_route_connect: again with both addresses
+        fl4.oif = oif
+        rt = ip_route_output_flow(ipv4, fl4)
     if rt is None:
         if fl4.error == -ENETUNREACH:
             ipv4.ip[IPSTATS_MIB_OUTNOROUTES] += 1
