@@ -417,13 +417,20 @@ def test_a_syn_flood_leaves_clients_working(tmp_path: Path, soak: bool) -> None:
             tcp = tcp[:16] + struct.pack(">H", check) + tcp[18:]
             return struct.pack(">BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, src, dst) + tcp
         stop = threading.Event()
+        def dropped():
+            row = next(r for r in open("/proc/net/dev") if r.strip().startswith("t0:"))
+            return int(row.split(":")[1].split()[11])
         def flood():
             n = 0
+            lost = dropped()
             while not stop.is_set() or n < SIZES["syns"]:
                 for _ in range(20):
                     raw.sendto(syn(n), ("10.9.0.2", 0))
                     n += 1
-                time.sleep(0.005)
+                # what is full here is the SYN queue, not the TAP's: a busy machine gets as many as it takes
+                now = dropped()
+                time.sleep(0.005 if now == lost else 0.25)
+                lost = now
             result["syns"] = n
         t = threading.Thread(target=flood)
         t.start()
