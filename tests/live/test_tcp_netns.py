@@ -466,3 +466,46 @@ def test_a_syn_flood_leaves_clients_working(tmp_path: Path, soak: bool) -> None:
     assert r["fresh"] == r["asked"] // 20
     assert r["cookies"] > 100 and r["by cookie"] > 0
     assert r["status"] == 0, r["account"]
+
+
+@pytest.mark.netns
+def test_clients_that_are_killed_leave_nothing(tmp_path: Path) -> None:
+    """SIGKILL in the middle of a transfer, a client that never ends its request: the server serves on."""
+    need("curl")
+    (tmp_path / "www").mkdir()
+    r = inside(
+        """
+        open("www/file", "wb").write(bytes(50_000_000))
+        open("www/small", "wb").write(b"small")
+        s = Stack("-m", "http.server", "80", "--directory", "www", port=80)
+        killed = []
+        for n in range(4):
+            p = subprocess.Popen(["curl", "-sS", "-o", f"got{n}", "http://10.9.0.2/file"])
+            end = time.monotonic() + 25
+            while not os.path.exists(f"got{n}") or os.path.getsize(f"got{n}") < 200_000:
+                assert time.monotonic() < end and p.poll() is None
+                time.sleep(0.01)
+            p.kill()
+            killed.append(p.wait())
+        result["killed"] = killed
+        # one that stops in the middle of a request
+        mute = socket.create_connection(("10.9.0.2", 80))
+        mute.sendall(b"GET /small HTTP/1.1")
+        done = subprocess.run(["curl", "-sS", "http://10.9.0.2/small"], capture_output=True, text=True)
+        result["small"] = done.stdout
+        end = time.monotonic() + 20
+        while True:
+            states = [r.split()[0] for r in s.machine("ss", "-tan").splitlines()[1:]]
+            left = [x for x in states if x not in ("LISTEN", "TIME-WAIT")]
+            if left == ["ESTAB"] or time.monotonic() > end:
+                break
+            time.sleep(0.2)
+        result["left"] = left
+        s.end()
+        mute.close()
+        """,
+        tmp_path,
+    )
+    assert r["killed"] == [-9] * 4 and r["small"] == "small"
+    assert r["left"] == ["ESTAB"]  # the mute one
+    assert r["status"] == 0, r["account"]
