@@ -162,3 +162,27 @@ def test_a_full_socket_in_ss_and_nstat(m: Any) -> None:
     assert ss.parse(out(m, "ss -uan sport = :7001")).rows == ()
     s.close()
     assert ss.parse(out(m, "ss -uan")).rows == ()
+
+
+def test_metrics_of_a_route(m: Any) -> None:
+    """Text and JSON as iproute2 6.1 printed them for the same commands."""
+    out(m, "ip addr add 10.0.0.1/24 dev eth0")
+    out(m, "ip link set eth0 up")
+    words = "mtu lock 1400 advmss 1000 initcwnd 4 initrwnd 5 quickack 1 window 20000 rto_min 50ms features ecn"
+    out(m, f"ip route add 10.9.0.0/16 via 10.0.0.9 {words}")
+    shown = out(m, "ip route show 10.9.0.0/16")
+    assert shown.endswith(
+        " mtu lock 1400 window 20000 advmss 1000 initcwnd 4 features ecn rto_min lock 50ms initrwnd 5 quickack 1 \n"
+    )
+    assert route.render(route.parse(shown)) == shown
+    found = json.loads(out(m, "ip -j route show 10.9.0.0/16"))[0]["metrics"]
+    assert found == [
+        {"mtu": 1400, "window": 20000, "advmss": 1000, "initcwnd": 4, "ecn": None, "rto_min": 50, "initrwnd": 5}
+        | {"quickack": 1}
+    ]
+    out(m, "ip route change 10.9.0.0/16 via 10.0.0.9 rto_min 1s initcwnd lock 3")
+    assert out(m, "ip route show 10.9.0.0/16").endswith(" initcwnd lock 3 rto_min lock 1s \n")
+    done = run_command(m, "ip route change 10.7.0.0/16 via 10.0.0.9")
+    assert (done.status, done.stderr) == (2, "RTNETLINK answers: No such file or directory\n")
+    done = run_command(m, "ip route add 10.7.0.0/16 via 10.0.0.9 features x")
+    assert done.status == 255 and '"features" value not valid' in done.stderr

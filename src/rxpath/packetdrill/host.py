@@ -16,7 +16,7 @@ class Setup:
     remote_ip: str = "192.0.2.1"
     gateway_ip: str = "192.168.0.2"
     prefix: int = 16
-    remote_prefix: int = 24
+    remote_prefix: int = 32
     mtu: int = 1500
     release: str = "6.18"
     dev: str = "tun0"

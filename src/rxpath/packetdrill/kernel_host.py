@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import ipaddress
 import os
 import pickle
 import select
@@ -122,7 +123,13 @@ class KernelHost(Host):
         _ip("link", "set", s.dev, "mtu", str(s.mtu), "up")
         _ip("addr", "add", f"{s.local_ip}/{s.prefix}", "dev", s.dev)
         with contextlib.suppress(subprocess.CalledProcessError):  # 192.0.2.0/24 may hold the local address
-            _ip("route", "add", f"{s.remote_ip}/32", "dev", s.dev)
+            _ip(
+                "route",
+                "add",
+                str(ipaddress.ip_network(f"{s.remote_ip}/{s.remote_prefix}", strict=False)),
+                "dev",
+                s.dev,
+            )
         with contextlib.suppress(subprocess.CalledProcessError, OSError):
             subprocess.run(["tc", "qdisc", "add", "dev", s.dev, "root", "pfifo"], check=False, capture_output=True)
         self.sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)

@@ -152,6 +152,9 @@ class MachineHost(Host):
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.machine = Machine(MachineConfig(release=setup.release, costs="none", hz=HZ, seed=0))
+        # scripts name the times that timers are armed for; that the wheel comes to a timer of a second up to 64 ms late
+        # depends on when the machine was booted
+        self.machine.kernel.timers.coarse = False
         self.task: Task | None = None
         self.tun: ScriptTun
 

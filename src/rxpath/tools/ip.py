@@ -54,6 +54,8 @@ OBJECTS: Final = ("address", "link", "neighbor", "neighbour", "route", "rule", "
 
 SCOPES: Final = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
 PROTOCOLS: Final = {1: "redirect", 2: "kernel", 3: "boot", 4: "static"}
+# metrics of a route besides its MTU, in the kernel's order, that something looks at
+METRICS: Final = ("window", "advmss", "initcwnd", "features", "rto_min", "initrwnd", "quickack")
 TABLES: Final = {253: "default", 254: "main", 255: "local"}
 
 
@@ -537,6 +539,15 @@ def _ipv4(p: Process) -> Ipv4:
     return x
 
 
+def route_metrics(fi: fib.FibInfo) -> dict[str, int]:
+    """The metrics in the kernel's order."""
+    out = {"mtu": fi.mtu} if fi.mtu else {}
+    for name in METRICS:
+        if name in fi.metrics:
+            out[name] = fi.metrics[name]
+    return out
+
+
 def route_of(a: fib.FibAlias, table: bool) -> route.IpRoute:
     """What ip shows of a route."""
     fi = a.fi
@@ -558,8 +569,23 @@ def route_of(a: fib.FibAlias, table: bool) -> route.IpRoute:
         ip4_str(fi.prefsrc) if fi.prefsrc else None,
         fi.priority or None,
         flags,
-        {"mtu": fi.mtu} if fi.mtu else {},
+        route_metrics(fi),
+        locked=fi.locked,
     )
+
+
+def _metric(name: str, text: str) -> int:
+    if name == "rto_min":  # in ms, or with a unit
+        number = text.removesuffix("ms")
+        scale = 1
+        if number == text and text.endswith("s"):
+            number, scale = text.removesuffix("s"), 1000
+        return _number(number, name) * scale
+    if name == "features":
+        if text != "ecn":
+            raise Usage(f'Error: argument "{text}" is wrong: "features" value not valid\n\n', 255)
+        return 1
+    return _number(text, name)
 
 
 def _route(p: Process, o: Options, args: list[str]) -> int:
@@ -585,17 +611,20 @@ def _route(p: Process, o: Options, args: list[str]) -> int:
         "proto",
         "protocol",
         "mtu",
+        *METRICS,
     )
+    locked: list[str] = []
     at = 0
     while at < len(rest):
         word = rest[at]
         at += 1
         if word in words:
+            if rest[at : at + 1] == ["lock"] and (word == "mtu" or word in METRICS):
+                locked.append(word)
+                at += 1
             if at >= len(rest):
                 raise Usage('Command line is not complete. Try option "help"\n', 255)
-            want[{"priority": "metric", "preference": "metric", "protocol": "proto"}.get(word, word)] = rest[
-                at
-            ]
+            want[{"priority": "metric", "preference": "metric", "protocol": "proto"}.get(word, word)] = rest[at]
             at += 1
         elif word in ("to", "root", "match", "exact"):
             continue
@@ -686,7 +715,10 @@ def _route(p: Process, o: Options, args: list[str]) -> int:
             scope=scopes.get(want.get("scope", ""), -1),
             protocol=protocol,
             mtu=_number(want["mtu"], "mtu") if "mtu" in want else 0,
+            locked=(*locked, "rto_min") if "rto_min" in want else tuple(locked),
+            metrics={n: _metric(n, want[n]) for n in METRICS if n in want},
             replace=cmd in ("replace", "change"),
+            must_exist=cmd == "change",
             onlink=onlink,
         )
     except OSError as e:

@@ -162,11 +162,7 @@ def _render_details(details: dict[str, int | str], kind: str | None) -> str:
         if name == "inet6_addr_gen_mode" and kind is not None:
             out += f"\n    {kind} "
         if name in details:
-            out += (
-                f" {word} {details[name]} "
-                if name in ("promiscuity", "allmulti")
-                else f"{word} {details[name]} "
-            )
+            out += f" {word} {details[name]} " if name in ("promiscuity", "allmulti") else f"{word} {details[name]} "
     return out
 
 
@@ -244,18 +240,14 @@ _INET = re.compile(
     r" scope (\S+)(.*)",
     re.ASCII,
 )
-_LIFE = re.compile(
-    r"\s+valid_lft (forever|([0-9]{1,10})sec) preferred_lft (forever|([0-9]{1,10})sec)", re.ASCII
-)
+_LIFE = re.compile(r"\s+valid_lft (forever|([0-9]{1,10})sec) preferred_lft (forever|([0-9]{1,10})sec)", re.ASCII)
 _KIND = re.compile(r"    ([a-z][a-z0-9_]*) (.*)", re.ASCII)
 
 
 def parse(text: str) -> tuple[Link, ...]:
     """The text form of any version, also busybox's.  FormatError otherwise."""
     blocks: list[tuple[int, list[str]]] = []
-    for number, line in enumerate(
-        split_lines(text.replace("\\    ", "\n    ")), 1
-    ):  # -o joins lines by a backslash
+    for number, line in enumerate(split_lines(text.replace("\\    ", "\n    ")), 1):  # -o joins lines by a backslash
         one = _ONE_LINE.fullmatch(line.rstrip("\\"))
         if one is not None:  # -o addr: the device is repeated before each of its addresses, without its state
             head = f"{one[1]}: {one[2]}: <>"
@@ -309,9 +301,7 @@ def _parse_one(number: int, lines: list[str]) -> Link:
             values = lines[at].split() if at < len(lines) else []
             at += 1
             if len(values) != len(titles):
-                raise FormatError(
-                    FORMAT, number, f"expected {len(titles)} numbers under {shown(line.strip())}"
-                )
+                raise FormatError(FORMAT, number, f"expected {len(titles)} numbers under {shown(line.strip())}")
             for title, value in zip(titles, values, strict=True):
                 key = _COUNTERS.get((words[0].rstrip(":").lower(), is_errors, title))
                 amount = unsigned(value, FORMAT, number, "a counter")

@@ -48,6 +48,7 @@ class IpRoute:
     flags: tuple[str, ...] = ()
     metrics: dict[str, int] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
+    locked: tuple[str, ...] = ()
 
 
 _FLAGS = ("onlink", "linkdown", "dead", "pervasive", "offload", "notify", "rt_trap", "cache")
@@ -63,6 +64,7 @@ _METRICS = (
     "hoplimit",
     "rto_min",
     "quickack",
+    "features",
 )
 _WORDS = ("via", "dev", "table", "proto", "scope", "src", "metric")
 
@@ -88,6 +90,7 @@ def _one(kind: str, words: list[str], number: int) -> IpRoute:
     flags: list[str] = []
     metrics: dict[str, int] = {}
     extra: dict[str, str] = {}
+    locked: list[str] = []
     at = 1
     while at < len(words):
         word = words[at]
@@ -99,6 +102,15 @@ def _one(kind: str, words: list[str], number: int) -> IpRoute:
             raise FormatError(FORMAT, number, f"nothing after {shown(word)}")
         value = words[at]
         at += 1
+        if value == "lock" and word in _METRICS and at < len(words):
+            locked.append(word)
+            value = words[at]
+            at += 1
+        if word == "rto_min" and value.endswith("s"):
+            number_of = value.removesuffix("s").removesuffix("m")
+            value = number_of if value.endswith("ms") or not number_of.isdigit() else str(int(number_of) * 1000)
+        elif word == "features" and value == "ecn":
+            value = "1"
         if word == "via" and value in ("inet", "inet6") and at < len(words):
             value = words[at]
             at += 1
@@ -122,7 +134,16 @@ def _one(kind: str, words: list[str], number: int) -> IpRoute:
         tuple(flags),
         metrics,
         extra,
+        tuple(locked),
     )
+
+
+def _metric_text(name: str, value: int) -> str:
+    if name == "features":
+        return "ecn"
+    if name == "rto_min":
+        return f"{value // 1000}s" if value and not value % 1000 else f"{value}ms"
+    return str(value)
 
 
 def render(routes: Sequence[IpRoute]) -> str:
@@ -144,7 +165,8 @@ def render(routes: Sequence[IpRoute]) -> str:
                 words += [name, str(value)]
         words += r.flags
         for key, number in r.metrics.items():
-            words += [key, str(number)]
+            words += [key, "lock"] if key in r.locked else [key]
+            words.append(_metric_text(key, number))
         for key, text in r.extra.items():
             words += [key, text]
         out.append(" ".join(words) + " \n")
@@ -170,6 +192,12 @@ def to_json(routes: Sequence[IpRoute]) -> Json:
                 one[name] = value
         one["flags"] = list(r.flags)
         if r.metrics:
-            one["metrics"] = [dict(r.metrics)]
+            metrics: dict[str, Json] = {}
+            for key, number in r.metrics.items():
+                if key == "features":
+                    metrics["ecn"] = None
+                else:
+                    metrics[key] = number
+            one["metrics"] = [metrics]
         out.append(one)
     return out

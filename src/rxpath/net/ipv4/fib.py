@@ -18,6 +18,7 @@ from rxpath.kernel.errno import (
     ENETDOWN,
     ENETUNREACH,
     ENODEV,
+    ENOENT,
     EXDEV,
     linux_error,
 )
@@ -101,9 +102,11 @@ class Fnhe:
 
 
 class FibInfo:
-    """`struct fib_info`: what routes with equal attributes share."""
+    """`struct fib_info`: what routes with equal attributes share.  `metrics`: those but the MTU, by ip's names;
+    `locked`: those that nothing learnt changes.
+    """
 
-    __slots__ = ("type", "scope", "prefsrc", "priority", "protocol", "nhs", "mtu", "table")
+    __slots__ = ("type", "scope", "prefsrc", "priority", "protocol", "nhs", "mtu", "locked", "metrics", "table")
 
     def __init__(self, type_: int, scope: int, prefsrc: int, priority: int, protocol: int, nhs: list[FibNh]) -> None:
         self.type = type_
@@ -113,6 +116,8 @@ class FibInfo:
         self.protocol = protocol
         self.nhs = nhs
         self.mtu = 0
+        self.locked: tuple[str, ...] = ()
+        self.metrics: dict[str, int] = {}
 
 
 class FibAlias:
@@ -277,7 +282,10 @@ def fib_add_route(
     protocol: int = RTPROT_BOOT,
     tos: int = 0,
     mtu: int = 0,
+    locked: tuple[str, ...] = (),
+    metrics: dict[str, int] | None = None,
     replace: bool = False,
+    must_exist: bool = False,
     onlink: bool = False,
 ) -> FibAlias:
     """`ip route add`.  Raises OSError: EINVAL (host bits, bad type), ENETUNREACH (gateway not on link), ENODEV,
@@ -313,6 +321,8 @@ def fib_add_route(
         nh = FibNh(dev, 0, RT_SCOPE_NOWHERE if scope == RT_SCOPE_HOST else RT_SCOPE_HOST)
     fi = FibInfo(type_, scope, prefsrc, priority, protocol, [nh])
     fi.mtu = mtu
+    fi.locked = locked
+    fi.metrics = dict(metrics or {})
     t = fib_get_table(ipv4, table)
     a = FibAlias(prefix, plen, tos, fi, type_, table)
     ipv4.fib_seq += 1
@@ -323,6 +333,9 @@ def fib_add_route(
                 t.remove(old)
                 break
             raise linux_error(EEXIST, "route")
+    else:
+        if must_exist:
+            raise linux_error(ENOENT, "route")
     t.insert(a)
     if table == RT_TABLE_LOCAL and protocol != RTPROT_KERNEL and type_ == RTN_LOCAL:
         ipv4.fib_has_custom_local_routes = True

@@ -221,6 +221,13 @@ class Rtable(Dst):
         return not self.expires or self.ipv4.kernel.jiffies() < self.expires
 
 
+def dst_metric(rt: object, name: str) -> int:
+    """A metric of the route that was looked up; 0: none.  (Inline in Linux.)"""
+    if isinstance(rt, Rtable) and rt.fi is not None:
+        return rt.fi.metrics.get(name, 0)
+    return 0
+
+
 def ipv4_mtu(rt: Rtable) -> int:
     """The MTU of the path."""
     mtu = rt.rt_pmtu
@@ -471,6 +478,7 @@ def rt_set_nexthop(ipv4: Ipv4, rt: Rtable, daddr: int, res: FibResult) -> None:
         rt.rt_gw = nh.gw
         rt.rt_uses_gateway = True
     rt.mtu_metric = fi.mtu
+    rt.rt_mtu_locked = "mtu" in fi.locked
     fnhe = find_exception(ipv4, nh, daddr)
     if fnhe is not None:
         rt_bind_exception(rt, fnhe)
@@ -480,7 +488,7 @@ def rt_set_nexthop(ipv4: Ipv4, rt: Rtable, daddr: int, res: FibResult) -> None:
 
 def rt_bind_exception(rt: Rtable, fnhe: Fnhe) -> None:
     rt.rt_pmtu = fnhe.pmtu
-    rt.rt_mtu_locked = fnhe.mtu_locked
+    rt.rt_mtu_locked = rt.rt_mtu_locked or fnhe.mtu_locked
     rt.expires = fnhe.expires
     if fnhe.gw:
         rt.rt_flags |= RTCF_REDIRECTED

@@ -19,6 +19,7 @@ from rxpath.net.core.skbuff import (
 )
 from rxpath.net.core.sock import RCV_SHUTDOWN, SEND_SHUTDOWN, sock_def_readable, sock_def_wakeup
 from rxpath.net.ipv4.mib import TCP_MIB_CSUMERRORS, TCP_MIB_INERRS
+from rxpath.net.ipv4.route import dst_metric
 from rxpath.net.ipv4.tcp.accecn import tcp_ecn_rcv_synack, tcp_ecn_received_counters, tcp_ecn_seen
 from rxpath.net.ipv4.tcp.ack import (
     ACK_TOO_OLD,
@@ -45,6 +46,7 @@ from rxpath.net.ipv4.tcp.output import (
     inet_csk_reset_xmit_timer,
     jiffies,
     tcp_data_snd_check,
+    tcp_init_cwnd,
     tcp_mstamp_refresh,
     tcp_send_ack,
     tcp_send_ack_reflect_ect,
@@ -128,7 +130,6 @@ from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_TIMER,
     TCP_ECN_MODE_ACCECN,
     TCP_ECN_MODE_ANY,
-    TCP_INIT_CWND,
     TCP_MAX_QUICKACKS,
     TCP_URG_NOTYET,
     TCP_URG_VALID,
@@ -459,8 +460,11 @@ def tcp_urg(sk: TcpSock, skb: SkBuff) -> None:
 
 def tcp_init_transfer(sk: TcpSock) -> None:
     sk.ts.handlers.rebuild_header(sk)
-    sk.snd_cwnd = 1 if sk.total_retrans > 1 and sk.undo_marker else TCP_INIT_CWND
+    sk.snd_cwnd = 1 if sk.total_retrans > 1 and sk.undo_marker else tcp_init_cwnd(sk)
     sk.snd_cwnd_stamp = jiffies(sk)
+    rto_min = dst_metric(sk.dst, "rto_min")
+    if rto_min:
+        sk.rto_min = max(rto_min * sk.ts.ipv4.kernel.hz // 1000, 1)
     if not sk.srtt_us:
         sk.rttvar_us = sk.mdev_us = sk.mdev_max_us = 3_000_000
         sk.rto = 3 * sk.ts.ipv4.kernel.hz

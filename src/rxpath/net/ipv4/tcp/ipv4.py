@@ -57,6 +57,7 @@ from rxpath.net.ipv4.route import (
     RTCF_MULTICAST,
     Flowi4,
     Rtable,
+    dst_metric,
     ip_route_output_flow,
     ipv4_mtu,
 )
@@ -668,11 +669,12 @@ def tcp_openreq_init_rwin(req: RequestSock, sk: TcpSock, rt: Rtable) -> None:
     mss = ipv4_default_advmss(rt)
     if sk.rx_opt.user_mss and sk.rx_opt.user_mss < mss:
         mss = sk.rx_opt.user_mss
-    clamp = sk.window_clamp
+    clamp = sk.window_clamp or dst_metric(rt, "window")
     if sk.userlocks & 2 and (clamp > full or clamp == 0):
         clamp = full
+    init = dst_metric(rt, "initrwnd") or sk.v.init_rcv_wnd_segments
     req.rsk_rcv_wnd, req.rsk_window_clamp, req.rcv_wscale = tcp_select_initial_window(
-        ts, full, mss - (12 if req.tstamp_ok else 0), clamp, req.wscale_ok, sk.v.init_rcv_wnd_segments
+        ts, full, mss - (12 if req.tstamp_ok else 0), clamp, req.wscale_ok, init
     )
 
 
@@ -862,7 +864,7 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     if not isn or hint is not None:
         isn = new_isn
     th_ecn = c.flags & (TCPHDR_ECE | TCPHDR_CWR) == TCPHDR_ECE | TCPHDR_CWR
-    if th_ecn and ts.tcp_ecn and (not want_cookie or opt.saw_tstamp):
+    if th_ecn and (ts.tcp_ecn or dst_metric(rt, "features")) and (not want_cookie or opt.saw_tstamp):
         # an ECN field on a SYN is somebody's mistake, unless a reserved bit (AE of 6.18) shows a later protocol
         req.ecn_ok = c.dsfield & 3 == 0 or bool(ts.v.ecn_by_reserved and c.word & 0x0F000000)
     if want_cookie:

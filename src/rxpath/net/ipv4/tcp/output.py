@@ -24,7 +24,7 @@ from rxpath.net.ipv4.mib import (
     TCP_MIB_OUTSEGS,
     TCP_MIB_RETRANSSEGS,
 )
-from rxpath.net.ipv4.route import Rtable, ipv4_mtu
+from rxpath.net.ipv4.route import Rtable, dst_metric, ipv4_mtu
 from rxpath.net.ipv4.tcp.accecn import (
     TCP_ACCECN_ACE_FAIL_RECV,
     accecn_option,
@@ -232,6 +232,10 @@ def tcp_current_mss(sk: TcpSock) -> int:
 
 
 def ipv4_default_advmss(rt: Rtable) -> int:
+    """The MSS to offer on a route: its metric, or what its MTU leaves."""
+    metric = dst_metric(rt, "advmss")
+    if metric:
+        return metric
     return min(max(ipv4_mtu(rt) - 40, rt.ipv4.min_advmss), 65535 - 40)
 
 
@@ -736,9 +740,14 @@ def tcp_cwnd_validate(sk: TcpSock, limited: bool) -> None:
             tcp_chrono_start(sk, CHRONO_SNDBUF_LIMITED)
 
 
+def tcp_init_cwnd(sk: TcpSock) -> int:
+    """The first congestion window: the route's metric, or ten."""
+    return dst_metric(sk.dst, "initcwnd") or TCP_INIT_CWND
+
+
 def tcp_cwnd_application_limited(sk: TcpSock) -> None:
     if sk.ca_state == TCP_CA_Open and not sk.orphan and not sk.nospace:
-        win_used = max(sk.snd_cwnd_used, TCP_INIT_CWND)
+        win_used = max(sk.snd_cwnd_used, tcp_init_cwnd(sk))
         if win_used < sk.snd_cwnd:
             sk.snd_ssthresh = max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2))
             sk.snd_cwnd = (sk.snd_cwnd + win_used) >> 1
@@ -748,7 +757,7 @@ def tcp_cwnd_application_limited(sk: TcpSock) -> None:
 
 def tcp_cwnd_restart(sk: TcpSock, delta: int) -> None:
     """After an idle time: halve for every RTO, not below the initial window."""
-    restart = min(TCP_INIT_CWND, sk.snd_cwnd)
+    restart = min(tcp_init_cwnd(sk), sk.snd_cwnd)
     cwnd = sk.snd_cwnd
     sk.snd_ssthresh = (
         max(sk.snd_ssthresh, (cwnd >> 1) + (cwnd >> 2)) if not tcp_in_initial_slowstart(sk) else sk.snd_ssthresh
@@ -1284,7 +1293,7 @@ def tcp_connect_init(sk: TcpSock) -> None:
     sk.max_window = 0
     tcp_sync_mss(sk, ipv4_mtu(rt))
     if not sk.window_clamp:
-        pass
+        sk.window_clamp = dst_metric(rt, "window")
     sk.advmss = ipv4_default_advmss(rt)
     if sk.rx_opt.user_mss:
         sk.advmss = min(sk.advmss, sk.rx_opt.user_mss)
@@ -1293,7 +1302,7 @@ def tcp_connect_init(sk: TcpSock) -> None:
     if sk.userlocks & SOCK_RCVBUF_LOCK and (sk.window_clamp > full or sk.window_clamp == 0):
         sk.window_clamp = full
     opt_len = sk.header_len - 20
-    init = sk.v.init_rcv_wnd_segments
+    init = dst_metric(rt, "initrwnd") or sk.v.init_rcv_wnd_segments
     sk.rcv_wnd, sk.window_clamp, sk.rx_opt.rcv_wscale = tcp_select_initial_window(
         ts,
         full,
@@ -1367,7 +1376,7 @@ def tcp_connect(sk: TcpSock) -> int:
 
     tcp_connect_init(sk)
     flags = TCPHDR_SYN
-    if sk.ts.tcp_ecn == 1:
+    if sk.ts.tcp_ecn == 1 or dst_metric(sk.dst, "features"):
         flags |= TCPHDR_ECE | TCPHDR_CWR
         sk.ecn_flags = TCP_ECN_MODE_RFC3168
     t = TxSkb(sk.write_seq, b"", flags)

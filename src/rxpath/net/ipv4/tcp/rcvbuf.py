@@ -86,10 +86,12 @@ def tcp_select_initial_window(
         wnd = space if ts.v.initial_window_whole else min(space, 65535)
     scale = 0
     if wscale_ok:
-        space = max(0 if init_rcv_wnd else space, ts.tcp_rmem[2], ts.ipv4.net.rmem_max)
+        space = max(0 if ts.v.init_rcv_wnd_segments else space, ts.tcp_rmem[2], ts.ipv4.net.rmem_max)
         space = min(space, window_clamp)
         scale = min(max(space.bit_length() - 16, 0), TCP_MAX_WSCALE)
-    if init_rcv_wnd and mss > 1 << scale:
+    if init_rcv_wnd and not ts.v.init_rcv_wnd_segments:
+        wnd = min(wnd, init_rcv_wnd * mss)
+    elif init_rcv_wnd and mss > 1 << scale:
         wnd = min(wnd, (init_rcv_wnd if mss <= 1460 else max(1460 * init_rcv_wnd // mss, 2)) * mss)
     return wnd, min(65535 << scale, window_clamp), scale
 

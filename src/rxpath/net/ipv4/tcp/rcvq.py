@@ -12,6 +12,7 @@ from typing import Final
 from rxpath.kernel.mm import NET_SKB_PAD
 from rxpath.net.core.skbuff import MAX_SKB_FRAGS, SkBuff, consume_skb, kfree_skb_reason, skb_condense, skb_move_tokens
 from rxpath.net.core.sock import RCV_SHUTDOWN, skb_set_owner_r, sock_def_readable, sock_def_wakeup
+from rxpath.net.ipv4.route import dst_metric
 from rxpath.net.ipv4.tcp.accecn import TCP_ACCECN_CEP_INIT_OFFSET
 from rxpath.net.ipv4.tcp.output import ato_min, in_pingpong, jiffies, tcp_send_ack
 from rxpath.net.ipv4.tcp.prequeue import Ucopy
@@ -103,7 +104,7 @@ def tcp_enter_quickack_mode(sk: TcpSock, max_quickacks: int) -> None:
 
 
 def tcp_in_quickack_mode(sk: TcpSock) -> bool:
-    return bool(sk.ack_quick) and not in_pingpong(sk)
+    return (bool(sk.ack_quick) and not in_pingpong(sk)) or bool(dst_metric(sk.dst, "quickack"))
 
 
 def inet_csk_enter_pingpong_mode(sk: TcpSock) -> None:
