@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rxpath.net.core.netdevice import (
+    ETH_P_IP,
     IFF_LOOPBACK,
     NETIF_F_GRO,
     NETIF_F_GSO,
@@ -54,8 +55,11 @@ class Loopback(NetDevice):
         skb.pkt_type = PACKET_HOST
         eth_type_trans(skb, self)
         skb.pkt_type = PACKET_HOST
-        if sk is None or sk.type != SOCK_RAW:  # who makes its own checksums has them looked at
-            skb.ip_summed = CHECKSUM_PARTIAL
+        # who makes its own checksums (raw sockets, all but TCP and UDP) has them looked at
+        if (sk is None or sk.type != SOCK_RAW) and skb.protocol == ETH_P_IP:
+            at = skb.network_header + 9
+            if at < skb.tail and skb.head[at] in (6, 17):
+                skb.ip_summed = CHECKSUM_PARTIAL
         skb.transport_header = -1
         netif_rx(skb)
         return 0

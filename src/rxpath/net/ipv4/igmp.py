@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rxpath.net.ipv4.devinet import InDevice
     from rxpath.net.ipv4.inet_sock import InetSock
 
+LL_RESERVED: Final = 16  # LL_RESERVED_SPACE of an Ethernet header
+IP_MAX_MTU: Final = 0xFFFF
 IGMP_ALL_HOSTS: Final = 0xE0000001
 IGMPV3_ALL_MCR: Final = 0xE0000016
 IGMP_ALL_ROUTER: Final = 0xE0000002
@@ -233,14 +235,14 @@ def ip_mc_drop_socket(sk: InetSock) -> None:
         _drop_membership(sk.ipv4, sk.mc_list.pop(0))
 
 
-def ip_mc_source(sk: InetSock, add: bool, include: bool, group: int, local: int, src: int) -> None:
+def ip_mc_source(sk: InetSock, add: bool, include: bool, group: int, local: int, src: int, ifindex: int = 0) -> None:
     """Add or remove a source of a membership (IP_ADD_SOURCE_MEMBERSHIP, IP_BLOCK_SOURCE...).  Raises EINVAL,
     EADDRNOTAVAIL, ENOBUFS.
     """
     ipv4 = sk.ipv4
     if group >> 28 != 0xE:
         raise linux_error(EINVAL)
-    d = ip_mc_find_dev(ipv4, group, local, 0)
+    d = ip_mc_find_dev(ipv4, group, local, ifindex)
     if d is None:
         raise linux_error(ENODEV)
     mode = MCAST_INCLUDE if include else MCAST_EXCLUDE
@@ -285,8 +287,41 @@ def ip_mc_source(sk: InetSock, add: bool, include: bool, group: int, local: int,
         igmp_ifc_event(d, im)
 
 
-def ip_mc_msfget(sk: InetSock) -> bytes:
-    raise linux_error(95, "IP_MSFILTER")
+def ip_mc_msfilter(sk: InetSock, group: int, local: int, ifindex: int, mode: int, sources: list[int]) -> None:
+    """Replace mode and sources of a membership; no source to include leaves the group.  Raises EINVAL, ENODEV,
+    EADDRNOTAVAIL.
+    """
+    ipv4 = sk.ipv4
+    if group >> 28 != 0xE or mode not in (MCAST_INCLUDE, MCAST_EXCLUDE):
+        raise linux_error(EINVAL)
+    d = ip_mc_find_dev(ipv4, group, local, ifindex)
+    if d is None:
+        raise linux_error(ENODEV)
+    if mode == MCAST_INCLUDE and not sources:
+        ip_mc_leave_group(sk, group, local, ifindex)
+        return
+    m = next((m for m in sk.mc_list if m.group == group and m.ifindex == d.dev.ifindex), None)
+    if m is None:
+        raise linux_error(EINVAL)
+    im = next((i for i in d.mc_list if i.group == group), None)
+    if im is not None:
+        for table, users, by, which in (
+            (im.sources_incl, sources, 1, mode == MCAST_INCLUDE),
+            (im.sources_excl, sources, 1, mode == MCAST_EXCLUDE),
+            (im.sources_incl, m.sources, -1, m.sfmode == MCAST_INCLUDE),
+            (im.sources_excl, m.sources, -1, m.sfmode == MCAST_EXCLUDE),
+        ):
+            if which:
+                for src in users:
+                    _source_ref(table, src, by)
+        for by, which in ((1, mode), (-1, m.sfmode)):
+            if which == MCAST_INCLUDE:
+                im.incl += by
+            else:
+                im.excl += by
+        igmp_ifc_event(d, im)
+    m.sources = list(sources)
+    m.sfmode = mode
 
 
 # --- groups of devices
@@ -371,18 +406,17 @@ def _reported(d: InDevice, group: int) -> bool:
     return bool(d.ipv4.igmp_link_local_mcast_reports) or group & 0xFFFFFF00 != 0xE0000000
 
 
-def _force(d: InDevice) -> int:
-    return d.ipv4.conf_all.force_igmp_version or d.conf.force_igmp_version
+def _forced(d: InDevice, version: int) -> bool:
+    return version in (d.ipv4.conf_all.force_igmp_version, d.conf.force_igmp_version)
 
 
 def _v1_seen(d: InDevice) -> bool:
-    f = _force(d)
-    return f == 1 or (f == 0 and d.mr_v1_seen != 0 and d.ipv4.kernel.jiffies() < d.mr_v1_seen)
+    return _forced(d, 1) or (d.mr_v1_seen != 0 and d.ipv4.kernel.jiffies() < d.mr_v1_seen)
 
 
 def _v2_seen(d: InDevice) -> bool:
-    f = _force(d)
-    return f == 2 or (f == 0 and d.mr_v2_seen != 0 and d.ipv4.kernel.jiffies() < d.mr_v2_seen)
+    """Whether to talk as version 2; version 3 by force does not make an old querier unseen."""
+    return _forced(d, 2) or (d.mr_v2_seen != 0 and d.ipv4.kernel.jiffies() < d.mr_v2_seen)
 
 
 def ip_mc_init_dev(d: InDevice) -> None:
@@ -489,21 +523,27 @@ def igmpv3_send_report(d: InDevice, only: IpMcList | None) -> None:
 def _igmpv3_send(d: InDevice, recs: list[bytes]) -> None:
     body = bytes((IGMPV3_HOST_MEMBERSHIP_REPORT, 0, 0, 0, 0, 0)) + len(recs).to_bytes(2, "big") + b"".join(recs)
     body = body[:2] + ip_compute_csum(body).to_bytes(2, "big") + body[4:]
-    _send(d, IGMPV3_ALL_MCR, body, 0xC0)
+    # igmpv3_newpack: room for a packet of the device's MTU and its link header
+    _send(d, IGMPV3_ALL_MCR, body, 0xC0, min(d.dev.mtu, IP_MAX_MTU) + LL_RESERVED)
 
 
 def igmp_send_report(d: InDevice, group: int, type_: int) -> None:
     """A version 1 or 2 message."""
     body = bytes((type_, 0, 0, 0)) + group.to_bytes(4, "big")
     body = body[:2] + ip_compute_csum(body).to_bytes(2, "big") + body[4:]
-    _send(d, IGMP_ALL_ROUTER if type_ == IGMP_HOST_LEAVE_MESSAGE else group, body, 0xC0)
+    _send(d, IGMP_ALL_ROUTER if type_ == IGMP_HOST_LEAVE_MESSAGE else group, body, 0xC0, 24 + 8 + LL_RESERVED)
 
 
-def _send(d: InDevice, dst: int, body: bytes, tos: int) -> None:
-    """An IGMP packet: TTL 1, router alert."""
+def igmpv3_get_srcaddr(d: InDevice, saddr: int) -> int:
+    """The source of a version 3 report: an address of its device, else 0.  6.18, igmpv3_get_srcaddr."""
+    return saddr if any(ifa.local == saddr for ifa in d.ifa_list) else 0
+
+
+def _send(d: InDevice, dst: int, body: bytes, tos: int, room: int) -> None:
+    """An IGMP packet: TTL 1, router alert; its head has `room` bytes, or more when the packet needs it."""
     from rxpath.net.core.skbuff import __alloc_skb, skb_put
     from rxpath.net.ipv4.devinet import RT_SCOPE_LINK, inet_select_addr
-    from rxpath.net.ipv4.ip_output import __ip_select_ident, ip_local_out
+    from rxpath.net.ipv4.ip_output import ip_local_out
     from rxpath.net.ipv4.route import Flowi4, ip_route_output_key_hash
 
     ipv4 = d.ipv4
@@ -512,9 +552,11 @@ def _send(d: InDevice, dst: int, body: bytes, tos: int) -> None:
     if rt is None:
         return
     saddr = fl4.saddr or inet_select_addr(d.dev, 0, RT_SCOPE_LINK, ipv4)
-    skb = __alloc_skb(ipv4.net, 24 + len(body) + 31)
+    if dst == IGMPV3_ALL_MCR:
+        saddr = igmpv3_get_srcaddr(d, saddr)
+    skb = __alloc_skb(ipv4.net, max(room, 24 + len(body) + LL_RESERVED))
     hdr = (
-        IPV4_HDR.pack(0x46, tos, 24 + len(body), __ip_select_ident(ipv4, saddr, dst, 2), 0x4000, 1, 2, 0, saddr, dst)
+        IPV4_HDR.pack(0x46, tos, 24 + len(body), 0, 0x4000, 1, 2, 0, saddr, dst)  # DF and no socket: no identification
         + b"\x94\x04\0\0"
     )
     skb_put(skb, hdr + body)
