@@ -680,7 +680,7 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
         tcp_initialize_rcv_mss(sk)
         tcp_fast_path_on(sk)
         if sk.shutdown & SEND_SHUTDOWN:
-            h.shutdown(sk, 1)
+            h.tcp_shutdown(sk, SEND_SHUTDOWN)
     elif state == TCP_FIN_WAIT1:
         if req is not None:
             tcp_rcv_synrecv_state_fastopen(sk)

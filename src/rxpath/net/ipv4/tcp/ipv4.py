@@ -348,7 +348,7 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
         if refused is not None:
             tcp_drop_reason(lsk, skb, refused)
             return 0
-        if lsk.min_ttl and c.ttl < lsk.min_ttl:
+        if not lsk.v.request_ehash and lsk.min_ttl and c.ttl < lsk.min_ttl:
             ipv4.tcpext["TCPMinTTLDrop"] += 1
             tcp_drop_reason(lsk, skb, SITE_MINTTL)
             return 0
@@ -604,7 +604,7 @@ def tcp_v4_reqsk_send_ack(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> None:
         min(req.rsk_rcv_wnd >> req.rcv_wscale, 65535),
         stamp,
         0,
-        tcb(skb).dsfield,
+        tcb(skb).dsfield & (0xFF if ts.v.reqsk_ack_ect else 0xFC),
         req.mark,
     )
 
@@ -1449,6 +1449,10 @@ class TcpHandlers:
 
     def shutdown(self, sk: TcpSock, how: int) -> None:
         api.inet_shutdown(sk, how)
+
+    def tcp_shutdown(self, sk: TcpSock, how: int) -> None:
+        """Of a segment's handler, which has the socket."""
+        api.tcp_shutdown(sk, how)
 
     def poll(self, sk: TcpSock) -> int:
         return api.tcp_poll(sk)

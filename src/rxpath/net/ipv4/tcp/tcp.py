@@ -139,6 +139,7 @@ from rxpath.net.ipv4.tcp.sock import (
     SS_CONNECTING,
     SS_DISCONNECTING,
     SS_UNCONNECTED,
+    TCP_ECN_MODE_ANY,
     TCP_ECN_SEEN,
     TCP_INFINITE_SSTHRESH,
     TCP_MIN_MSS,
@@ -1262,7 +1263,7 @@ def tcp_get_info(sk: TcpSock) -> bytes:
         (TCPI_OPT_TIMESTAMPS if o.tstamp_ok else 0)
         | (TCPI_OPT_SACK if o.sack_ok else 0)
         | (TCPI_OPT_WSCALE if o.wscale_ok else 0)
-        | (TCPI_OPT_ECN if sk.ecn_flags & 1 else 0)
+        | (TCPI_OPT_ECN if sk.ecn_flags & TCP_ECN_MODE_ANY else 0)
         | (TCPI_OPT_ECN_SEEN if sk.ecn_flags & TCP_ECN_SEEN else 0)
         | (TCPI_OPT_SYN_DATA if sk.syn_data_acked else 0)
     )

@@ -130,6 +130,7 @@ class TcpVariant:
     max_tcp_header: int = 320
     fin_obeys_cwnd: bool = False
     ts_recent_deferred: bool = True  # a request keeps the time stamp of its SYN (6.14, read in 6.1.192)
+    reqsk_ack_ect: bool = True  # an ACK of a request bears the ECN field of what it answers
     user_timeout_clamps: bool = True  # (4.19)
     auth_options: bool = False  # options that cannot be walked: no reset, and refused by a socket (6.7)
     rack_always: bool = False
@@ -244,6 +245,7 @@ V_6_18: Final = replace(
     rst_exact_in_syn_recv=True,
     tw_reuse_delay=True,
     fin_obeys_cwnd=True,
+    reqsk_ack_ect=False,
     auth_options=True,
 )
 
