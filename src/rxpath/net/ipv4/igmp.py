@@ -58,15 +58,19 @@ _REC: Final = Struct(">BBHI")
 
 
 class IpMcSocklist:
-    """One membership of a socket: group, interface index, filter mode and sources."""
+    """One membership of a socket: group, interface index, filter mode and sources.
 
-    __slots__ = ("group", "ifindex", "sfmode", "sources")
+    `filtered`: there is a list of sources, perhaps an empty one, and with it the mode is fixed.
+    """
+
+    __slots__ = ("group", "ifindex", "sfmode", "sources", "filtered")
 
     def __init__(self, group: int, ifindex: int, sfmode: int) -> None:
         self.group = group
         self.ifindex = ifindex
         self.sfmode = sfmode
         self.sources: list[int] = []
+        self.filtered = False
 
 
 class IpMcList:
@@ -252,7 +256,7 @@ def ip_mc_source(sk: InetSock, add: bool, include: bool, group: int, local: int,
     else:
         raise linux_error(EINVAL)
     im = next((i for i in d.mc_list if i.group == group), None)
-    if m.sources:
+    if m.filtered:
         if m.sfmode != mode:
             raise linux_error(EINVAL)
     elif m.sfmode != mode:
@@ -276,11 +280,12 @@ def ip_mc_source(sk: InetSock, add: bool, include: bool, group: int, local: int,
         if table is not None:
             _source_ref(table, src, -1)
         return
-    if m.sources and len(m.sources) >= ipv4.igmp_max_msf:
+    if m.filtered and len(m.sources) >= ipv4.igmp_max_msf:
         raise linux_error(ENOBUFS)
     if src in m.sources:
         raise linux_error(EADDRNOTAVAIL)
     m.sources.append(src)
+    m.filtered = True
     if table is not None:
         _source_ref(table, src, 1)
     if im is not None:
@@ -314,13 +319,14 @@ def ip_mc_msfilter(sk: InetSock, group: int, local: int, ifindex: int, mode: int
             if which:
                 for src in users:
                     _source_ref(table, src, by)
-        for by, which in ((1, mode), (-1, m.sfmode)):
-            if which == MCAST_INCLUDE:
+        for by, kind in ((1, mode), (-1, m.sfmode)):
+            if kind == MCAST_INCLUDE:
                 im.incl += by
             else:
                 im.excl += by
         igmp_ifc_event(d, im)
     m.sources = list(sources)
+    m.filtered = bool(sources)
     m.sfmode = mode
 
 

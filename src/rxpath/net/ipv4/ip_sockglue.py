@@ -12,6 +12,7 @@ from rxpath.kernel.errno import (
     EADDRNOTAVAIL,
     EAGAIN,
     EINVAL,
+    ENOBUFS,
     ENODEV,
     ENOPROTOOPT,
     ENOTCONN,
@@ -31,6 +32,7 @@ from rxpath.net.core.skbuff import (
     skb_put,
 )
 from rxpath.net.core.sock import (
+    AF_INET,
     MSG_CTRUNC,
     MSG_ERRQUEUE,
     MSG_TRUNC,
@@ -52,7 +54,7 @@ from rxpath.net.core.sock import (
 from rxpath.net.ipv4.igmp import (
     ip_mc_join_group,
     ip_mc_leave_group,
-    ip_mc_msfget,
+    ip_mc_msfilter,
     ip_mc_source,
 )
 from rxpath.net.ipv4.inet_sock import Cmsg, InetSock
@@ -98,6 +100,12 @@ IP_ADD_SOURCE_MEMBERSHIP: Final = 39
 IP_DROP_SOURCE_MEMBERSHIP: Final = 40
 IP_MSFILTER: Final = 41
 MCAST_JOIN_GROUP: Final = 42
+MCAST_BLOCK_SOURCE: Final = 43
+MCAST_UNBLOCK_SOURCE: Final = 44
+MCAST_LEAVE_GROUP: Final = 45
+MCAST_JOIN_SOURCE_GROUP: Final = 46
+MCAST_LEAVE_SOURCE_GROUP: Final = 47
+MCAST_MSFILTER: Final = 48
 IP_MULTICAST_ALL: Final = 49
 IP_UNICAST_IF: Final = 50
 IP_LOCAL_PORT_RANGE: Final = 51
@@ -124,6 +132,17 @@ _SIN: Final = Struct(">HI")
 
 _TOS2PRIO: Final = (0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4)  # ip_tos2prio
 
+# options that refuse fewer bytes; the others take what is missing as zero
+_LEAST: Final = {
+    IP_FREEBIND: 1,
+    IP_TRANSPARENT: 1,
+    IP_MINTTL: 1,
+    IP_MULTICAST_TTL: 1,
+    IP_MULTICAST_LOOP: 1,
+    IP_MULTICAST_ALL: 1,
+    IP_MULTICAST_IF: 4,
+    IP_UNICAST_IF: 4,
+}
 _FLAG_OPTS: Final[dict[int, int]] = {
     IP_PKTINFO: CMSG_PKTINFO,
     IP_RECVTTL: CMSG_TTL,
@@ -347,6 +366,62 @@ def _mreq(value: int | bytes) -> tuple[int, int, int]:
     return group, local, ifindex
 
 
+def _storage(value: bytes, at: int) -> tuple[int, int]:
+    """(family, IPv4 address) of the struct sockaddr_storage at this offset."""
+    return int.from_bytes(value[at : at + 2], "little"), int.from_bytes(value[at + 4 : at + 8], "big")
+
+
+def ip_mcast_option(sk: InetSock, optname: int, value: bytes) -> None:
+    """IP_MSFILTER and the options of RFC 3678 that name interfaces by index.  Raises EINVAL, ENOBUFS, EADDRNOTAVAIL and
+    what the memberships raise.
+    """
+    most = sk.ipv4.igmp_max_msf
+    if optname == IP_MSFILTER:  # struct ip_msfilter
+        if len(value) < 16:
+            raise linux_error(EINVAL)
+        group, local = (int.from_bytes(value[i : i + 4], "big") for i in (0, 4))
+        mode, n = (int.from_bytes(value[i : i + 4], "little") for i in (8, 12))
+        if n > most:
+            raise linux_error(ENOBUFS)
+        if 16 + 4 * n > len(value):
+            raise linux_error(EINVAL)
+        sources = [int.from_bytes(value[i : i + 4], "big") for i in range(16, 16 + 4 * n, 4)]
+        ip_mc_msfilter(sk, group, local, 0, mode, sources)
+        return
+    ifindex = int.from_bytes(value[:4], "little")
+    family, group = _storage(value, 8)
+    if optname == MCAST_MSFILTER:  # struct group_filter
+        if len(value) < 144:
+            raise linux_error(EINVAL)
+        mode, n = (int.from_bytes(value[i : i + 4], "little") for i in (136, 140))
+        if n > most:
+            raise linux_error(ENOBUFS)
+        if 144 + 128 * n > len(value):
+            raise linux_error(EINVAL)
+        several = [_storage(value, 144 + 128 * i) for i in range(n)]
+        if family != AF_INET or any(f != AF_INET for f, _ in several):
+            raise linux_error(EADDRNOTAVAIL)
+        ip_mc_msfilter(sk, group, 0, ifindex, mode, [a for _, a in several])
+    elif optname in (MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP):  # struct group_req
+        if len(value) < 136 or family != AF_INET:
+            raise linux_error(EINVAL)
+        if optname == MCAST_JOIN_GROUP:
+            ip_mc_join_group(sk, group, 0, ifindex)
+        else:
+            ip_mc_leave_group(sk, group, 0, ifindex)
+    else:  # struct group_source_req
+        if len(value) != 264:
+            raise linux_error(EINVAL)
+        family2, src = _storage(value, 136)
+        if family != AF_INET or family2 != AF_INET:
+            raise linux_error(EADDRNOTAVAIL)
+        if optname == MCAST_JOIN_SOURCE_GROUP:
+            ip_mc_join_group(sk, group, 0, ifindex, include=True)
+        add = optname in (MCAST_BLOCK_SOURCE, MCAST_JOIN_SOURCE_GROUP)
+        include = optname in (MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP)
+        ip_mc_source(sk, add, include, group, 0, src, ifindex)
+
+
 def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) -> None:
     """setsockopt at SOL_IP (and SOL_SOCKET).  Raises OSError."""
     if level == SOL_SOCKET:
@@ -377,6 +452,10 @@ def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) ->
         else:
             ip_mc_source(sk, False, True, group, local, src)
         return
+    if isinstance(value, bytes) and len(value) < _LEAST.get(optname, 0):
+        raise linux_error(EINVAL, "option value too short")
+    if optname == IP_LOCAL_PORT_RANGE and isinstance(value, bytes) and len(value) != 4:
+        raise linux_error(EINVAL, "four bytes expected")
     if optname == IP_MULTICAST_IF:
         if sk.type == SOCK_STREAM:
             raise linux_error(ENOPROTOOPT)
@@ -405,8 +484,11 @@ def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) ->
         opt = ip_options_get(sk.ipv4, data)
         sk.inet_opt = opt if opt.optlen else None
         return
-    if optname in (IP_MSFILTER, MCAST_JOIN_GROUP, IP_ROUTER_ALERT):
+    if optname == IP_ROUTER_ALERT:
         raise linux_error(ENOTSUP, f"SOL_IP option {optname}")
+    if optname in (IP_MSFILTER, MCAST_MSFILTER) or MCAST_JOIN_GROUP <= optname <= MCAST_LEAVE_SOURCE_GROUP:
+        ip_mcast_option(sk, optname, b"" if isinstance(value, int) else value)
+        return
     val = (value[0] if isinstance(value, bytes) and 0 < len(value) < 4 else opt_int(value)) if value != b"" else 0
     flag = _FLAG_OPTS.get(optname)
     if flag is not None:
@@ -554,10 +636,10 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
         return int(sk.bind_address_no_port)
     if optname == IP_LOCAL_PORT_RANGE:
         return sk.port_hi << 16 | sk.port_lo
-    if optname == IP_MSFILTER:
-        return ip_mc_msfget(sk)
+    if optname in (IP_MSFILTER, MCAST_MSFILTER):
+        raise linux_error(EINVAL, "the group is asked for in a buffer that getsockopt does not carry here")
     if optname == IP_PROTOCOL:
-        return sk.protocol
+        return sk.num  # inet_num: a raw socket's protocol, else the local port
     raise linux_error(ENOPROTOOPT, f"SOL_IP option {optname}")
 
 
