@@ -143,8 +143,7 @@ class Scenario(Runner):
         self.rest(BURST_NS if burst else WRITE_NS)
 
     def reply_read(self) -> None:
-        if self.frame is not None:
-            self.rest(REPLY_NS)
+        self.rest(REPLY_NS)
 
     def wait_tick(self) -> None:
         k = self.machine.kernel

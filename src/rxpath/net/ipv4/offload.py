@@ -545,13 +545,19 @@ def udp4_gro_receive(off: UdpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff
     if skb.tail - t < 8:
         cb.flush = 1
         return None
-    # a zero checksum means that the sender computed none: fine, and nothing to convert
+    # a zero checksum means that the sender computed none: as good as verified, and nothing to convert
     if not cb.flush and (head[t + 6] or head[t + 7]):
         if cb.csum_cnt and skb.ip_summed == CHECKSUM_UNNECESSARY:  # `_checksum_valid` of what the device summed
             cb.csum_cnt -= 1
         elif not _checksum_valid(skb, cb, IPPROTO_UDP):
             cb.flush = 1
             return None
+    elif not cb.flush:
+        if cb.csum_cnt:
+            cb.csum_cnt -= 1
+        elif skb.ip_summed != CHECKSUM_UNNECESSARY:
+            skb.ip_summed = CHECKSUM_UNNECESSARY
+            skb.csum_level = 0
     sk: Sock | None = None
     look = off.ip.udp_lookup
     if look.needed:

@@ -7,8 +7,6 @@ recorded); order of functions recorded on 6.1.
 
 from __future__ import annotations
 
-from typing import Final
-
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     CHECKSUM_PARTIAL,
@@ -140,8 +138,6 @@ from rxpath.net.ipv4.tcp.state import end_unread, tcp_done, tcp_reset, tcp_set_s
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import csum_partial, csum_tcpudp_magic
 
-HP_MASK: Final = ~0x0F080000 & M32
-
 
 def tcp_checksum_complete(skb: SkBuff) -> bool:
     """True when the checksum is BAD.  Verified once."""
@@ -203,7 +199,7 @@ def tcp_rcv_established(sk: TcpSock, skb: SkBuff) -> None:
     flag = 0
     c = tcb(skb)
     hl = sk.header_len
-    fast = c.word & HP_MASK == sk.pred_flags and c.seq == sk.rcv_nxt and not after(c.ack_seq, sk.snd_nxt)
+    fast = c.word & sk.v.hp_mask == sk.pred_flags and c.seq == sk.rcv_nxt and not after(c.ack_seq, sk.snd_nxt)
     if fast and hl == 32:
         fast = tcp_parse_aligned_timestamp(sk, skb, c.th) and s32(opt.rcv_tsval - opt.ts_recent) >= 0
     if fast:

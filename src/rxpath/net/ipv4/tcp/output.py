@@ -103,6 +103,7 @@ CHRONO_RWND_LIMITED: Final = 2
 CHRONO_SNDBUF_LIMITED: Final = 3
 GSO_MAX_SIZE: Final = 65536 - 320 - 1  # sk_gso_max_size
 TCP_TIMEOUT_MIN: Final = 2  # jiffies
+TCP_TIMEOUT_MIN_US: Final = 2000
 
 
 # --- time and timers
@@ -980,7 +981,7 @@ def tcp_schedule_loss_probe(sk: TcpSock, advancing_rto: bool) -> bool:
         if sk.packets_out == 1:
             t += sk.rto_min * (1_000_000 // k.hz)
         else:
-            t += 2 * (1_000_000 // k.hz)
+            t += TCP_TIMEOUT_MIN_US
         timeout = k.usecs_to_jiffies(t)
     else:
         timeout = k.hz

@@ -12,6 +12,7 @@ from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason, skb_move_tokens, slab_truesize
 from rxpath.net.core.sock import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, sk_rmem_schedule, skb_set_owner_r, sock_rfree
+from rxpath.net.ipv4.tcp.rbtree import RbNode
 from rxpath.net.ipv4.tcp.seq import M32, TCPHDR_FIN, TCPHDR_PSH, TCPHDR_SYN, after, before
 from rxpath.net.ipv4.tcp.sites import SITE_COLLAPSED, SITE_OFO_PRUNE
 from rxpath.net.ipv4.tcp.sock import (
@@ -533,9 +534,10 @@ def tcp_prune_ofo_queue(sk: TcpSock, in_skb: SkBuff) -> bool:
             break
         pruned = True
         sk.ofo.pop()
+        ofo_erase(sk, skb)
         goal -= skb.truesize
         drop_charged(sk, skb)
-        sk.drops += 1
+        sk.drops += max(1, skb.gso_segs)
         kfree_skb_reason(skb, SITE_OFO_PRUNE)
         if not sk.ofo or goal <= 0:
             if tcp_can_ingest(sk, in_skb) and not tcp_under_memory_pressure(sk):
@@ -547,6 +549,27 @@ def tcp_prune_ofo_queue(sk: TcpSock, in_skb: SkBuff) -> bool:
             sk.selective_acks.clear()
             sk.rx_opt.dsack = False
     return pruned
+
+
+def ofo_erase(sk: TcpSock, skb: SkBuff) -> None:
+    """rb_erase of an out-of-order segment."""
+    c = tcb(skb)
+    if c.rbnode is not None:
+        sk.ofo_root.erase(c.rbnode)
+        c.rbnode = None
+
+
+def tcp_rbtree_insert(sk: TcpSock, skb: SkBuff) -> None:
+    c = tcb(skb)
+    node = sk.ofo_root.root
+    parent: RbNode | None = None
+    right = False
+    while node is not None:
+        parent = node
+        right = not before(c.seq, tcb(node.skb).seq)
+        node = node.right if right else node.left
+    c.rbnode = RbNode(skb)
+    sk.ofo_root.insert(c.rbnode, parent, right)
 
 
 def tcp_collapse_one(sk: TcpSock, skb: SkBuff) -> None:
@@ -649,7 +672,16 @@ def tcp_collapse_ofo_queue(sk: TcpSock) -> None:
                 end = cj.end_seq
             j += 1
         if sk.v.collapse_always or size != q[i].truesize or (end - start) & M32 >= SKB_MAX_ORDER0:
-            out += tcp_collapse(sk, q[i:j], start, end)
+            was = q[i:j]
+            now = tcp_collapse(sk, was, start, end)
+            if sk.v.ofo_tree:
+                for skb in was:
+                    if skb not in now:
+                        ofo_erase(sk, skb)
+                for skb in now:
+                    if tcb(skb).rbnode is None:
+                        tcp_rbtree_insert(sk, skb)
+            out += now
         else:
             out += q[i:j]
             tiny += size

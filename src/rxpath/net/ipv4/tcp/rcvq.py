@@ -16,9 +16,11 @@ from rxpath.net.ipv4.route import dst_metric
 from rxpath.net.ipv4.tcp.accecn import TCP_ACCECN_CEP_INIT_OFFSET
 from rxpath.net.ipv4.tcp.output import ato_min, in_pingpong, jiffies, tcp_send_ack
 from rxpath.net.ipv4.tcp.prequeue import Ucopy
+from rxpath.net.ipv4.tcp.rbtree import RbNode
 from rxpath.net.ipv4.tcp.rcvbuf import (
     __tcp_select_window,
     drop_charged,
+    ofo_erase,
     sk_forced_mem_schedule,
     tcp_grow_window,
     tcp_measure_rcv_mss,
@@ -547,44 +549,85 @@ def tcp_data_queue_ofo(sk: TcpSock, skb: SkBuff) -> None:
         if sack:
             sk.selective_acks = [(seq, end)]
         q.append(skb)
+        sk.ofo_root.root = None
+        c.rbnode = RbNode(skb)
+        sk.ofo_root.insert(c.rbnode, None, False)
         _ofo_end(sk, skb)
         return
-    i = len(q)
-    while i > 0 and before(seq, tcb(q[i - 1]).seq):
-        i -= 1
-    place = i
-    if i > 0:
-        s1 = q[i - 1]
-        c1 = tcb(s1)
-        if before(seq, c1.end_seq):
-            if not after(end, c1.end_seq):
-                ext["TCPOFOMerge"] += 1
-                tcp_drop_reason(sk, skb, SITE_OFO_MERGE)
-                tcp_dsack_set(sk, seq, end)
-                if sack:
-                    tcp_sack_new_ofo_skb(sk, seq, end)
-                _ofo_end(sk, None)
+    last = q[-1]
+    parent: RbNode | None = tcb(last).rbnode
+    right = True
+    replaced = False
+    if _ofo_coalesce(sk, last, skb):
+        return
+    if sk.v.ofo_tree and before(seq, tcb(last).end_seq):
+        node = sk.ofo_root.root
+        while node is not None:  # what is looked at is what lies on the way down
+            parent = node
+            s1 = node.skb
+            c1 = tcb(s1)
+            right = not before(seq, c1.seq)
+            if not right:
+                node = node.left
+                continue
+            if before(seq, c1.end_seq):
+                if not after(end, c1.end_seq):
+                    ext["TCPOFOMerge"] += 1
+                    tcp_drop_reason(sk, skb, SITE_OFO_MERGE)
+                    tcp_dsack_set(sk, seq, end)
+                    if sack:
+                        tcp_sack_new_ofo_skb(sk, seq, end)
+                    _ofo_end(sk, None)
+                    return
+                if after(seq, c1.seq):
+                    tcp_dsack_set(sk, seq, c1.end_seq)
+                else:
+                    new = c.rbnode = RbNode(skb)
+                    sk.ofo_root.replace(node, new)
+                    q[q.index(s1)] = skb
+                    tcp_dsack_extend(sk, c1.seq, c1.end_seq)
+                    ext["TCPOFOMerge"] += 1
+                    drop_charged(sk, s1)
+                    tcp_drop_reason(sk, s1, SITE_OFO_MERGE)
+                    replaced = True
+                    break
+            elif _ofo_coalesce(sk, s1, skb):
                 return
-            if after(seq, c1.seq):
-                tcp_dsack_set(sk, seq, c1.end_seq)
-            else:
-                q[i - 1] = skb
-                tcp_dsack_extend(sk, c1.seq, c1.end_seq)
-                ext["TCPOFOMerge"] += 1
-                drop_charged(sk, s1)
-                tcp_drop_reason(sk, s1, SITE_OFO_MERGE)
-                place = -1
-        elif (sk.v.ofo_tree or i == len(q)) and tcp_try_coalesce(sk, s1, skb):
-            s1.gso_segs = min(max(1, s1.gso_segs) + max(1, skb.gso_segs), 0xFFFF)
-            if sack or not sk.v.ofo_tree:
-                tcp_grow_window(sk, skb, True)
-            if sack:
-                tcp_sack_new_ofo_skb(sk, seq, end)
-            _ofo_end(sk, None)
-            return
-    if place >= 0:
-        q.insert(place, skb)
-        i = place + 1
+            node = node.right
+    elif not sk.v.ofo_tree:
+        i = len(q)
+        while i > 0 and before(seq, tcb(q[i - 1]).seq):
+            i -= 1
+        if i > 0:
+            s1 = q[i - 1]
+            c1 = tcb(s1)
+            if before(seq, c1.end_seq):
+                if not after(end, c1.end_seq):
+                    ext["TCPOFOMerge"] += 1
+                    tcp_drop_reason(sk, skb, SITE_OFO_MERGE)
+                    tcp_dsack_set(sk, seq, end)
+                    if sack:
+                        tcp_sack_new_ofo_skb(sk, seq, end)
+                    _ofo_end(sk, None)
+                    return
+                if after(seq, c1.seq):
+                    tcp_dsack_set(sk, seq, c1.end_seq)
+                else:
+                    q[i - 1] = skb
+                    tcp_dsack_extend(sk, c1.seq, c1.end_seq)
+                    ext["TCPOFOMerge"] += 1
+                    drop_charged(sk, s1)
+                    tcp_drop_reason(sk, s1, SITE_OFO_MERGE)
+                    replaced = True
+    if not replaced:
+        i = len(q)
+        while i > 0 and before(seq, tcb(q[i - 1]).seq):
+            i -= 1
+        q.insert(i, skb)
+        if sk.v.ofo_tree:
+            c.rbnode = RbNode(skb)
+            sk.ofo_root.insert(c.rbnode, parent, right)
+    i = q.index(skb) + 1
     while i < len(q):
         s1 = q[i]
         c1 = tcb(s1)
@@ -594,6 +637,7 @@ def tcp_data_queue_ofo(sk: TcpSock, skb: SkBuff) -> None:
             tcp_dsack_extend(sk, c1.seq, end)
             break
         del q[i]
+        ofo_erase(sk, s1)
         tcp_dsack_extend(sk, c1.seq, c1.end_seq)
         ext["TCPOFOMerge"] += 1
         drop_charged(sk, s1)
@@ -601,6 +645,21 @@ def tcp_data_queue_ofo(sk: TcpSock, skb: SkBuff) -> None:
     if sack:
         tcp_sack_new_ofo_skb(sk, seq, end)
     _ofo_end(sk, skb)
+
+
+def _ofo_coalesce(sk: TcpSock, s1: SkBuff, skb: SkBuff) -> bool:
+    """tcp_ooo_try_coalesce, and what follows when the segment was joined to `s1`."""
+    seq, end = tcb(skb).seq, tcb(skb).end_seq
+    if not tcp_try_coalesce(sk, s1, skb):
+        return False
+    s1.gso_segs = min(max(1, s1.gso_segs) + max(1, skb.gso_segs), 0xFFFF)
+    sack = sk.rx_opt.sack_ok
+    if sack or not sk.v.ofo_tree:
+        tcp_grow_window(sk, skb, True)
+    if sack:
+        tcp_sack_new_ofo_skb(sk, seq, end)
+    _ofo_end(sk, None)
+    return True
 
 
 def _ofo_end(sk: TcpSock, skb: SkBuff | None) -> None:
@@ -637,6 +696,7 @@ def tcp_ofo_queue(sk: TcpSock) -> None:
                     dsack_high = c.end_seq
             tcp_dsack_extend(sk, c.seq, d)
         del q[0]
+        ofo_erase(sk, skb)
         if not after(c.end_seq, sk.rcv_nxt):
             drop_charged(sk, skb)
             tcp_drop_reason(sk, skb, SITE_OFO_DUP)

@@ -7,6 +7,7 @@ Facts: net/ipv4/tcp_input.c, tcp_recovery.c (6.1).  Without SACK losses are foun
 from __future__ import annotations
 
 from rxpath.net.ipv4.tcp.output import (
+    TCP_TIMEOUT_MIN_US,
     inet_csk_reset_xmit_timer,
     jiffies,
     rto_max,
@@ -161,7 +162,9 @@ def tcp_cwnd_reduction(sk: TcpSock, newly_acked: int, newly_lost: int, advanced:
 
 def tcp_init_undo(sk: TcpSock) -> None:
     sk.undo_marker = sk.snd_una or 1
-    sk.undo_retrans = sk.retrans_out or -1
+    # a loss probe on the way may be reported by a D-SACK too; 0 would mean "undo now"
+    probe = 1 if sk.tlp_high_seq and sk.tlp_retrans else 0
+    sk.undo_retrans = sk.retrans_out + probe or -1
 
 
 def tcp_any_retrans_done(sk: TcpSock) -> bool:
@@ -303,7 +306,7 @@ def tcp_rack_mark_lost(sk: TcpSock) -> bool:
     timeout = tcp_rack_detect_loss(sk)
     if timeout:
         k = sk.ts.ipv4.kernel
-        when = k.usecs_to_jiffies(timeout + 2 * (1_000_000 // k.hz))
+        when = k.usecs_to_jiffies(timeout + TCP_TIMEOUT_MIN_US)
         inet_csk_reset_xmit_timer(sk, ICSK_TIME_REO_TIMEOUT, min(when, sk.rto))
     return bool(timeout)
 

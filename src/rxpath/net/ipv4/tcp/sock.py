@@ -19,6 +19,7 @@ from rxpath.net.core.sock import SOCK_STREAM, Msg, Proto, count_tokens
 from rxpath.net.core.sock import __wake_up as wake_up
 from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
 from rxpath.net.ipv4.netns import Ipv4
+from rxpath.net.ipv4.tcp.rbtree import RbNode, RbTree
 from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_NEW_SYN_RECV, TCP_TIME_WAIT
 from rxpath.net.ipv4.tcp.variants import VARIANTS, TcpVariant
 
@@ -121,6 +122,7 @@ class TcpCb:
         "ttl",
         "ip_flags",
         "collapsed",
+        "rbnode",
     )
 
     def __init__(self) -> None:
@@ -140,6 +142,7 @@ class TcpCb:
         self.dsfield = 0
         self.ttl = 0
         self.ip_flags = 0
+        self.rbnode: RbNode | None = None  # its place in the tree of the out-of-order queue
         self.collapsed = False  # made by tcp_collapse: no room is left in front of its data
         self.ip_opt: IpOptions | None = None
         self.tw_isn = 0
@@ -505,6 +508,7 @@ class TcpSock(InetSock):
         "pushed_seq",
         "lost_cnt_hint",
         "ofo",
+        "ofo_root",
         "duplicate_sack",
         "selective_acks",
         "prior_ssthresh",
@@ -734,6 +738,7 @@ class TcpSock(InetSock):
         self.pushed_seq = 0
         self.lost_cnt_hint = 0
         self.ofo: list[SkBuff] = []  # out-of-order queue in sequence order
+        self.ofo_root = RbTree()  # the same segments as Linux finds them
         self.duplicate_sack: list[tuple[int, int]] = []
         self.selective_acks: list[tuple[int, int]] = []
         self.prior_ssthresh = 0

@@ -5,17 +5,19 @@ Facts: net/ipv4/tcp_timer.c, inet_connection_sock.c reqsk_timer_handler (6.1).
 
 from __future__ import annotations
 
+from typing import Final
+
 from rxpath.kernel.errno import ETIMEDOUT
 from rxpath.net.core.sock import sk_error_report
 from rxpath.net.ipv4.tcp.fastopen import tcp_fastopen_synack_timer
 from rxpath.net.ipv4.tcp.minisocks import inet_csk_reqsk_queue_drop, reqsk_timeout, tcp_time_wait, timewait_len
 from rxpath.net.ipv4.tcp.output import (
-    __tcp_retransmit_skb,
     ato_min,
     in_pingpong,
     inet_csk_reset_xmit_timer,
     jiffies,
     rto_max,
+    tcp_in_initial_slowstart,
     tcp_mstamp_refresh,
     tcp_packets_in_flight,
     tcp_retransmit_skb,
@@ -33,7 +35,7 @@ from rxpath.net.ipv4.tcp.recovery import (
     tcp_rack_detect_loss,
     tcp_rearm_rto_,
 )
-from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT
+from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_ESTABLISHED, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_SCHED,
     ICSK_ACK_TIMER,
@@ -49,8 +51,11 @@ from rxpath.net.ipv4.tcp.sock import (
     TCP_CA_Loss,
     TCP_CA_Recovery,
     TcpSock,
+    TxSkb,
 )
 from rxpath.net.ipv4.tcp.state import tcp_done, tcp_write_queue_purge
+
+TCP_THIN_LINEAR_RETRIES: Final = 6
 
 
 def tcp_write_err(sk: TcpSock) -> None:
@@ -132,6 +137,33 @@ def tcp_write_timeout(sk: TcpSock) -> bool:
     return False
 
 
+def since_retransmission_ms(sk: TcpSock) -> int:
+    """Milliseconds since the first retransmission that nothing has answered, of the first segment without one."""
+    start = sk.retrans_stamp or (sk.rtx_queue[0].tx_us if sk.rtx_queue else sk.mstamp_us)
+    return sk.mstamp_us // 1000 - start // 1000
+
+
+def tcp_rtx_probe0_timed_out(sk: TcpSock, t: TxSkb) -> bool:
+    """The peer's window has been shut over what it was sent for too long: nothing came from it, or the program's limit
+    is over.
+    """
+    hz = sk.ts.ipv4.kernel.hz
+    spent = since_retransmission_ms(sk) * hz // 1000
+    timeout = 2 * rto_max(sk)
+    if sk.user_timeout:
+        limit = sk.user_timeout * hz // 1000
+        if spent > limit:
+            return True
+        timeout = min(timeout, limit)
+    if sk.icsk_timeout - sk.rcv_tstamp <= timeout:
+        return False
+    return spent > timeout
+
+
+def tcp_thin_linear(sk: TcpSock) -> bool:
+    return sk.thin_lto or bool(sk.ts.tcp_thin_linear_timeouts)
+
+
 def tcp_retransmit_timer(sk: TcpSock) -> None:
     """The retransmission timeout."""
     ts = sk.ts
@@ -143,13 +175,13 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
     if not sk.packets_out or not sk.rtx_queue:
         return
     t = sk.rtx_queue[0]
-    sk.tlp_high_seq = 0
     if not sk.snd_wnd and not sk.orphan and sk.state not in (TCP_SYN_SENT, TCP_SYN_RECV):
-        if (jiffies(sk) - sk.rcv_tstamp) > rto_max(sk) and sk.retrans_stamp:
+        if tcp_rtx_probe0_timed_out(sk, t):
             tcp_write_err(sk)
             return
         tcp_enter_loss(sk)
-        __tcp_retransmit_skb(sk, t, 1)
+        tcp_retransmit_skb(sk, t, 1)
+        sk.dst = None
     else:
         if not sk.v.timeouts_apart:
             ext["TCPTimeouts"] += 1
@@ -174,11 +206,16 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
             inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, max(ts.ipv4.kernel.hz // 2, 1))
             return
     sk.backoff += 1
-    if sk.state == TCP_SYN_SENT and sk.v.can_ingest and sk.backoff <= ts.tcp_syn_linear_timeouts:
-        sk.backoff = sk.backoff
-    else:
+    thin = sk.packets_out < 4 and not tcp_in_initial_slowstart(sk)
+    if sk.state == TCP_ESTABLISHED and thin and sk.retransmits <= TCP_THIN_LINEAR_RETRIES and tcp_thin_linear(sk):
+        sk.backoff = 0
+        k = ts.ipv4.kernel
+        sk.rto = min(max(k.usecs_to_jiffies((sk.srtt_us >> 3) + sk.rttvar_us), sk.rto_min), rto_max(sk))
+    elif sk.state != TCP_SYN_SENT or not sk.v.can_ingest or sk.backoff > ts.tcp_syn_linear_timeouts:
         sk.rto = min(sk.rto << 1, rto_max(sk))
     inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, min(tcp_clamp_rto_to_user_timeout(sk), rto_max(sk)))
+    if retransmits_timed_out(sk, ts.tcp_retries1 + 1, 0):
+        sk.dst = None
 
 
 def tcp_probe_timer(sk: TcpSock) -> None:

@@ -126,6 +126,7 @@ class TcpVariant:
     eat_consumes: bool = False
     ofo_dsack_exact: bool = True
     ecn_by_reserved: bool = True  # a SYN with an ECN field and a reserved bit may still agree (4.1)
+    hp_mask: int = 0xF0F7FFFF  # bits that header prediction compares: not PSH, not the reserved ones
     accecn: bool = False  # accurate ECN; every segment's ECN field is counted (6.18)
     max_tcp_header: int = 320
     fin_obeys_cwnd: bool = False
@@ -228,6 +229,7 @@ V_6_18: Final = replace(
     eat_consumes=True,
     prune_keeps_older=True,
     accecn=True,
+    hp_mask=0xF1F7FFFF,  # the first of them is AE now
     replay_window=1200,
     peek_off=True,
     info_length=236,
