@@ -251,8 +251,13 @@ def test_pause_frames_at_thresholds() -> None:
     for _ in range(12):
         box.nic.receive(udp(bytes(1000)))
     assert sent == [0xFFFF] and box.stat("XOFFTXC") == 1
+    # the buffer does not empty: it asks again before the pause is over
+    box.bus.advance(0xFFFF * 512)
+    assert sent == [0xFFFF] * 3 and box.stat("XOFFTXC") == 2  # cleared by reading
     box.w(r.RDT(0), 12)
-    assert sent == [0xFFFF, 0] and box.stat("XONTXC") == 1
+    assert sent == [0xFFFF] * 3 + [0] and box.stat("XONTXC") == 1
+    box.bus.advance(0xFFFF * 512)
+    assert len(sent) == 4
 
 
 def test_pause_received_stops_transmit() -> None:

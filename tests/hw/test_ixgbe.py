@@ -402,8 +402,10 @@ def test_pause_frames_are_sent_at_the_water_marks() -> None:
     for i in range(7 + 6):
         b.nic.receive(udp(bytes(1000)), i)
     assert sent == [0x1234] and b.rd(r.STAT_AT["LXOFFTXC"]) == 1
+    b.bus.advance(0x1234 * 512)  # the buffer does not empty: it asks again before the pause is over
+    assert sent == [0x1234] * 3
     b.w(r.RDT(0), 6)
-    assert sent == [0x1234, 0] and b.rd(r.STAT_AT["LXONTXC"]) == 1
+    assert sent == [0x1234] * 3 + [0] and b.rd(r.STAT_AT["LXONTXC"]) == 1
 
 
 # --- management -------------------------------------------------------------------------------------------------

@@ -453,6 +453,11 @@ class Bridge:
             if self.host_task is not None:
                 m.kernel.sched.wake_up_process(self.host_task)
         tap = self.tap
+        if wire and self.paused_until and self.paused_until <= eng.now:
+            # over, unless the card asks again: its timer may be due too, and comes first
+            self.paused_until = 0
+            self.more = True
+            return
         if wire and tap is not None and self.paused_until <= eng.now:
             read = tap.read
             receive = m.ports[0].receive

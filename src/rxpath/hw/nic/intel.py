@@ -28,6 +28,7 @@ _CONTEXT: Final = struct.Struct("<IIII")
 BROADCAST: Final = b"\xff\xff\xff\xff\xff\xff"
 PAUSE_DST: Final = b"\x01\x80\xc2\x00\x00\x01"
 PAUSE_QUANTUM_BITS: Final = 512
+REFRESH_NS: Final = 256  # of each quantum: a PAUSE is sent again after half of its time at 1 Gb/s
 
 TABLE_ENTRIES: Final = 128  # words of 32 bits of the multicast and of the VLAN filter
 
@@ -357,6 +358,7 @@ class IntelNic(NicModel):
         "rx_on",
         "rxcsum",
         "sent_xoff",
+        "xoff_again",
         "stats",
         "strip_crc",
         "toeplitz",
@@ -418,6 +420,7 @@ class IntelNic(NicModel):
         self.paused: bool = False
         self.tx_resume: object = None
         self.sent_xoff: bool = False
+        self.xoff_again: object | None = None
 
     # ------------------------------------------------------------------ what a chip implements
     def _global_reset(self) -> None:
@@ -624,6 +627,26 @@ class IntelNic(NicModel):
             return False
         vid = tci & 0xFFF
         return bool(self.vfta[vid >> 5] >> (vid & 31) & 1)
+
+    def _xoff(self) -> None:
+        """Count a PAUSE and send it."""
+        raise NotImplementedError
+
+    def _send_pause(self, quanta: int) -> None:
+        """Send a PAUSE, and again before its time is over as long as the FIFO has not fallen below FCRTL."""
+        if self.pause_sink is None:
+            return
+        self.pause_sink(quanta)
+        if self.xoff_again is not None:
+            self.bus.cancel(self.xoff_again)
+            self.xoff_again = None
+        if quanta:
+            self.xoff_again = self.bus.at_ns(self.bus.now_ns() + quanta * REFRESH_NS, self._refresh_xoff)
+
+    def _refresh_xoff(self) -> None:
+        self.xoff_again = None
+        if self.sent_xoff:
+            self._xoff()
 
     def _pause(self, ns: int) -> None:
         """The link partner asks for silence for `ns`, 0: to go on."""
@@ -973,10 +996,12 @@ class E1000Nic(IntelNic):
             high = self.regs.get(r.FCRTH, 0)
             if high and self.fifo_bytes > high:
                 self.sent_xoff = True
-                stats[r.S_XOFFTXC] += 1
-                if self.pause_sink is not None:
-                    self.pause_sink(self.regs.get(r.FCTTV, 0))
+                self._xoff()
         return True
+
+    def _xoff(self) -> None:
+        self.stats[r.S_XOFFTXC] += 1
+        self._send_pause(self.regs.get(r.FCTTV, 0))
 
     def _overrun(self) -> None:
         """The packet buffer was full."""

@@ -930,9 +930,11 @@ class Ixgbe(IntelNic):
             high = self.regs.get(r.FCRTH(0), 0)
             if high & r.FCRTH_FCEN and self.fifo_bytes > high & 0x7FFE0:
                 self.sent_xoff = True
-                self.stats[r.S_LXOFFTXC] += 1
-                if self.pause_sink is not None:
-                    self.pause_sink(self.regs.get(r.FCTTV(0), 0) & 0xFFFF)
+                self._xoff()
+
+    def _xoff(self) -> None:
+        self.stats[r.S_LXOFFTXC] += 1
+        self._send_pause(self.regs.get(r.FCTTV(0), 0) & 0xFFFF)
 
     def _odd_size(self, frame: bytes, size: int, tag: Tag | None, fcs_ok: bool) -> bool:
         """A runt, a giant or a bad FCS: count it. True when it is stored all the same.
