@@ -2,9 +2,9 @@
 
     python -m tools.fuzz_kernel [--frames N] [--seed N] [--group G ...] [--jobs N] [--save FOLDER] [--tcp]
 
-Scenarios come from the grammar (rxpath.conform.generate, with --tcp rxpath.conform.generate_tcp) and from mutating
-recorded cases.  Any difference that the
-kernel repeats is shrunk and printed; with --save it is written as a case that can join tests/conform/cases/found.
+Scenarios come from the grammar (rxpath.conform.generate, with --tcp generate_tcp and generate_tcp_data beside it) and
+from mutating recorded cases.  Any difference that the kernel repeats is shrunk and printed; with --save it is written
+as a case that can join tests/conform/cases/found.
 Prints frames, seeds, time and how deep the frames went.  Exit status: 0 no difference, 1 some, 2 cannot run here.
 """
 
@@ -24,6 +24,8 @@ from rxpath.conform.corpus import load
 from rxpath.conform.differ import Difference, ask, shrink
 from rxpath.conform.generate import GROUPS, generate, mutate
 from rxpath.conform.generate_tcp import MAKERS, generate_tcp
+from rxpath.conform.generate_tcp_data import MAKERS as DATA_MAKERS
+from rxpath.conform.generate_tcp_data import generate_tcp_data
 from rxpath.conform.kernel import Recorder, RecorderError
 
 CASES = Path(__file__).parents[1] / "tests" / "conform" / "cases"
@@ -51,6 +53,8 @@ def scenario_of(seed: int, groups: list[str], corpus: list[Path]) -> dict[str, A
     if corpus and seed % 3 == 2:
         return mutate(seed, load(corpus[seed * 7919 % len(corpus)])["scenario"])
     group = groups[seed % len(groups)]
+    if group in DATA_MAKERS:
+        return generate_tcp_data(seed, group, TCP_FRAMES_EACH)
     return generate_tcp(seed, group, TCP_FRAMES_EACH) if group in MAKERS else generate(seed, group, FRAMES_EACH)
 
 
@@ -91,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     p = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     p.add_argument("--frames", type=int, default=20_000, help="stop after so many frames (default %(default)s)")
     p.add_argument("--seed", type=int, default=0, help="the first seed (default %(default)s)")
-    p.add_argument("--group", action="append", choices=[*GROUPS, *MAKERS], help="only these groups")
+    p.add_argument("--group", action="append", choices=[*GROUPS, *MAKERS, *DATA_MAKERS], help="only these groups")
     p.add_argument("--tcp", action="store_true", help="the groups of TCP (default: all others)")
     p.add_argument(
         "--jobs", type=int, default=2 * (os.cpu_count() or 1), help="scenarios at a time (default %(default)s)"
@@ -105,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
     except RecorderError as e:
         print(f"fuzz_kernel: {e}", file=sys.stderr)
         return 2
-    groups = a.group or list(MAKERS if a.tcp else GROUPS)
+    groups = a.group or [*MAKERS, *DATA_MAKERS] if a.tcp else list(GROUPS)
     corpus = [] if a.no_mutants else sorted(f for g in groups for f in (CASES / g).glob("*.json"))
     t0 = time.monotonic()
     total = 0
