@@ -38,6 +38,7 @@ _TAIL: Final = (
         "received_ce delivered_e1_bytes delivered_e0_bytes delivered_ce_bytes received_e1_bytes "
         "received_e0_bytes received_ce_bytes",
     ),
+    ("H", "accecn_fail_mode accecn_opt_seen"),
 )
 MEMINFO: Final = (
     "RMEM_ALLOC",

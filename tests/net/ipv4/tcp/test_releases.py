@@ -176,7 +176,7 @@ def test_low_water_mark(release: str) -> None:
     b.m.close()
 
 
-@pytest.mark.parametrize(("release", "n"), [("3.13", 104), ("5.15", 232), ("6.1", 232), ("6.18", 236)])
+@pytest.mark.parametrize(("release", "n"), [("3.13", 104), ("5.15", 232), ("6.1", 232), ("6.18", 280)])
 def test_options_of_the_release(release: str, n: int) -> None:
     b = Held(release)
     info = b.c.sk.getsockopt(SOL_TCP, TCP_INFO)

@@ -872,6 +872,9 @@ def tcp_fastretrans_alert(sk: TcpSock, prior_snd_una: int, dupacks: int, st: Ack
     else:
         if sk.ca_state == TCP_CA_Loss:
             tcp_process_loss(sk, dupacks, st)
+            if sk.ca_state != TCP_CA_Loss and sk.rto_stats[3]:  # tcp_update_rto_time
+                sk.rto_stats[2] += sk.mstamp_us // 1000 - sk.rto_stats[3]
+                sk.rto_stats[3] = 0
             tcp_identify_packet_loss(sk, st)
             if not (sk.ca_state == TCP_CA_Open or st.flag & FLAG_LOST_RETRANS):
                 return

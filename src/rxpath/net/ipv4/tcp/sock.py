@@ -635,6 +635,7 @@ class TcpSock(InetSock):
         "zckey",
         "tskey",
         "total_rto",
+        "rto_stats",
         "sk_txhash",
     )
 
@@ -864,6 +865,8 @@ class TcpSock(InetSock):
         self.zckey = 0
         self.tskey = 0
         self.total_rto = 0
+        # of TCP_INFO (6.7): timeouts, recoveries that they began, their time in ms, when the current one began
+        self.rto_stats = [0, 0, 0, 0]
         self.sk_txhash = 0
 
     # --- what needs the rooms above: reached through the handlers that registration put there --------------------

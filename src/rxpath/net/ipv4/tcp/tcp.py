@@ -66,6 +66,7 @@ from rxpath.net.core.sock import (
 from rxpath.net.ipv4.af_inet import enter, leave
 from rxpath.net.ipv4.ip_sockglue import ip_recv_error
 from rxpath.net.ipv4.route import Rtable, ipv4_mtu
+from rxpath.net.ipv4.tcp.accecn import AccEcn
 from rxpath.net.ipv4.tcp.fastopen import (
     KEY_LENGTH,
     TFO_CLIENT_ENABLE,
@@ -199,6 +200,7 @@ TCPI_OPT_ECN_SEEN: Final = 16
 TCPI_OPT_SYN_DATA: Final = 32
 _INFO_HEAD: Final = Struct("<8B24I")
 _INFO_TAIL: Final = Struct("<4Q6I4Q2I2Q5I")
+_INFO_LATE: Final = Struct("<I2HI7I2H")  # 6.2 to 6.18
 
 
 # --- the lock -------------------------------------------------------------------------------------
@@ -976,6 +978,9 @@ def tcp_disconnect(sk: TcpSock, locked: bool = False) -> None:
     sk.max_packets_out = 0
     sk.window_clamp = 0
     sk.delivered = sk.delivered_ce = 0
+    sk.accecn = None
+    sk.prev_ecnfield = 0
+    sk.rto_stats = [0, 0, 0, 0]
     sk.ca_state = 0
     sk.sack_reneg = False
     sk.retrans_stamp = 0
@@ -1338,7 +1343,19 @@ def tcp_get_info(sk: TcpSock) -> bytes:
         sk.snd_wnd & M32,
         sk.rcv_wnd & M32,
     )
-    return (head + tail)[: sk.v.info_length]
+    if sk.v.info_length <= len(head) + len(tail):
+        return (head + tail)[: sk.v.info_length]
+    rtos, recoveries, rto_ms, since = sk.rto_stats
+    if since:
+        rto_ms += sk.ts.ipv4.kernel.engine.now // 1_000_000 - since
+    a = sk.accecn or AccEcn()
+    _, d1, d0, dce = a.delivered_ecn_bytes
+    _, r1, r0, rce = a.received_ecn_bytes
+    late = _INFO_LATE.pack(
+        sk.timeout_rehash, rtos & 0xFFFF, recoveries & 0xFFFF, rto_ms & M32, a.received_ce, d1, d0, dce, r1, r0, rce,
+        a.accecn_fail_mode, a.saw_accecn_opt,
+    )  # fmt: skip
+    return head + tail + late
 
 
 __all__ = [

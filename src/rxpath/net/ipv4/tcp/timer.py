@@ -84,6 +84,16 @@ def tcp_model_timeout(sk: TcpSock, boundary: int, base: int) -> int:
     return ((2 << linear) - 1) * base + (boundary - linear) * top
 
 
+def tcp_update_rto_stats(sk: TcpSock) -> None:
+    """A retransmission timed out.  (Inline in Linux.)"""
+    stats = sk.rto_stats
+    if not sk.retransmits:
+        stats[1] += 1
+        stats[3] = sk.mstamp_us // 1000 or 1
+    sk.retransmits += 1
+    stats[0] += 1
+
+
 def retransmits_timed_out(sk: TcpSock, boundary: int, timeout: int) -> bool:
     if not sk.retransmits:
         return False
@@ -201,7 +211,7 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
             if mib:
                 ext[mib] += 1
         tcp_enter_loss(sk)
-        sk.retransmits += 1
+        tcp_update_rto_stats(sk)
         if tcp_retransmit_skb(sk, t, 1):
             inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, max(ts.ipv4.kernel.hz // 2, 1))
             return
