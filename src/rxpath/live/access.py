@@ -170,7 +170,7 @@ def _rtnetlink(m: Machine, what: Answer) -> Answer:
     from rxpath.net.core.rtnetlink import rtnetlink_rcv
     from rxpath.net.ipv4.rtnetlink import HANDLERS
 
-    got = rtnetlink_rcv(m.net, b64decode(what["data"]), int(what["portid"]), HANDLERS)
+    got = rtnetlink_rcv(m.net, b64decode(what["data"]), int(what["portid"]) & 0xFFFFFFFF, HANDLERS)
     return {"datagrams": [b64encode(d).decode() for d in got]}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rxpath.formats import cpumask
-from rxpath.kernel.errno import EINVAL, ENOENT, EOPNOTSUPP, ERANGE, linux_error
+from rxpath.kernel.errno import EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, ERANGE, linux_error
 from rxpath.kernel.sysctl import parse_ints
 from rxpath.net.core.dql import DQL_MAX_LIMIT
 from rxpath.net.core.napi import dev_set_threaded
@@ -26,9 +26,10 @@ from rxpath.net.core.netdevice import (
     dev_open,
     dev_set_mtu,
 )
-from rxpath.net.core.steering import RpsDevFlow, SdFlowLimit
+from rxpath.net.core.steering import SdFlowLimit
 
 IFALIASZ = 256
+KMALLOC_MAX_SIZE = 4 << 20
 SYSFS_STATS = tuple(sorted(f for f in STAT_FIELDS if f not in ("rx_otherhost_dropped",)))
 
 
@@ -61,7 +62,7 @@ def netdev_kobject_init(net: Net) -> None:
         else:
             size = 1 << (v - 1).bit_length() if v > 1 else 1
             if size != net.rps_sock_flow_entries:
-                net.rps_sock_flow_table = [0xFFFF if not k.release.rfs_entry_has_hash else 0xFFFFFFFF] * size
+                net.rps_sock_flow_table = {}
             net.rps_sock_flow_entries = size
         _count_users(net)
 
@@ -72,6 +73,8 @@ def netdev_kobject_init(net: Net) -> None:
         for sd in net.softnet:
             if mask >> sd.cpu.id & 1:
                 if sd.flow_limit is None:
+                    if net.flow_limit_table_len >= KMALLOC_MAX_SIZE:
+                        raise linux_error(ENOMEM, "flow_limit_cpu_bitmap")
                     sd.flow_limit = SdFlowLimit(net.flow_limit_table_len)
             else:
                 sd.flow_limit = None
@@ -115,7 +118,7 @@ def store_rps_flow_cnt(net: Net, dev: NetDevice, index: int, n: int) -> None:
     else:
         size = 1 << (n - 1).bit_length() if n > 1 else 1
         q.rps_flow_cnt = size
-        q.rps_flow_table = [RpsDevFlow() for _ in range(size)]
+        q.rps_flow_table = {}
     _count_users(net)
 
 

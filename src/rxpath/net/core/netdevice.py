@@ -287,7 +287,7 @@ class NetRxQueue:
         self.rps_map: list[int] | None = None  # CPUs, ascending
         self.rps_mask = 0
         self.rps_flow_cnt = 0
-        self.rps_flow_table: Any = None  # list of RpsDevFlow
+        self.rps_flow_table: Any = None  # RpsDevFlow by index, below rps_flow_cnt, of the flows that came
 
 
 class NetdevQueue:
@@ -719,7 +719,7 @@ class Net:
         self.loopback: NetDevice | None = None
         self.rps_needed = 0
         self.rfs_needed = 0
-        self.rps_sock_flow_table: list[int] | None = None
+        self.rps_sock_flow_table: dict[int, int] | None = None  # by index, below rps_sock_flow_entries; absent: unset
         self.rps_cpu_mask = (1 << (len(kernel.cpus) - 1).bit_length()) - 1 if len(kernel.cpus) > 1 else 0
         self.rps_flow: Any = None  # the RFS entry that get_rps_cpu chose by, for enqueue_to_backlog
         self.sockets: list[Sock] = []

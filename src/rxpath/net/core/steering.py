@@ -33,6 +33,7 @@ NET_RX_DROP: Final = 1
 
 
 RPS_NO_CPU: Final = 0xFFFF
+RPS_UNSET: Final = 0xFFFFFFFF  # an entry of the sockets' table that no reader wrote
 
 
 class RpsDevFlow:
@@ -91,10 +92,13 @@ def get_rps_cpu(net: Net, skb: SkBuff) -> int:
     table = net.rps_sock_flow_table
     if flows is not None and table is not None:
         mask_bits = net.rps_cpu_mask
-        ident = table[h & (len(table) - 1)]
+        unset = RPS_UNSET if k.release.rfs_entry_has_hash else RPS_NO_CPU
+        ident = table.get(h & (net.rps_sock_flow_entries - 1), unset)
         if not k.release.rfs_entry_has_hash or (ident ^ h) & ~mask_bits & 0xFFFFFFFF == 0:
             next_cpu = ident & mask_bits if k.release.rfs_entry_has_hash else ident
-            entry = flows[h & (len(flows) - 1)]
+            entry = flows.get(h & (q.rps_flow_cnt - 1))
+            if entry is None:
+                entry = flows[h & (q.rps_flow_cnt - 1)] = RpsDevFlow()
             tcpu = entry.cpu
             if tcpu != next_cpu and (
                 tcpu >= len(k.cpus)
@@ -132,9 +136,9 @@ def sock_rps_record_flow_hash(net: Net, flow_hash: int) -> None:
     if table is not None and flow_hash:
         cpu = net.kernel.cur().id
         if net.kernel.release.rfs_entry_has_hash:
-            table[flow_hash & (len(table) - 1)] = (flow_hash & ~net.rps_cpu_mask & 0xFFFFFFFF) | cpu
+            table[flow_hash & (net.rps_sock_flow_entries - 1)] = (flow_hash & ~net.rps_cpu_mask & 0xFFFFFFFF) | cpu
         else:
-            table[flow_hash & (len(table) - 1)] = cpu
+            table[flow_hash & (net.rps_sock_flow_entries - 1)] = cpu
 
 
 def skb_get_hash(net: Net, skb: SkBuff) -> int:

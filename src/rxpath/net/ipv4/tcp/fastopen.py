@@ -194,7 +194,7 @@ def fastopen_option(foc: FastOpenCookie | None, room: int) -> bytes:
 
 
 def fastopen_queue_tune(sk: TcpSock, backlog: int) -> None:
-    sk.fastopenq_max = min(backlog & M32, sk.ts.somaxconn)
+    sk.fastopenq_max = min(backlog & M32, sk.net.somaxconn)
 
 
 def tcp_fastopen_listen(sk: TcpSock, backlog: int) -> None:

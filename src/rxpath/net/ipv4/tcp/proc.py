@@ -233,9 +233,6 @@ def tcp_sysctl_init(ts: TcpState) -> None:
         t.int_value("net.ipv4." + name, b.get, b.put)
     b = _Int(ts, "tcp_invalid_ratelimit", hz, 1000)
     t.int_value("net.ipv4.tcp_invalid_ratelimit", b.get, b.put)
-    if "net.core.somaxconn" not in t.entries:
-        b = _Int(ts, "somaxconn")
-        t.int_value("net.core.somaxconn", b.get, b.put, 0)
     b = _Int(ts, "tcp_notsent_lowat")
     t.int_value("net.ipv4.tcp_notsent_lowat", b.get, b.put, 0, 4294967295)
 

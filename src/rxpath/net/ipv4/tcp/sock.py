@@ -1095,7 +1095,6 @@ class TcpState:
         "tcp_tso_win_divisor",
         "tcp_reflect_tos",
         "tcp_backlog_ack_defer",
-        "somaxconn",
         "tcp_rto_min_us",
         "tcp_rto_max_ms",
         "tcp_pacing_ss_ratio",
@@ -1210,7 +1209,6 @@ class TcpState:
         self.tcp_tso_win_divisor = 3
         self.tcp_reflect_tos = 0
         self.tcp_backlog_ack_defer = 1
-        self.somaxconn = r.somaxconn
         self.tcp_rto_min_us = 200_000
         self.tcp_rto_max_ms = 120_000
         self.tcp_pacing_ss_ratio = 200

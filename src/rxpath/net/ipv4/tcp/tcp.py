@@ -295,7 +295,7 @@ def inet_listen(sk: TcpSock, backlog: int) -> None:
         if sk.state not in (TCP_CLOSE, TCP_LISTEN) or sk.ss_state != SS_UNCONNECTED:
             raise linux_error(EINVAL)
         n = backlog & M32
-        sk.max_ack_backlog = min(n, sk.ts.somaxconn)
+        sk.max_ack_backlog = min(n, sk.net.somaxconn)
         if sk.state != TCP_LISTEN:
             tcp_fastopen_listen(sk, n)
             inet_csk_listen_start(sk)
