@@ -179,11 +179,7 @@ def test_intx_line() -> None:
     assert len(bus.lines) == 4 and not d.config_read(6, 2) & 8
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 4200), st.sampled_from((1, 2, 4, 8)), st.integers(0, 2**64 - 1)), max_size=40
-    )
-)
+@given(st.lists(st.tuples(st.integers(0, 4200), st.sampled_from((1, 2, 4, 8)), st.integers(0, 2**64 - 1)), max_size=40))
 def test_random_writes_never_raise_and_keep_identity(writes: list[tuple[int, int, int]]) -> None:
     d, _bus, _t = msix_device()
     for off, size, value in writes:
