@@ -6,6 +6,8 @@ from rxpath.formats import ss
 from rxpath.kernel.errno import ENOTSUP
 from rxpath.net.core.sock import Sock, sk_meminfo, sock_gen_cookie
 from rxpath.net.ipv4.inet_sock import InetSock
+from rxpath.net.ipv4.tcp.hashtables import established_in_order, listening_in_order
+from rxpath.net.ipv4.tcp.sock import tcp_state_of
 from rxpath.tools.iptables_ext import service_port
 from rxpath.tools.process import Process, Usage
 from rxpath.wire.addr import inet_make_mask, ip4_str
@@ -170,7 +172,9 @@ def main(p: Process, args: list[str]) -> int:
 
 
 def sockets(p: Process, kind: str) -> list[InetSock]:
-    """The programs' sockets of one protocol that inet_diag finds, by port; the kernel's own are not shown."""
+    """The programs' sockets of one protocol that inet_diag finds, by port, TCP's by their buckets; the kernel's own are
+    not shown.
+    """
     out: list[InetSock] = []
     for s in p.net.sockets:
         if not isinstance(s, InetSock) or s.prot.name != kind or s.dead or type(s).__name__ == "KernelSock":
@@ -179,6 +183,11 @@ def sockets(p: Process, kind: str) -> list[InetSock]:
             continue
         out.append(s)
     out.sort(key=lambda s: (s.num, s.inode))
+    if kind == "TCP" and out:
+        ts = tcp_state_of(out[0].ipv4)
+        walk = [*listening_in_order(ts), *established_in_order(ts)]
+        place = {id(s): i for i, s in enumerate(walk)}
+        out.sort(key=lambda s: place.get(id(s), len(place)))
     return out
 
 
@@ -287,9 +296,7 @@ def _row(p: Process, s: InetSock, flags: str, kind: str) -> ss.SsSock:
         recv,
         send,
         ip4_str(s.rcv_saddr) + bound,
-        str(s.num)
-        if kind != "RAW"
-        else {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 255: "raw"}.get(s.num, str(s.num)),
+        str(s.num) if kind != "RAW" else {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 255: "raw"}.get(s.num, str(s.num)),
         ip4_str(s.daddr),
         str(s.dport) if s.dport else "*",
         state,

@@ -10,18 +10,72 @@ from typing import Final
 
 from rxpath.kernel.errno import EADDRNOTAVAIL, linux_error
 from rxpath.net.ipv4.inet_sock import inet_is_local_reserved_port
-from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT
+from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT
 from rxpath.net.ipv4.tcp.sock import RequestSock, TcpSock, TcpState, TimewaitSock
 
 Key = tuple[int, int, int, int]
 Hashed = TcpSock | TimewaitSock | RequestSock
 
+EHASH_MASK: Final = 4095  # net.ipv4.tcp_ehash_entries
+LHASH2_MASK: Final = 255  # one slot for 2 MiB where the established table has one for 128 KiB
+INET_LHTABLE_SIZE: Final = 32
 REUSE_HASH: Final = 0x9E3779B1
 
 
 def inet_ehashfn(laddr: int, lport: int, faddr: int, fport: int) -> Key:
     """The key of a connection, as the local side sees it.  (Linux: jhash of the four; here the four themselves.)"""
     return (laddr, lport, faddr, fport)
+
+
+def _jhash(words: tuple[int, ...], initval: int) -> int:
+    """jhash_3words and shorter (include/linux/jhash.h)."""
+    iv = (initval + 0xDEADBEEF + (len(words) << 2)) & M32
+    a, b, c = ((w + iv) & M32 for w in (*words, 0, 0)[:3])
+    for shift, x in ((14, 0), (11, 1), (25, 2), (16, 0), (4, 1), (14, 2), (24, 0)):
+        if x == 0:
+            c = ((c ^ b) - (b << shift | b >> (32 - shift))) & M32
+        elif x == 1:
+            a = ((a ^ c) - (c << shift | c >> (32 - shift))) & M32
+        else:
+            b = ((b ^ a) - (a << shift | a >> (32 - shift))) & M32
+    return c
+
+
+def listening_in_order(ts: TcpState) -> list[TcpSock]:
+    """Listeners as a walk of their buckets meets them, in a bucket the newest first.
+
+    Buckets: of the port (32 of them, inet_lhashfn), since 6.0 of address and port (inet_lhash2_bucket).
+    """
+    mix = ts.hash_mix
+    two = ts.v.listening_by_address
+
+    def bucket(sk: TcpSock) -> int:
+        if two:
+            return (_jhash((_be32(sk.rcv_saddr),), mix) ^ sk.num) & LHASH2_MASK
+        return (sk.num + mix) & INET_LHTABLE_SIZE - 1
+
+    socks = [sk for port in ts.listening for sk in ts.listening[port]]
+    socks.sort(key=lambda sk: -sk.listen_no)
+    return sorted(socks, key=bucket)
+
+
+def established_in_order(ts: TcpState) -> list[Hashed]:
+    """Connections, TIME_WAIT sockets and requests as a walk of the established table meets them (inet_ehashfn)."""
+    initval = (ts.ehash_secret + ts.hash_mix) & M32
+
+    def bucket(key: Key) -> int:
+        laddr, lport, faddr, fport = key
+        fport_be = (fport & 0xFF) << 8 | fport >> 8
+        return _jhash((_be32(laddr), _be32(faddr), lport << 16 | fport_be), initval) & EHASH_MASK
+
+    keys = list(ts.ehash)
+    keys.reverse()  # in a bucket the newest first
+    keys.sort(key=bucket)
+    return [ts.ehash[key] for key in keys]
+
+
+def _be32(addr: int) -> int:
+    return int.from_bytes(addr.to_bytes(4, "big"), "little")
 
 
 def _bound_dev(s: Hashed) -> int:
@@ -90,6 +144,7 @@ def inet_ehash_insert(ts: TcpState, key: Key, s: Hashed, old: Hashed | None = No
     cur = ts.ehash.get(key)
     if cur is not None and cur is not old:
         return False
+    ts.ehash.pop(key, None)  # at the head of its bucket: what the dictionary holds last
     ts.ehash[key] = s
     return True
 
@@ -101,6 +156,8 @@ def inet_hash(sk: TcpSock) -> None:
         if not sk.listen_hashed:
             sk.listen_hashed = True
             ts.listening.setdefault(sk.num, []).append(sk)
+            ts.listen_count += 1
+            sk.listen_no = ts.listen_count
     elif sk.hashed_key is None and sk.state != TCP_CLOSE:
         key = inet_ehashfn(sk.rcv_saddr or sk.saddr, sk.num, sk.daddr, sk.dport)
         ts.ehash[key] = sk

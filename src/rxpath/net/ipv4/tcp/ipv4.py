@@ -497,9 +497,17 @@ def tcp_child_process(parent: TcpSock, child: TcpSock, skb: SkBuff) -> Site | No
         child.data_segs_in += max(1, skb.gso_segs)
     child.napi_id = skb.napi_id
     sk_rx_dst_set(child, skb)
+    r: Site | None = None
+    if child.owned:  # found by its own name before this lock was taken
+        skb.sk = None
+        child.backlog.append(skb)
+        child.backlog_len += skb.truesize
+        return r
+    child.bh_locked = True
     r = tcp_rcv_state_process(child, skb)
     if child.state != TCP_SYN_RECV:
         sock_def_readable(parent)
+    child.bh_unlock()
     return r
 
 
@@ -1313,8 +1321,8 @@ def tcp_v4_err(skb: SkBuff, info: int) -> int:
     if sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
         from rxpath.net.ipv4.ip_sockglue import ip_icmp_error
 
+        ip_icmp_error(sk, skb, err, dport, info, th)
         if not sk.owned:
-            ip_icmp_error(sk, skb, err, dport, info, th)
             sk.err = err
             sk_error_report(sk)
             tcp_done(sk)

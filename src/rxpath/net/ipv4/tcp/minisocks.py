@@ -125,6 +125,8 @@ def tcp_time_wait(sk: TcpSock, state: int, timeo: int) -> None:
         timeo = max(timeo, rto)
         if state == TCP_TIME_WAIT:
             timeo = timewait_len(ts)
+        if not ts.v.tw_in_place:
+            del ts.ehash[sk.hashed_key]
         ts.ehash[sk.hashed_key] = tw
         sk.hashed_key = None
         bind_add(ts, tw.num, tw)

@@ -9,6 +9,7 @@ from typing import Final
 
 from rxpath.kernel.errno import EINVAL, ENOENT, linux_error
 from rxpath.net.ipv4.tcp.fastopen import key_text, parse_keys
+from rxpath.net.ipv4.tcp.hashtables import established_in_order, listening_in_order
 from rxpath.net.ipv4.tcp.seq import M32, TCP_LISTEN, TCP_SYN_RECV
 from rxpath.net.ipv4.tcp.sock import RequestSock, TcpSock, TcpState, TimewaitSock
 
@@ -112,14 +113,13 @@ def get_timewait4_sock(ts: TcpState, tw: TimewaitSock, i: int) -> str:
 
 
 def tcp4_text(ts: TcpState) -> str:
-    """/proc/net/tcp: listeners, then the established table in the order of entering (Linux: of hash buckets)."""
+    """/proc/net/tcp: listeners, then the established table, both in the order of their buckets."""
     lines = [HEADER.rstrip().ljust(149)]
     i = 0
-    for port in sorted(ts.listening):
-        for sk in ts.listening[port]:
-            lines.append(get_tcp4_sock(ts, sk, i).ljust(149))
-            i += 1
-    for s in ts.ehash.values():
+    for sk in listening_in_order(ts):
+        lines.append(get_tcp4_sock(ts, sk, i).ljust(149))
+        i += 1
+    for s in established_in_order(ts):
         if isinstance(s, TcpSock):
             line = get_tcp4_sock(ts, s, i)
         elif isinstance(s, TimewaitSock):

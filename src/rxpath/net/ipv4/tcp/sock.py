@@ -606,6 +606,7 @@ class TcpSock(InetSock):
         "ucopy_iov",
         "ucopy_len",
         "ack_blocked",
+        "listen_no",
         "timeout_rehash",
         "reqsk_timeout_base",
         "thin_lto",
@@ -836,6 +837,7 @@ class TcpSock(InetSock):
         self.ucopy_iov: list[bytes] = []
         self.ucopy_len = 0
         self.ack_blocked = False  # the timer of delayed ACKs found the socket owned
+        self.listen_no = 0  # how many listened before
         self.timeout_rehash = 0
         self.reqsk_timeout_base = k.hz
         self.thin_lto = False
@@ -1019,6 +1021,9 @@ class TcpState:
         "ca_ops",
         "orphans",
         "tw_count",
+        "ehash_secret",
+        "hash_mix",
+        "listen_count",
         "rng_isn",
         "rng",
         "rng_cookie",
@@ -1131,6 +1136,10 @@ class TcpState:
         self.stamp_base = k.boot_jiffies if self.v.stamps_in_jiffies else 0
         self.orphans = 0
         self.tw_count = 0
+        rng = k.rng("tcp hash")
+        self.ehash_secret = rng.getrandbits(32)  # inet_ehash_secret
+        self.hash_mix = rng.getrandbits(32)  # net_hash_mix
+        self.listen_count = 0
         self.rng_isn = k.rng("tcp isn")
         self.rng = k.rng("tcp")
         self.rng_cookie = k.rng("tcp syncookies")

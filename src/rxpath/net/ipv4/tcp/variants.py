@@ -132,6 +132,8 @@ class TcpVariant:
     fin_obeys_cwnd: bool = False
     ts_recent_deferred: bool = True  # a request keeps the time stamp of its SYN (6.14, read in 6.1.192)
     reqsk_ack_ect: bool = True  # an ACK of a request bears the ECN field of what it answers
+    tw_in_place: bool = False  # TIME_WAIT takes the place of its socket in the bucket, not the first (6.10)
+    listening_by_address: bool = True  # (6.0)
     user_timeout_clamps: bool = True  # (4.19)
     auth_options: bool = False  # options that cannot be walked: no reset, and refused by a socket (6.7)
     rack_always: bool = False
@@ -157,6 +159,7 @@ V_5_15: Final = replace(
     ofo_dsack_exact=False,
     pressure_shrinks=False,
     ts_recent_deferred=False,
+    listening_by_address=False,
 )
 V_3_13: Final = replace(
     V_5_15,
@@ -248,6 +251,7 @@ V_6_18: Final = replace(
     tw_reuse_delay=True,
     fin_obeys_cwnd=True,
     reqsk_ack_ect=False,
+    tw_in_place=True,
     auth_options=True,
 )
 
