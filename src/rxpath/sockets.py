@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rxpath.kernel.errno import EAGAIN, EINPROGRESS, linux_error
 from rxpath.net.core.netdevice import Net
-from rxpath.net.core.sock import MSG_DONTWAIT, SO_TYPE, SOL_SOCKET, Msg, Sock
+from rxpath.net.core.sock import MSG_DONTWAIT, SO_TYPE, SOL_IP, SOL_SOCKET, Msg, Sock
 from rxpath.net.ipv4 import af_inet
 from rxpath.net.ipv4.datagram import parse_addr
 from rxpath.net.ipv4.inet_sock import InetSock
@@ -271,6 +271,8 @@ class Socket:
             v = af_inet.sys_getsockopt(sk, level, optname)
         except OSError as e:
             raise self._fail(e) from None
+        if level == SOL_IP and isinstance(v, int) and 0 < buflen < 4 and 0 <= v <= 255:
+            return bytes((v,))  # do_ip_getsockopt: one byte for who has no room for an int
         if buflen:
             return (v.to_bytes(4, "little", signed=v < 0) if isinstance(v, int) else v)[:buflen]
         return v if isinstance(v, int) else int.from_bytes(v[:4], "little")

@@ -1003,7 +1003,8 @@ def sock_disable_timestamp(sk: Sock) -> None:
         sk.net.tstamp_needed -= 1
 
 
-def _timeo(value: int | bytes) -> int:
+def _timeo(value: int | bytes, hz: int) -> int:
+    """sock_set_timeout: ns, in whole ticks."""
     if isinstance(value, int) or len(value) < 16:
         raise linux_error(EINVAL, "struct timeval expected")
     s, us = _TIMEVAL.unpack_from(value)
@@ -1013,7 +1014,8 @@ def _timeo(value: int | bytes) -> int:
         return 0
     if s == 0 and us == 0:
         return -1
-    return int(s * 1_000_000_000 + us * 1000)
+    tick = 1_000_000_000 // hz
+    return int(s * 1_000_000_000 + -(-us * 1000 // tick) * tick)
 
 
 def sock_bindtoindex(sk: Sock, ifindex: int) -> None:
@@ -1046,10 +1048,10 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         sk.filter = Filter(BpfProgram(value))
         return
     if optname in (SO_RCVTIMEO, SO_RCVTIMEO_NEW):
-        sk.rcvtimeo = _timeo(value)
+        sk.rcvtimeo = _timeo(value, net.kernel.hz)
         return
     if optname in (SO_SNDTIMEO, SO_SNDTIMEO_NEW):
-        sk.sndtimeo = _timeo(value)
+        sk.sndtimeo = _timeo(value, net.kernel.hz)
         return
     if optname == SO_LINGER:
         if isinstance(value, int) or len(value) < 8:
@@ -1105,6 +1107,8 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         else:
             sock_disable_timestamp(sk)
     elif optname == SO_ZEROCOPY:
+        if sk.protocol not in (IPPROTO_TCP, IPPROTO_UDP) or sk.family != AF_INET or sk.type == SOCK_RAW:
+            raise linux_error(EOPNOTSUPP)
         if val not in (0, 1):
             raise linux_error(EINVAL)
         sk.zerocopy = bool(val)
