@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
     except RecorderError as e:
         print(f"fuzz_kernel: {e}", file=sys.stderr)
         return 2
-    groups = a.group or [*MAKERS, *DATA_MAKERS] if a.tcp else list(GROUPS)
+    groups = a.group or ([*MAKERS, *DATA_MAKERS] if a.tcp else list(GROUPS))
     corpus = [] if a.no_mutants else sorted(f for g in groups for f in (CASES / g).glob("*.json"))
     t0 = time.monotonic()
     total = 0
