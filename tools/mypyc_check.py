@@ -37,13 +37,15 @@ sys.exit('mypyc: these were imported uncompiled: ' + ' '.join(plain) if plain el
 
 
 def modules_of(packages: list[str], src: Path) -> list[Path]:
-    """The modules to compile, sorted; package __init__ files stay plain (they hold a docstring and names)."""
+    """The modules to compile, sorted; package __init__ files and tables of registers stay plain: they hold
+    a docstring and names, which some take from others by `import *`.
+    """
     found: list[Path] = []
     for package in packages:
         folder = src / "rxpath" / package
         if not folder.exists():
             raise SystemExit(f"mypyc: no such package: {package}")
-        found += [p for p in sorted(folder.rglob("*.py")) if p.name != "__init__.py"]
+        found += [p for p in sorted(folder.rglob("*.py")) if p.name != "__init__.py" and p.parent.name != "regs"]
     return found
 
 

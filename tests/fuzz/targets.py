@@ -269,8 +269,8 @@ def foreign_request(data: bytes) -> None:
     m = MACHINES.get()
     try:
         m.in_task(lambda: perform(m, what))
-    except (KeyError, TypeError, ValueError, AttributeError) as e:
-        assert str(e) or True  # the server answers these by EINVAL: the other end is our own program
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        pass  # the server answers these by EINVAL: the other end is our own program
 
 
 def bpf(data: bytes) -> None:
