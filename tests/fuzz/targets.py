@@ -270,7 +270,7 @@ def foreign_request(data: bytes) -> None:
     try:
         m.in_task(lambda: perform(m, what))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        pass  # the server answers these by EINVAL: the other end is our own program
+        pass  # the server answers these by an error's text: the other end is our own program
 
 
 def bpf(data: bytes) -> None:

@@ -290,7 +290,7 @@ class Server:
     def _answer(self, raw: bytes) -> dict[str, Any]:
         try:
             what = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {"error": "not a line of JSON"}
         op = what.get("op") if isinstance(what, dict) else None
         try:
