@@ -330,7 +330,7 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
                 verdict = TCP_TW_ACK
         if isinstance(s, TimewaitSock):
             if verdict == TCP_TW_ACK:
-                tcp_v4_timewait_ack(ts, s)
+                tcp_v4_timewait_ack(ts, s, skb)
             elif verdict == TCP_TW_RST:
                 tcp_v4_send_reset(ts, None, skb)
                 inet_twsk_deschedule_put(ts, s)
@@ -555,6 +555,7 @@ def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
 
 def tcp_v4_send_ack(
     ts: TcpState,
+    skb: SkBuff,
     saddr: int,
     sport: int,
     daddr: int,
@@ -567,12 +568,15 @@ def tcp_v4_send_ack(
     tos: int,
     mark: int,
 ) -> None:
-    """A bare ACK from (saddr, sport)."""
+    """A bare ACK from (saddr, sport) to `skb`, whose IP options it echoes; where they cannot be, it is not sent."""
     if stamp is not None and not stamp[1]:
         stamp = None
     options = tcp_options_write(0, -1, False, stamp, [])
     seg = TCP_HDR.pack(sport, dport, seq, ack, (20 + len(options)) << 2, TCPHDR_ACK, win, 0, 0) + options
-    ip_send_unicast_reply(ts.ipv4, tcp_v4_send_check(saddr, daddr, seg), saddr, daddr, tos, oif, mark)
+    came = tcb(skb).ip_opt
+    opt = __ip_options_echo(ts.ipv4, skb, came) if came is not None else None
+    if came is None or opt is not None:
+        ip_send_unicast_reply(ts.ipv4, tcp_v4_send_check(saddr, daddr, seg), saddr, daddr, tos, oif, mark, opt)
     ts.ipv4.tcp[TCP_MIB_OUTSEGS] += 1
 
 
@@ -580,10 +584,11 @@ def now_ts(ts: TcpState) -> int:
     return ts.clock(ts.ipv4.kernel.engine.now // 1000)
 
 
-def tcp_v4_timewait_ack(ts: TcpState, tw: TimewaitSock) -> None:
+def tcp_v4_timewait_ack(ts: TcpState, tw: TimewaitSock, skb: SkBuff) -> None:
     stamp = ((now_ts(ts) + tw.ts_offset) & M32, tw.ts_recent) if tw.ts_recent_stamp else None
     tcp_v4_send_ack(
         ts,
+        skb,
         tw.loc_addr,
         tw.num,
         tw.rmt_addr,
@@ -603,6 +608,7 @@ def tcp_v4_reqsk_send_ack(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> None:
     stamp = ((now_ts(ts) + req.ts_off) & M32, req.ts_recent) if req.tstamp_ok else None
     tcp_v4_send_ack(
         ts,
+        skb,
         req.loc_addr,
         req.num,
         req.rmt_addr,
