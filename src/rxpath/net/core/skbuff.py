@@ -36,6 +36,7 @@ CHECKSUM_COMPLETE: Final = 2
 # skb.csum of an skb whose checksum was found right by software (csum_valid)
 SUMMED_WITH_HEADER: Final = -1
 SUMMED_PAYLOAD: Final = -2
+SUMMED_BELOW: Final = -3  # somebody before UDP (a device, GRO) said so
 CHECKSUM_PARTIAL: Final = 3
 
 PACKET_HOST: Final = 0

@@ -22,7 +22,7 @@ from rxpath.kernel.errno import (
 )
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
-    CHECKSUM_UNNECESSARY,
+    SUMMED_BELOW,
     SUMMED_PAYLOAD,
     SUMMED_WITH_HEADER,
     SkBuff,
@@ -225,14 +225,9 @@ def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: 
         if not v and (offset or skb.csum != SUMMED_PAYLOAD):
             v = 0xFFFFFFFF
         out.append((SOL_IP, IP_CHECKSUM, v.to_bytes(4, "little")))
-    elif (
-        flags & CMSG_CHECKSUM
-        and not offset
-        and head[nh + 9] == 17
-        and (skb.csum_valid or skb.ip_summed == CHECKSUM_UNNECESSARY)
-    ):
+    elif flags & CMSG_CHECKSUM and not offset and skb.csum_valid and skb.csum == SUMMED_BELOW:
         th = skb.transport_header
-        if th == skb.data - 8 and not skb.csum_level and head[th + 6 : th + 8] != b"\0\0" and head[nh + 16] >> 4 != 14:
+        if th == skb.data - 8 and head[th + 6 : th + 8] != b"\0\0" and head[nh + 16] >> 4 != 14:
             # skb_checksum_try_convert: what a right sum leaves behind the pseudo header, less the UDP header
             pseudo = int.from_bytes(head[nh + 12 : nh + 20], "little") + (skb.tail - th + 17 << 8)
             v = (-pseudo - int.from_bytes(head[th : th + 8], "little")) % 0xFFFFFFFF

@@ -39,6 +39,7 @@ from rxpath.net.core.skbuff import (
     PACKET_MULTICAST,
     SKB_GSO_FRAGLIST,
     SKB_GSO_UDP_L4,
+    SUMMED_BELOW,
     SUMMED_PAYLOAD,
     SUMMED_WITH_HEADER,
     SkBuff,
@@ -813,6 +814,7 @@ def __udp4_lib_rcv(skb: SkBuff) -> int:
         else:
             skb.ip_summed = CHECKSUM_NONE
             skb.csum_valid = True
+            skb.csum = SUMMED_BELOW
     elif skb.ip_summed != CHECKSUM_PARTIAL and not skb.csum_valid:
         psum = saddr + daddr + 17 + ulen
         if skb.ip_summed == CHECKSUM_COMPLETE and csum_tcpudp_magic(saddr, daddr, ulen, 17, skb.csum) == 0:
