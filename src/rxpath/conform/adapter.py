@@ -37,6 +37,7 @@ WRITE_NS: Final = 6_000
 REPLY_NS: Final = 35_000
 BURST_NS: Final = 4_000
 STEP_NS: Final = 12_000
+IP_NS: Final = 4_000_000  # a command of ip: a jiffy passes
 GRACE_NS: Final = 8_000_000  # close of a packet socket waits for a grace period (synchronize_net): 8 or 16 ms
 
 POLL_MASK: Final = 0x2007 | 8 | 16
@@ -194,6 +195,7 @@ class Scenario(Runner):
         return str(self.machine.files.read(path))
 
     def neighbours(self) -> dict[str, list[Any]]:
+        self.rest(IP_NS)
         out: dict[str, list[Any]] = {}
         for n in self.machine.net.ipv4.arp_tbl.entries.values():
             if n.dev is self.tap and not n.nud_state & NUD_NOARP:
