@@ -68,9 +68,10 @@ def worker(args: tuple[int, range, list[str], list[Path], bool]) -> tuple[int, l
     found: list[Found] = []
     n = 0
     seen: set[str] = set()
-    with Recorder(cpu) as recorder:
+    with Recorder(cpu) as own, Recorder(0) as first:
         for seed in seeds:
             sc = scenario_of(seed, groups, corpus)
+            recorder = first if "SO_INCOMING_CPU" in json.dumps(sc) else own  # frames arrive on CPU 0 here
             try:
                 diff, doc = ask(recorder, sc)
             except RecorderError:

@@ -37,6 +37,7 @@ CHECKSUM_COMPLETE: Final = 2
 SUMMED_WITH_HEADER: Final = -1
 SUMMED_PAYLOAD: Final = -2
 SUMMED_BELOW: Final = -3  # somebody before UDP (a device, GRO) said so
+SUMMED_CUT: Final = -4  # a filter cut the payload afterwards: less the payload's sum of 32 bit words in the host's order
 CHECKSUM_PARTIAL: Final = 3
 
 PACKET_HOST: Final = 0

@@ -23,6 +23,7 @@ from rxpath.kernel.errno import (
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     SUMMED_BELOW,
+    SUMMED_CUT,
     SUMMED_PAYLOAD,
     SUMMED_WITH_HEADER,
     SkBuff,
@@ -214,14 +215,15 @@ def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: 
                 )
             )
     if flags & CMSG_CHECKSUM and (
-        skb.ip_summed == CHECKSUM_COMPLETE or (skb.csum_valid and skb.csum in (SUMMED_WITH_HEADER, SUMMED_PAYLOAD))
+        skb.ip_summed == CHECKSUM_COMPLETE or (skb.csum_valid and skb.csum < 0 and skb.csum != SUMMED_BELOW)
     ):
         # a sum of 32 bit words in the host's order, ones' complement, less what a peek offset leaves out; which zero
         # it is depends on how it came about
         data = skb.tobytes()
         if summed_from >= 0:
             data = skb.head[summed_from : skb.data] + data
-        v = (int.from_bytes(data, "little") - int.from_bytes(data[:offset], "little")) % 0xFFFFFFFF
+        v = SUMMED_CUT - skb.csum if skb.csum <= SUMMED_CUT else int.from_bytes(data, "little")
+        v = (v - int.from_bytes(data[:offset], "little")) % 0xFFFFFFFF
         if not v and (offset or skb.csum != SUMMED_PAYLOAD):
             v = 0xFFFFFFFF
         out.append((SOL_IP, IP_CHECKSUM, v.to_bytes(4, "little")))
@@ -229,7 +231,7 @@ def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: 
         th = skb.transport_header
         if th == skb.data - 8 and head[th + 6 : th + 8] != b"\0\0" and head[nh + 16] >> 4 != 14:
             # skb_checksum_try_convert: what a right sum leaves behind the pseudo header, less the UDP header
-            pseudo = int.from_bytes(head[nh + 12 : nh + 20], "little") + (skb.tail - th + 17 << 8)
+            pseudo = int.from_bytes(head[nh + 12 : nh + 20], "little") + (int.from_bytes(head[th + 4 : th + 6], "big") + 17 << 8)
             v = (-pseudo - int.from_bytes(head[th : th + 8], "little")) % 0xFFFFFFFF
             out.append((SOL_IP, IP_CHECKSUM, (v or 0xFFFFFFFF).to_bytes(4, "little")))
     if flags & CMSG_RECVFRAGSIZE and cb is not None and cb.frag_max_size:

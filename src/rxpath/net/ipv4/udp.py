@@ -40,6 +40,7 @@ from rxpath.net.core.skbuff import (
     SKB_GSO_FRAGLIST,
     SKB_GSO_UDP_L4,
     SUMMED_BELOW,
+    SUMMED_CUT,
     SUMMED_PAYLOAD,
     SUMMED_WITH_HEADER,
     SkBuff,
@@ -975,17 +976,22 @@ def skb_pull_rcsum(skb: SkBuff, n: int) -> None:
 def udp_queue_rcv_one_skb(sk: UdpSock, skb: SkBuff) -> int:
     """Filter, pull the header, queue or drop with its counters."""
     ipv4 = sk.ipv4
-    if sk.filter is not None and not udp_lib_checksum_complete(skb):
-        ipv4.udp[UDP_MIB_CSUMERRORS] += 1
-        ipv4.udp[UDP_MIB_INERRORS] += 1
-        sk.drops += 1
-        kfree_skb_reason(skb, SITE_CSUM)
-        return -1
+    whole = b""
+    if sk.filter is not None:
+        if not udp_lib_checksum_complete(skb):
+            ipv4.udp[UDP_MIB_CSUMERRORS] += 1
+            ipv4.udp[UDP_MIB_INERRORS] += 1
+            sk.drops += 1
+            kfree_skb_reason(skb, SITE_CSUM)
+            return -1
+        whole = skb.tobytes()
     if sk_filter_trim_cap(sk, skb, 8):
         ipv4.udp[UDP_MIB_INERRORS] += 1
         sk.drops += 1
         kfree_skb_reason(skb, SITE_FILTER)
         return -1
+    if len(whole) > skb.len and skb.csum in (SUMMED_WITH_HEADER, SUMMED_PAYLOAD):
+        skb.csum = SUMMED_CUT - int.from_bytes(whole[8:], "little") % 0xFFFFFFFF
     if not skb.csum_valid and skb.ip_summed == CHECKSUM_NONE:
         skb.csum += csum_partial(skb.head[skb.data : skb.data + 8])
     skb_pull_rcsum(skb, 8)
