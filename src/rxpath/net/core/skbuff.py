@@ -37,7 +37,7 @@ CHECKSUM_COMPLETE: Final = 2
 SUMMED_WITH_HEADER: Final = -1
 SUMMED_PAYLOAD: Final = -2
 SUMMED_BELOW: Final = -3  # somebody before UDP (a device, GRO) said so
-SUMMED_CUT: Final = -4  # a filter cut the payload afterwards: less the payload's sum of 32 bit words in the host's order
+SUMMED_CUT: Final = -4  # a filter cut it afterwards: less the whole payload's sum (32 bit words, host's order)
 CHECKSUM_PARTIAL: Final = 3
 
 PACKET_HOST: Final = 0
@@ -392,10 +392,15 @@ def skb_move_tokens(dst: SkBuff, src: SkBuff) -> None:
 def skb_condense(skb: SkBuff) -> None:
     """Give paged data's memory back when it fits into the head; truesize is recomputed."""
     if skb.data_len:
-        if skb.data_len > skb.head_size - NET_SKB_PAD - skb.tail or skb.cloned:
+        if skb.data_len > skb.head_size - NET_SKB_PAD - skb.tail or skb_cloned(skb):
             return
         skb.linearize()
     skb.truesize = skb.head_size + SKB_OVERHEAD
+
+
+def skb_cloned(skb: SkBuff) -> bool:
+    """Whether somebody else still has the bytes (inline in Linux: dataref above one)."""
+    return skb.cloned and (skb.fate is None or skb.fate.refs > 1)
 
 
 def skb_unclone(skb: SkBuff) -> int:
@@ -413,7 +418,7 @@ def ___pskb_trim(skb: SkBuff, n: int) -> None:
     """Cut a packet that has data outside of its head, a clone in memory of its own; what fits is pulled together."""
     ref = skb.listed
     before = len(skb.frag_list or ())
-    shared = skb.cloned and (skb.fate is None or skb.fate.refs > 1)
+    shared = skb_cloned(skb)
     if shared:
         skb_unclone(skb)
         if ref is not None:

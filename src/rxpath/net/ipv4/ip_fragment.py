@@ -18,6 +18,7 @@ from rxpath.net.core.skbuff import (
     MAX_SKB_FRAGS,
     SkBuff,
     kfree_skb_reason,
+    skb_cloned,
     skb_end,
     skb_unclone,
 )
@@ -403,7 +404,7 @@ def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> Sk
         return None
     dst = last.dst
     last.dst = None
-    if skb.cloned:
+    if skb_cloned(skb):
         q.fqdir.mem += skb_unclone(skb)
     coalesce = q.key[4] == IP_DEFRAG_LOCAL_DELIVER and skb.frag_list is None
     room = max(skb.head_size - 64 - skb.tail, 0)
@@ -425,7 +426,7 @@ def ip_frag_reasm(ipv4: Ipv4, q: Ipq, last: SkBuff, dev: NetDevice | None) -> Sk
             room -= s.len
         else:
             room = 0
-            if coalesce and not listed and s.head_frag and not s.cloned and pages < MAX_SKB_FRAGS:
+            if coalesce and not listed and s.head_frag and not skb_cloned(s) and pages < MAX_SKB_FRAGS:
                 pages += 1  # its page is taken over
                 skb.truesize += s.truesize - SKB_STRUCT
             else:

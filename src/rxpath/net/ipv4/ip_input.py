@@ -21,6 +21,7 @@ from rxpath.net.core.skbuff import (
     ip_hdr,
     kfree_skb_reason,
     skb_clone,
+    skb_cloned,
     skb_unclone,
 )
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
@@ -279,7 +280,7 @@ def _route_drop(ipv4: Ipv4, skb: SkBuff, err: int) -> None:
 
 def ip_rcv_options(ipv4: Ipv4, skb: SkBuff, dev: NetDevice) -> bool:
     """Parse the options; False: freed (malformed: InHdrErrors; source route where it is not wanted: silently)."""
-    if skb.cloned:  # skb_cow: record route and the like write into it
+    if skb_cloned(skb):  # skb_cow: record route and the like write into it
         more = skb_unclone(skb)
         if skb.sk is not None and skb.head[skb.network_header + 9] != 6:
             skb.truesize -= more  # pskb_expand_head: a socket's own, but for TCP's early demux (sock_edemux)

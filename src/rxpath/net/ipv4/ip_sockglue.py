@@ -25,7 +25,6 @@ from rxpath.net.core.skbuff import (
     SUMMED_BELOW,
     SUMMED_CUT,
     SUMMED_PAYLOAD,
-    SUMMED_WITH_HEADER,
     SkBuff,
     __alloc_skb,
     consume_skb,
@@ -231,7 +230,8 @@ def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: 
         th = skb.transport_header
         if th == skb.data - 8 and head[th + 6 : th + 8] != b"\0\0" and head[nh + 16] >> 4 != 14:
             # skb_checksum_try_convert: what a right sum leaves behind the pseudo header, less the UDP header
-            pseudo = int.from_bytes(head[nh + 12 : nh + 20], "little") + (int.from_bytes(head[th + 4 : th + 6], "big") + 17 << 8)
+            length = int.from_bytes(head[th + 4 : th + 6], "big")
+            pseudo = int.from_bytes(head[nh + 12 : nh + 20], "little") + (length + 17 << 8)
             v = (-pseudo - int.from_bytes(head[th : th + 8], "little")) % 0xFFFFFFFF
             out.append((SOL_IP, IP_CHECKSUM, (v or 0xFFFFFFFF).to_bytes(4, "little")))
     if flags & CMSG_RECVFRAGSIZE and cb is not None and cb.frag_max_size:
