@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import select
+import socket as host_socket
 import ssl as host_ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -197,6 +199,59 @@ def test_a_stream_that_ends_without_a_word_is_an_error(net: LiveMachine, ssl: Mo
         c.send(b"x")
         with pytest.raises(ssl.SSLEOFError):
             c.recv(1)
+
+
+@pytest.mark.parametrize("call", ["handshake", "recv", "send", "send twice", "unwrap"])
+def test_a_reset_is_raised_as_the_interpreter_raises_it(net: LiveMachine, ssl: ModuleType, call: str) -> None:
+    """The judge is the same Python on the host's sockets: what it makes of a reset depends on its version."""
+
+    def raised(sockets: Any, tls: Any) -> str:
+        context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate())
+        asks = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        asks.check_hostname = False
+        asks.verify_mode = tls.CERT_NONE
+        cut, gone = threading.Event(), threading.Event()
+        with sockets.create_server(("127.0.0.1", 0)) as listener:
+
+            def server() -> None:
+                s, _ = listener.accept()
+                if call == "handshake":
+                    s.recv(1)
+                else:
+                    s = context.wrap_socket(s, server_side=True)
+                    cut.wait(20)
+                s.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
+                s.close()
+                gone.set()
+
+            thread = threading.Thread(target=server)
+            thread.start()
+            c = sockets.create_connection(listener.getsockname())
+            try:
+                c = asks.wrap_socket(c, suppress_ragged_eofs=False)
+                cut.set()
+                assert gone.wait(20)
+                if call == "recv":
+                    c.recv(1)
+                elif call == "unwrap":
+                    c.unwrap()
+                else:
+                    c.settimeout(20)
+                    if call == "send twice":
+                        with pytest.raises(OSError):
+                            c.send(b"x")
+                    c.send(b"x")
+                return "nothing"
+            except OSError as e:
+                return f"{type(e).__name__} {e.errno}"
+            finally:
+                c.close()
+                thread.join(20)
+
+    expected = raised(host_socket, host_ssl)
+    assert expected != "nothing"
+    assert raised(net.socket, ssl) == expected
 
 
 def test_what_is_no_tls_is_refused_at_once(net: LiveMachine, ssl: ModuleType) -> None:

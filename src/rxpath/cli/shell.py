@@ -109,6 +109,7 @@ def _sit(m: Any, lines: list[str] | None) -> int:
                 line = ask(f"{m.now // 10**6 / 1000:.3f} # ")
                 if line is None:
                     break
+                console.interrupted = False
                 running.append(True)
                 done = console.execute(line)
             except KeyboardInterrupt:

@@ -40,6 +40,7 @@ POLL_EVERY_NS: Final = 50_000  # how often a busy machine looks at the wire
 PAUSE_QUANTUM_NS: Final = 512  # 512 bit times at 1 Gbit/s
 SELECT_LIMIT: Final = 1024  # descriptors that select(2) cannot watch
 STOP_LIMIT_S: Final = 10.0
+SIGNAL_LOOK: Final = 1.0  # seconds after which the main thread, blocked in a call, asks Python for signals
 
 
 class Operation:
@@ -79,9 +80,15 @@ class Operation:
 
     def wait(self, timeout: float | None) -> bool:
         """Until it is done, or `timeout` seconds have passed (False)."""
-        if self.done or self.gate.acquire(timeout=-1 if timeout is None else timeout):
+        if self.done:
             return True
-        return self.done
+        if timeout is None:
+            # A signal that comes between Python's last look and the wait itself ends no wait: look now and then.
+            step = SIGNAL_LOOK if threading.current_thread() is threading.main_thread() else -1.0
+            while not self.gate.acquire(timeout=step):
+                pass
+            return True
+        return self.gate.acquire(timeout=timeout) or self.done
 
     def result(self) -> Any:
         error = self.error

@@ -9,6 +9,7 @@ Not here: sockets (sockets.py), the module `socket` (module.py).
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import weakref
@@ -22,6 +23,8 @@ from rxpath.sockets import EBADF
 T = TypeVar("T")
 HEADER: Final = 5  # octets of a TLS record's header; the last two are the length of the rest
 NOT_YET: Final = "The operation did not complete"
+# What `_ssl` makes of a socket's error in read() and write(): until 3.13 (gh-115627) it saw an end there.
+ERROR_IS_END: Final = sys.version_info < (3, 13)
 
 
 class Conversation:
@@ -149,11 +152,27 @@ class Conversation:
     def do_handshake(self) -> None:
         self._drive(self._tls.do_handshake, "handshake")
 
+    def _data_error(self, error: OSError) -> OSError:
+        """What the interpreter's `_ssl` raises in read() and write() for `error`."""
+        if not ERROR_IS_END or error.errno in (None, EBADF) or isinstance(error, self._raw.SSLError):
+            return error
+        end: OSError = self._raw.SSLEOFError(self._raw.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+        return end
+
     def read(self, *args: Any) -> Any:
-        return self._drive(lambda: self._tls.read(*args), "read")
+        try:
+            return self._drive(lambda: self._tls.read(*args), "read")
+        except OSError as e:
+            raise self._data_error(e) from None
 
     def write(self, data: Any) -> int:
         """All of `data` is taken, or SSLWantWriteError; then the caller comes again with the same data."""
+        try:
+            return self._write(data)
+        except OSError as e:
+            raise self._data_error(e) from None
+
+    def _write(self, data: Any) -> int:
         if self._sent:
             sock = self._open()
             self._flush(sock, self._deadline(sock), "write")

@@ -332,7 +332,6 @@ class Console:
     def _going(self, more: Callable[[], bool], limit_ns: int, port: Port | None = None) -> None:
         """Run at least one slice, then while `more()`; `limit_ns` counts from the moment the port is dry."""
         m = self.machine
-        self.interrupted = False
         limit = m.now + limit_ns
         last = -1
         with _Watch(self):
@@ -350,7 +349,6 @@ class Console:
 
     def _until(self, t: int) -> None:
         m = self.machine
-        self.interrupted = False
         with _Watch(self):
             while m.now < t and not self.interrupted:
                 m.run(min(t, m.now + SLICE_NS))
@@ -369,7 +367,6 @@ class Console:
         n = parse_count(words[0]) if words else 1
         m = self.machine
         eng = m.kernel.engine
-        self.interrupted = False
         with _Watch(self):
             for _ in range(n):
                 if self.interrupted:
