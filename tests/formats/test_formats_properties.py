@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.formats.parsers import parsers
 
 from rxpath.formats import (
     FormatError,
@@ -55,8 +56,8 @@ from rxpath.formats.inet_sock import SockHead
 from rxpath.formats.ip import json_text, link, neigh
 from rxpath.formats.ip import route as ip_route
 from rxpath.formats.layouts import LAYOUTS
-from rxpath.formats.recognise import KINDS, hint_of, kind_of, recognise, recognise_all
 
+PARSERS = parsers()
 RELEASES = st.sampled_from(sorted(LAYOUTS))
 U32 = st.integers(0, 0xFFFFFFFF)
 U64 = st.integers(0, (1 << 64) - 1)
@@ -570,22 +571,20 @@ def test_only_format_errors_of_one_line(golden: Any, seed: int) -> None:
     outcomes = {True: 0, False: 0}
     for _ in range(12):
         text = _mutilate(rng.choice(texts), rng)
-        for parse in (*KINDS.values(), recognise, recognise_all):
+        for parse in PARSERS.values():
             try:
                 parse(text)
                 outcomes[True] += 1
             except FormatError as error:
                 outcomes[False] += 1
                 assert "\n" not in str(error) and len(str(error)) < 250
-        kind_of(text)
     assert outcomes[False] > outcomes[True]
 
 
 @settings(max_examples=60)
-@given(st.text(max_size=200), st.text(max_size=40))
-def test_arbitrary_text(text: str, source: str) -> None:
-    hint_of(source)
-    for parse in (*KINDS.values(), recognise_all):
+@given(st.text(max_size=200))
+def test_arbitrary_text(text: str) -> None:
+    for parse in PARSERS.values():
         try:
             parse(text)
         except FormatError as error:

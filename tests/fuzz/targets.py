@@ -16,6 +16,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from tests.formats.parsers import parsers
+
 from rxpath.config import (
     ConfigError,
     MachineConfig,
@@ -30,7 +32,6 @@ from rxpath.conform.adapter import observe
 from rxpath.conform.rename import rename
 from rxpath.conform.scenario import ScenarioError
 from rxpath.formats.errors import FormatError
-from rxpath.formats.recognise import recognise_all
 from rxpath.link.capture import CaptureError, CaptureReader
 from rxpath.link.faults import apply_faults
 from rxpath.link.filter import FilterError, compile_filter
@@ -67,6 +68,7 @@ from rxpath.wire.tcp import tcp_options
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 1 << 16  # bytes of one input
+PARSERS = parsers()
 
 
 class Machines:
@@ -126,11 +128,13 @@ def snapshot(data: bytes) -> None:
 
 
 def format_text(data: bytes) -> None:
-    """A file of /proc or a command's output, known or not: FormatError at most."""
-    try:
-        recognise_all(words(data))
-    except FormatError as e:
-        assert str(e)
+    """A file of /proc or a command's output, given to every parser: FormatError at most."""
+    text = words(data)
+    for parse in PARSERS.values():
+        try:
+            parse(text)
+        except FormatError as e:
+            assert "\n" not in str(e)
 
 
 def capture_filter(data: bytes) -> None:

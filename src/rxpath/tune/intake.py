@@ -20,6 +20,7 @@ from .. import formats
 from ..formats import FormatError
 from ..formats.errors import decimal
 from ..formats.line_pairs import Group, LinePairs
+from .paste import decoded, unpasted
 from .snapshot import UNNAMED, CpuTimes, Piece, Snapshot, Thread
 
 MAX_BYTES = 64 << 20  # of one text: a support archive holds journals that are no use here
@@ -381,6 +382,10 @@ def _start(line: str, lines: list[str], index: int) -> tuple[str, str]:
     return "", ""
 
 
+def _begins(line: str) -> bool:
+    return _HEADER.match(line) is not None or any(pattern.match(line) for _, pattern in _STARTS)
+
+
 _INSIDE["softirqs"] = re.compile(r"\s*[A-Z_]+:\s+\d.*$", re.ASCII)
 for _kind in ("udp", "udp6", "tcp", "tcp6", "raw"):
     _INSIDE[_kind] = _INSIDE["sock"]
@@ -517,6 +522,7 @@ def _parser(kind: str) -> Callable[[str], object]:
 
 def _read_text(text: str, file: str, order: int, mtime_ns: int | None, problems: list[Problem]) -> list[_Round]:
     """The rounds of one file.  The same kind again means the next moment."""
+    text = unpasted(text, _begins)
     rounds: list[_Round] = [_Round(order, file)]
     recognised = 0
     unknown = ""
@@ -818,10 +824,11 @@ def _from_bytes(data: bytes, name: str, order: int, mtime_ns: int | None, proble
                 return _from_bytes(plain, name.removesuffix(".gz"), order, mtime_ns, problems)
         got = read_archive(data, name, problems)
         return _fold(got, name, order)
-    if b"\0" in data[:4096]:
+    text = decoded(data)
+    if "\0" in text[:4096]:
         problems.append(Problem(name or "standard input", "binary data, not a text that doctor knows"))
         return []
-    return _read_text(data.decode("utf-8", "replace"), name, order, mtime_ns, problems)
+    return _read_text(text, name, order, mtime_ns, problems)
 
 
 def _fold(rounds: list[_Round], name: str, order: int) -> list[_Round]:
