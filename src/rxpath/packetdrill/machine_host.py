@@ -312,12 +312,16 @@ class MachineHost(Host):
 
     def shell(self, line: str) -> str | None:
         m = re.match(r"tc\s+qdisc\s+(add|replace|change|del|delete)\s+dev\s+(\S+)\s+root(.*)", line)
-        if m is not None:  # of queue disciplines only the length of the queue is modelled
+        if m is not None:  # of queue disciplines the length of the queue and fq's pace are modelled
             if m.group(2) != self.tun.name:
                 return f"no device {m.group(2)}"
             limit = re.search(r"limit\s+(\d+)", m.group(3))
             if m.group(3).split()[:1] in ([], ["pfifo"], ["pfifo_fast"]):
                 self.tun.tx_queues[0].limit = int(limit.group(1)) if limit else self.tun.tx_queue_len
+                self.tun.fq = False
+                return ""
+            if m.group(3).split()[0] == "fq":  # its pace is kept by TCP itself
+                self.tun.fq = m.group(1) != "del" and "nopacing" not in m.group(3)
                 return ""
             return None
         from rxpath.tools.run import COMMANDS, NOT_FOUND, run_command

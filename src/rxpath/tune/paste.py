@@ -1,6 +1,6 @@
 """Taking off what copying puts around a text: byte order mark, colours, carriage returns, quoting, indentation.
 
-Belongs here: what a terminal, a mail or a chat adds to output that somebody pasted.  Not: what the output is (intake.py).
+Belongs here: what a terminal, a mail or a chat adds to pasted output.  Not: what the output is (intake.py).
 """
 
 from __future__ import annotations

@@ -379,6 +379,7 @@ class NetDevice:
         "parent",
         "irq",
         "tx_queue_len",
+        "fq",
         "addr_assign_type",
         "vlan_devs",
         "real_dev",
@@ -444,6 +445,7 @@ class NetDevice:
         self.parent: Any = None  # the PCI device
         self.irq = 0
         self.tx_queue_len = 1000
+        self.fq = False  # the queue discipline asks TCP for its pace
         self.addr_assign_type = 0
         self.vlan_devs: dict[int, NetDevice] = {}
         self.real_dev: NetDevice | None = None

@@ -93,6 +93,7 @@ SO_RXQ_OVFL: Final = 40
 SO_PEEK_OFF: Final = 42
 SO_LOCK_FILTER: Final = 44
 SO_BUSY_POLL: Final = 46
+SO_MAX_PACING_RATE: Final = 47
 SO_INCOMING_CPU: Final = 49
 SO_ZEROCOPY: Final = 60
 SO_MEMINFO: Final = 55
@@ -121,6 +122,8 @@ MSG_NOSIGNAL: Final = 0x4000
 MSG_MORE: Final = 0x8000
 MSG_WAITFORONE: Final = 0x10000
 MSG_CMSG_CLOEXEC: Final = 0x40000000
+
+SK_PACING_UNLIMITED: Final = (1 << 64) - 1
 
 POLLIN: Final = 0x1
 POLLPRI: Final = 0x2
@@ -475,6 +478,8 @@ class Sock:
         "tstamp_on",
         "prefer_busy_poll",
         "busy_poll_budget",
+        "max_pacing_rate",
+        "pacing_rate",
     )
 
     def __init__(self, net: Net, family: int, type_: int, protocol: int, prot: Proto) -> None:
@@ -546,6 +551,8 @@ class Sock:
         self.prefer_busy_poll = False
         self.busy_poll_budget = 0
         self.stamp = -1
+        self.max_pacing_rate = SK_PACING_UNLIMITED
+        self.pacing_rate = SK_PACING_UNLIMITED
         prot.inuse += 1
         prot.sockets_allocated += 1
         net.sockets.append(self)
@@ -1062,6 +1069,15 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
             sk.lingertime = secs
         return
     val = opt_int(value)
+    if optname == SO_MAX_PACING_RATE:
+        rate = val & 0xFFFFFFFF
+        if isinstance(value, bytes) and len(value) == 8:
+            rate = int.from_bytes(value, "little")
+        elif rate == 0xFFFFFFFF:
+            rate = SK_PACING_UNLIMITED
+        sk.max_pacing_rate = rate
+        sk.pacing_rate = min(sk.pacing_rate, rate)
+        return
     on_ = val != 0
     if optname == SO_DEBUG:
         return
@@ -1252,6 +1268,9 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
         return int(sk.prefer_busy_poll)
     if optname == SO_INCOMING_CPU:
         return sk.incoming_cpu
+    if optname == SO_MAX_PACING_RATE:  # four bytes of it
+        rate = min(sk.max_pacing_rate, 0xFFFFFFFF)
+        return rate - (rate >> 31 << 32)
     if optname == SO_MEMINFO:
         return b"".join(v.to_bytes(4, "little") for v in sk_meminfo(sk))
     if optname == SO_INCOMING_NAPI_ID and sk.net.kernel.release.busy_poll:

@@ -10,6 +10,7 @@ from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.ipv4.tcp.accecn import tcp_accecn_process
+from rxpath.net.ipv4.tcp.mtup import tcp_mtup_probe_failed, tcp_mtup_probe_success
 from rxpath.net.ipv4.tcp.notify import tcp_notice_acked
 from rxpath.net.ipv4.tcp.options import sack_blocks
 from rxpath.net.ipv4.tcp.output import (
@@ -25,6 +26,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_fragment,
     tcp_probe0_when,
     tcp_rearm_rto,
+    tcp_reset_xmit_timer,
     tcp_schedule_loss_probe,
     tcp_send_ack,
     tcp_send_ack_reflect_ect,
@@ -700,6 +702,8 @@ def tcp_clean_rtx_queue(sk: TcpSock, st: AckState, prior_fack: int, prior_snd_un
     taken, rtt = tcp_ack_update_rtt(sk, bool(flag & FLAG_ACKED), seq_rtt, sack_rtt, ca_rtt)
     if flag & FLAG_ACKED:
         flag |= FLAG_SET_XMIT_TIMER
+        if sk.mtup_probe_size and not after(sk.mtup_seq_end, sk.snd_una):
+            tcp_mtup_probe_success(sk)
         if not sack:
             # Reno: what the cumulative ACK covers was no duplicate
             if pkts > 0:
@@ -743,7 +747,7 @@ def tcp_ack_probe(sk: TcpSock) -> None:
         inet_csk_clear_xmit_timer(sk)
     else:
         when = tcp_clamp_probe0_to_user_timeout(sk, tcp_probe0_when(sk, rto_max(sk)))
-        inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, when)
+        tcp_reset_xmit_timer(sk, ICSK_TIME_PROBE0, when)
 
 
 def tcp_process_tlp_ack(sk: TcpSock, ack: int, flag: int) -> None:
@@ -887,6 +891,11 @@ def tcp_fastretrans_alert(sk: TcpSock, prior_snd_una: int, dupacks: int, st: Ack
         tcp_identify_packet_loss(sk, st)
         if not tcp_time_to_recover(sk):
             tcp_try_to_open(sk, flag)
+            return
+        if sk.ca_state < TCP_CA_CWR and sk.mtup_probe_size and sk.snd_una == sk.mtup_seq_start:
+            tcp_mtup_probe_failed(sk)
+            sk.snd_cwnd += 1  # what the probe took
+            sk.ts.handlers.simple_retransmit(sk)
             return
         tcp_enter_recovery(sk, ece)
         fast = True

@@ -46,6 +46,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_data_snd_check,
     tcp_init_cwnd,
     tcp_mstamp_refresh,
+    tcp_mtup_init,
     tcp_send_ack,
     tcp_send_ack_reflect_ect,
     tcp_send_synack,
@@ -455,6 +456,7 @@ def tcp_urg(sk: TcpSock, skb: SkBuff) -> None:
 
 
 def tcp_init_transfer(sk: TcpSock) -> None:
+    tcp_mtup_init(sk)
     sk.ts.handlers.rebuild_header(sk)
     sk.snd_cwnd = 1 if sk.total_retrans > 1 and sk.undo_marker else tcp_init_cwnd(sk)
     sk.snd_cwnd_stamp = jiffies(sk)
@@ -533,6 +535,7 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
         else:
             sk.header_len = 20
         sk.max_window = max(sk.max_window, sk.snd_wnd)
+        tcp_mtup_init(sk)
         tcp_sync_mss(sk, sk.pmtu_cookie)
         tcp_initialize_rcv_mss(sk)
         sk.copied_seq = sk.rcv_nxt
@@ -576,6 +579,7 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
         sk.max_window = sk.snd_wnd
         if sk.ecn_flags & TCP_ECN_MODE_ANY and c.flags & (TCPHDR_ECE | TCPHDR_CWR) != TCPHDR_ECE | TCPHDR_CWR:
             sk.ecn_flags = 0
+        tcp_mtup_init(sk)
         tcp_sync_mss(sk, sk.pmtu_cookie)
         tcp_initialize_rcv_mss(sk)
         tcp_send_synack(sk)

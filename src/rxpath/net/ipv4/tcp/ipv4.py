@@ -196,6 +196,7 @@ from rxpath.net.ipv4.tcp.timer import (
     tcp_compressed_ack_kick,
     tcp_delack_timer,
     tcp_keepalive_timer,
+    tcp_pace_kick,
     tcp_write_timer,
 )
 from rxpath.sim.ledger import Site
@@ -1394,6 +1395,12 @@ class TcpHandlers:
 
     def compressed_timer(self, sk: TcpSock) -> None:
         tcp_compressed_ack_kick(sk)
+
+    def pacing_timer(self, sk: TcpSock) -> None:
+        tcp_pace_kick(sk)
+
+    def simple_retransmit(self, sk: TcpSock) -> None:
+        tcp_simple_retransmit(sk)
 
     def backlog_rcv(self, sk: TcpSock, skb: SkBuff) -> int:
         return tcp_v4_do_rcv(sk, skb)

@@ -341,6 +341,9 @@ def tcp_create_openreq_child(listener: TcpSock, req: RequestSock, skb: SkBuff) -
 
 
 INHERITED: Final = (
+    "max_pacing_rate",
+    "pacing_rate",
+    "pacing_status",
     "rcvbuf",
     "sndbuf",
     "userlocks",

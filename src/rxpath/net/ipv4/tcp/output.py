@@ -2,7 +2,7 @@
 
 Facts: net/ipv4/tcp_output.c (5.15, 6.1; 6.18 as recorded); order of functions recorded on 6.1.  An element of a queue
 may stand for many segments (`pcount`): it goes down as one packet, and the device or the stack's last step (GSO) cuts
-it.  There is no pacing and no TCP small queue.
+it.  A sender that is paced waits in its own timer; there is no TCP small queue.  Probes of the path's MTU: mtup.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 from rxpath.kernel.errno import EAGAIN, EHOSTUNREACH
 from rxpath.net.core.skbuff import SKB_GSO_TCP_ACCECN, SKB_GSO_TCPV4, SkBuff, __alloc_skb, skb_put
 from rxpath.net.core.sock import (
+    SK_PACING_UNLIMITED,
     SOCK_RCVBUF_LOCK,
     SOCK_SNDBUF_LOCK,
     sk_mem_reclaim,
@@ -76,6 +77,7 @@ from rxpath.net.ipv4.tcp.sock import (
     LOST,
     SACKED_ACKED,
     SACKED_RETRANS,
+    SK_PACING_FQ,
     TAGBITS,
     TCP_CA_CWR,
     TCP_ECN_DEMAND_CWR,
@@ -111,7 +113,8 @@ TCP_TIMEOUT_MIN_US: Final = 2000
 
 
 def tcp_mstamp_refresh(sk: TcpSock) -> None:
-    sk.mstamp_us = sk.ts.ipv4.kernel.engine.now // 1000
+    sk.clock_cache = sk.ts.ipv4.kernel.engine.now
+    sk.mstamp_us = sk.clock_cache // 1000
 
 
 def tcp_time_stamp(sk: TcpSock) -> int:
@@ -148,6 +151,15 @@ def inet_csk_clear_xmit_timers(sk: TcpSock) -> None:
     sk.keepalive_timer.del_timer()
 
 
+def tcp_reset_xmit_timer(sk: TcpSock, what: int, when: int) -> None:
+    """A timer that does not run while the pace keeps the segment back.  (Inline in Linux.)"""
+    if sk.pacing_status:
+        late = sk.wstamp_ns - sk.clock_cache
+        if late > 0:
+            when += late * sk.ts.ipv4.kernel.hz // 1_000_000_000
+    inet_csk_reset_xmit_timer(sk, what, when)
+
+
 def tcp_rto_delta_us(sk: TcpSock) -> int:
     """Microseconds until the first unacknowledged segment's timeout."""
     rto_us = sk.rto * (1_000_000 // sk.ts.ipv4.kernel.hz)
@@ -166,7 +178,7 @@ def tcp_rearm_rto(sk: TcpSock) -> None:
     if sk.icsk_pending in (ICSK_TIME_REO_TIMEOUT, ICSK_TIME_LOSS_PROBE):
         delta = tcp_rto_delta_us(sk)
         rto = sk.ts.ipv4.kernel.usecs_to_jiffies(max(delta, 1))
-    inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, rto)
+    tcp_reset_xmit_timer(sk, ICSK_TIME_RETRANS, rto)
 
 
 # --- sizes --------------------------------------------------------------------------------------------------
@@ -179,6 +191,21 @@ def tcp_mtu_to_mss(sk: TcpSock, pmtu: int) -> int:
         mss = sk.rx_opt.mss_clamp
     mss -= sk.ext_hdr_len
     return max(mss, sk.ts.tcp_min_snd_mss) - (sk.header_len - 20)
+
+
+def tcp_mss_to_mtu(sk: TcpSock, mss: int) -> int:
+    return mss + sk.header_len + sk.ext_hdr_len + 20
+
+
+def tcp_mtup_init(sk: TcpSock) -> None:
+    """Where the search for the path's MTU begins: between tcp_base_mss and what the peer takes."""
+    ts = sk.ts
+    sk.mtup_enabled = ts.tcp_mtu_probing > 1
+    sk.mtup_high = sk.rx_opt.mss_clamp + 40
+    sk.mtup_low = tcp_mss_to_mtu(sk, ts.tcp_base_mss)
+    sk.mtup_probe_size = 0
+    if sk.mtup_enabled:
+        sk.mtup_timestamp = jiffies(sk)
 
 
 def tcp_bound_to_half_wnd(sk: TcpSock, size: int) -> int:
@@ -201,8 +228,12 @@ def tcp_xmit_size_goal(sk: TcpSock, mss: int, large_allowed: bool) -> int:
 
 
 def tcp_sync_mss(sk: TcpSock, pmtu: int) -> int:
+    if sk.mtup_high > pmtu:
+        sk.mtup_high = pmtu
     mss = tcp_bound_to_half_wnd(sk, tcp_mtu_to_mss(sk, pmtu))
     sk.pmtu_cookie = pmtu
+    if sk.mtup_enabled:
+        mss = min(mss, tcp_mtu_to_mss(sk, sk.mtup_low))
     sk.mss_cache = mss
     return mss
 
@@ -361,7 +392,8 @@ def __tcp_transmit_skb(
 ) -> int:
     """Header in front, then IP: 0 or a negative errno.  `pcount` segments of `gso_size` bytes in one packet."""
     ipv4 = sk.ts.ipv4
-    sk.wstamp_us = max(sk.wstamp_us, sk.mstamp_us)
+    if sk.wstamp_ns < sk.clock_cache:
+        sk.wstamp_ns = sk.clock_cache
     if flags & TCPHDR_SYN:
         options = tcp_syn_options(sk, data)
         window = min(sk.rcv_wnd, 65535)
@@ -424,14 +456,34 @@ def __tcp_transmit_skb(
 
 
 def tcp_update_pacing_rate(sk: TcpSock) -> None:
-    """Bytes a second that the window and the round trip time stand for; sizes super-packets (nothing is paced)."""
+    """Bytes a second that the window and the round trip time stand for: sizes super-packets, and paces who asked."""
     ts = sk.ts
+    rt = sk.dst
+    if isinstance(rt, Rtable) and rt.dev.fq:  # fq would keep a segment until its time: the sender's timer does
+        sk.pacing_status = SK_PACING_FQ
     rate = sk.mss_cache * 80_000
     rate *= ts.tcp_pacing_ss_ratio if sk.snd_cwnd < sk.snd_ssthresh // 2 else ts.tcp_pacing_ca_ratio
     rate *= max(sk.snd_cwnd, sk.packets_out)
     if sk.srtt_us:
         rate //= sk.srtt_us
-    sk.pacing_rate = min(rate, sk.max_pacing) if sk.max_pacing >= 0 else rate
+    sk.pacing_rate = min(rate, sk.max_pacing_rate)
+
+
+def tcp_pacing_check(sk: TcpSock) -> bool:
+    """True: not yet; the timer goes on when it is time."""
+    if not sk.pacing_status or sk.wstamp_ns <= sk.clock_cache:
+        return False
+    if not sk.pacing_timer.queued:
+        sk.pacing_timer.start(max(sk.wstamp_ns - sk.ts.ipv4.kernel.engine.now, 0))
+    return True
+
+
+def tcp_update_skb_after_send(sk: TcpSock, n: int, prior_wstamp: int) -> None:
+    """`n` bytes went: when the next may go.  The first ten segments are not paced; half of a delay is forgiven."""
+    rate = sk.pacing_rate
+    if rate and rate != SK_PACING_UNLIMITED and sk.data_segs_out >= 10:
+        ns = n * 1_000_000_000 // rate
+        sk.wstamp_ns += ns - min(ns // 2, sk.wstamp_ns - prior_wstamp)
 
 
 def tcp_tso_segs(sk: TcpSock, mss: int) -> int:
@@ -446,7 +498,8 @@ def tcp_tso_segs(sk: TcpSock, mss: int) -> int:
 
 def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
     """Send an element of a queue (again).  Super-packets go with PSH, which the element does not keep."""
-    t.tx_us = sk.mstamp_us
+    prior = sk.wstamp_ns
+    t.tx_us = max(sk.mstamp_us, prior // 1000) if sk.pacing_status else sk.mstamp_us
     if not t.first_tx_us:
         if not sk.packets_out:
             sk.first_tx_us = sk.delivered_us = sk.mstamp_us
@@ -455,6 +508,8 @@ def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
     t.delivered_us = sk.delivered_us
     flags = t.flags | TCPHDR_PSH if t.pcount > 1 else t.flags
     err = __tcp_transmit_skb(sk, t.seq, flags, t.data, 1, t.pcount, t.gso_size)
+    if sk.pacing_status and not err:
+        tcp_update_skb_after_send(sk, len(t.data), prior)
     if sk.notices and not err:
         tcp_notice_transmit(sk, t)
     return err
@@ -789,7 +844,7 @@ DEFER_APP: Final = 3
 
 def tcp_tso_should_defer(sk: TcpSock, t: TxSkb, max_segs: int) -> int:
     """Whether to wait for a larger super-packet, and which window is the reason."""
-    if sk.ca_state >= TCP_CA_Recovery or sk.mstamp_us - sk.wstamp_us - 1000 > 0:
+    if sk.ca_state >= TCP_CA_Recovery or sk.clock_cache - sk.wstamp_ns - 1_000_000 > 0:
         return DEFER_NO
     n = len(t.data)
     send_win = (tcp_wnd_end(sk) - t.seq) & M32
@@ -831,10 +886,19 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
     cwnd_limited = False
     rwnd_limited = False
     wq = sk.write_queue
+    if sk.mtup_enabled and not push_one:
+        from rxpath.net.ipv4.tcp.mtup import tcp_mtu_probe
+
+        r = tcp_mtu_probe(sk)
+        if not r:
+            return False
+        sent = max(r, 0)
     max_segs = tcp_tso_segs(sk, mss)
     grow = sk.v.tso_grow
     while wq:
         t = wq[0]
+        if sk.pacing_status and tcp_pacing_check(sk):
+            break
         if not grow:
             if not t.pcount or (t.pcount > 1 and t.gso_size != mss):
                 tcp_set_skb_tso_segs(t, mss)
@@ -910,7 +974,7 @@ def tcp_push_one(sk: TcpSock, mss: int) -> None:
 
 def tcp_check_probe_timer(sk: TcpSock) -> None:
     if not sk.packets_out and not sk.icsk_pending:
-        inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, tcp_probe0_base(sk))
+        tcp_reset_xmit_timer(sk, ICSK_TIME_PROBE0, tcp_probe0_base(sk))
 
 
 def tcp_probe0_base(sk: TcpSock) -> int:
@@ -988,7 +1052,7 @@ def tcp_schedule_loss_probe(sk: TcpSock, advancing_rto: bool) -> bool:
     rto_us = sk.rto * (1_000_000 // k.hz) if advancing_rto else tcp_rto_delta_us(sk)
     if rto_us > 0:
         timeout = min(timeout, k.usecs_to_jiffies(rto_us))
-    inet_csk_reset_xmit_timer(sk, ICSK_TIME_LOSS_PROBE, timeout)
+    tcp_reset_xmit_timer(sk, ICSK_TIME_LOSS_PROBE, timeout)
     return True
 
 
@@ -1065,6 +1129,7 @@ def tcp_retrans_try_collapse(sk: TcpSock, to: TxSkb, space: int) -> None:
 def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int) -> int:
     """Send up to `segs` segments of an element of the retransmission queue again: 0 or a negative errno."""
     ipv4 = sk.ts.ipv4
+    sk.mtup_probe_size = 0  # what goes again says nothing about a probe
     if before(t.seq, sk.snd_una):
         if t.flags & TCPHDR_SYN:
             t.flags &= ~TCPHDR_SYN
@@ -1147,6 +1212,8 @@ def tcp_xmit_retransmit_queue(sk: TcpSock) -> None:
     while i < len(q):
         t = q[i]
         i += 1
+        if sk.pacing_status and tcp_pacing_check(sk):
+            break
         segs = min(sk.snd_cwnd - tcp_packets_in_flight(sk), max_segs)
         if segs <= 0 or sk.retrans_out >= sk.lost_out:
             break
@@ -1161,7 +1228,7 @@ def tcp_xmit_retransmit_queue(sk: TcpSock) -> None:
         if t is head and sk.icsk_pending != ICSK_TIME_REO_TIMEOUT:
             rearm = True
     if rearm:
-        inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.rto)
+        tcp_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.rto)
 
 
 # --- FIN, RST, SYN, probes ----------------------------------------------------------------------------------
@@ -1271,7 +1338,7 @@ def tcp_send_probe0(sk: TcpSock) -> None:
         when = tcp_probe0_when(sk, rto_max(sk))
     else:
         when = max(sk.ts.ipv4.kernel.hz // 2, 1)
-    inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, tcp_clamp_probe0_to_user_timeout(sk, when))
+    tcp_reset_xmit_timer(sk, ICSK_TIME_PROBE0, tcp_clamp_probe0_to_user_timeout(sk, when))
 
 
 def tcp_clamp_probe0_to_user_timeout(sk: TcpSock, when: int) -> int:
@@ -1292,6 +1359,7 @@ def tcp_connect_init(sk: TcpSock) -> None:
     if sk.rx_opt.user_mss:
         sk.rx_opt.mss_clamp = sk.rx_opt.user_mss
     sk.max_window = 0
+    tcp_mtup_init(sk)
     tcp_sync_mss(sk, ipv4_mtu(rt))
     if not sk.window_clamp:
         sk.window_clamp = dst_metric(rt, "window")

@@ -246,7 +246,7 @@ def tcp_enter_loss(sk: TcpSock) -> None:
     sk.tlp_high_seq = 0
     if sk.ecn_flags & TCP_ECN_MODE_ANY == TCP_ECN_MODE_RFC3168:
         sk.ecn_flags |= TCP_ECN_QUEUE_CWR
-    sk.frto = bool(sk.ts.tcp_frto) and (new_recovery or sk.retransmits > 0)
+    sk.frto = bool(sk.ts.tcp_frto) and (new_recovery or sk.retransmits > 0) and not sk.mtup_probe_size
 
 
 # --- RACK ---------------------------------------------------------------------------------------------------

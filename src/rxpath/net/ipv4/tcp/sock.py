@@ -54,6 +54,9 @@ ICSK_TIME_PROBE0: Final = 3
 ICSK_TIME_LOSS_PROBE: Final = 5
 ICSK_TIME_REO_TIMEOUT: Final = 6
 
+SK_PACING_NONE: Final = 0
+SK_PACING_NEEDED: Final = 1
+SK_PACING_FQ: Final = 2
 ICSK_ACK_SCHED: Final = 1
 ICSK_ACK_TIMER: Final = 2
 ICSK_ACK_PUSHED: Final = 4
@@ -523,7 +526,10 @@ class TcpSock(InetSock):
         "tx_overhead",
         "gso_segs",
         "nospace",
-        "wstamp_us",
+        "wstamp_ns",
+        "clock_cache",
+        "pacing_status",
+        "pacing_timer",
         "highest_sack",
         "recv_sack_cache",
         "sack_reneg",
@@ -578,7 +584,13 @@ class TcpSock(InetSock):
         "rcv_mss",
         "pmtu_cookie",
         "ext_hdr_len",
+        "mtup_enabled",
         "mtup_high",
+        "mtup_low",
+        "mtup_probe_size",
+        "mtup_timestamp",
+        "mtup_seq_start",
+        "mtup_seq_end",
         "write_queue",
         "rtx_queue",
         "retransmit_timer",
@@ -610,8 +622,6 @@ class TcpSock(InetSock):
         "timeout_rehash",
         "reqsk_timeout_base",
         "thin_lto",
-        "max_pacing",
-        "pacing_rate",
         "snd_wscale_sent",
         "inq_hint",
         "fastopen_qlen",
@@ -750,7 +760,10 @@ class TcpSock(InetSock):
         self.synack_stamp = 0
         self.gso_segs = 0
         self.nospace = False
-        self.wstamp_us = 0
+        self.wstamp_ns = 0  # the earliest departure of what is sent next
+        self.clock_cache = 0  # ns, of tcp_mstamp_refresh
+        self.pacing_status = SK_PACING_NONE
+        self.pacing_timer = HrTimer(k, self.on_pacing_timer)
         self.highest_sack: TxSkb | None = None
         self.recv_sack_cache: list[tuple[int, int]] = [(0, 0)] * 4
         self.sack_reneg = False
@@ -809,7 +822,14 @@ class TcpSock(InetSock):
         self.rcv_mss = 0
         self.pmtu_cookie = 0
         self.ext_hdr_len = 0
+        # icsk_mtup and mtu_probe: MTUs between which the path is, of the probe that is out, and its sequence numbers
+        self.mtup_enabled = False
         self.mtup_high = 0
+        self.mtup_low = 0
+        self.mtup_probe_size = 0
+        self.mtup_timestamp = 0
+        self.mtup_seq_start = 0
+        self.mtup_seq_end = 0
         self.write_queue: deque[TxSkb] = deque()
         self.rtx_queue: deque[TxSkb] = deque()
         self.retransmit_timer = TimerList(k, self.on_write_timer)
@@ -841,8 +861,6 @@ class TcpSock(InetSock):
         self.timeout_rehash = 0
         self.reqsk_timeout_base = k.hz
         self.thin_lto = False
-        self.max_pacing = -1
-        self.pacing_rate = (1 << 64) - 1
         self.snd_wscale_sent = 0
         self.inq_hint = 0
         self.fastopen_qlen = 0
@@ -883,6 +901,9 @@ class TcpSock(InetSock):
 
     def on_compressed_timer(self) -> None:
         self.ts.handlers.compressed_timer(self)
+
+    def on_pacing_timer(self) -> None:
+        self.ts.handlers.pacing_timer(self)
 
     def wmem_free(self, truesize: int) -> None:
         self.wmem_alloc -= truesize
@@ -1081,6 +1102,9 @@ class TcpState:
         "tcp_base_mss",
         "tcp_min_snd_mss",
         "tcp_mtu_probing",
+        "tcp_mtu_probe_floor",
+        "tcp_probe_interval",
+        "tcp_probe_threshold",
         "tcp_no_metrics_save",
         "tcp_low_latency",
         "tcp_workaround_signed_windows",
@@ -1199,6 +1223,9 @@ class TcpState:
         self.tcp_base_mss = self.v.base_mss
         self.tcp_min_snd_mss = 48
         self.tcp_mtu_probing = 0
+        self.tcp_mtu_probe_floor = 48
+        self.tcp_probe_interval = 600
+        self.tcp_probe_threshold = 8
         self.tcp_no_metrics_save = 0
         self.tcp_low_latency = 0
         self.tcp_workaround_signed_windows = 0

@@ -98,6 +98,7 @@ def inet_csk_destroy_sock(sk: TcpSock) -> None:
         tp.fire(sk)
     inet_csk_clear_xmit_timers(sk)
     sk.compressed_timer.cancel()
+    sk.pacing_timer.cancel()
     tcp_write_queue_purge(sk)
     ofo_purge(sk)
     receive_queue_purge(sk)

@@ -46,7 +46,9 @@ from rxpath.net.core.sock import (
     RCV_SHUTDOWN,
     SEND_SHUTDOWN,
     SHUTDOWN_MASK,
+    SK_PACING_UNLIMITED,
     SO_KEEPALIVE,
+    SO_MAX_PACING_RATE,
     SO_RCVLOWAT,
     SOCK_RCVBUF_LOCK,
     SOL_TCP,
@@ -136,6 +138,7 @@ from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_PUSHED,
     ICSK_ACK_PUSHED2,
     ICSK_ACK_SCHED,
+    SK_PACING_NEEDED,
     SS_CONNECTED,
     SS_CONNECTING,
     SS_DISCONNECTING,
@@ -226,8 +229,10 @@ def tcp_release_cb(sk: TcpSock) -> None:
     """Timers that found the socket owned."""
     f = sk.tsq_flags
     sk.tsq_flags = 0
-    from rxpath.net.ipv4.tcp.timer import tcp_delack_timer_handler, tcp_write_timer_handler
+    from rxpath.net.ipv4.tcp.timer import tcp_delack_timer_handler, tcp_tsq_write, tcp_write_timer_handler
 
+    if f & 1:
+        tcp_tsq_write(sk)
     if f & 2:
         tcp_write_timer_handler(sk)
     if f & 4:
@@ -1047,6 +1052,9 @@ def after_setsockopt(sk: TcpSock, level: int, optname: int) -> None:
                 sk.ts.handlers.reset_keepalive(sk, sk.keepalive_time or sk.ts.tcp_keepalive_time)
         else:
             sk.keepalive_timer.del_timer()
+    elif level == 1 and optname == SO_MAX_PACING_RATE:
+        if sk.max_pacing_rate != SK_PACING_UNLIMITED and sk.v.internal_pacing and not sk.pacing_status:
+            sk.pacing_status = SK_PACING_NEEDED
 
 
 def keepalive_time_elapsed(sk: TcpSock) -> int:
@@ -1319,8 +1327,8 @@ def tcp_get_info(sk: TcpSock) -> bytes:
         (n + (now - sk.chrono_start if i + 1 == sk.chrono_type else 0)) * tick_us for i, n in enumerate(sk.chrono_stat)
     ]
     tail = _INFO_TAIL.pack(
-        min(sk.pacing_rate, (1 << 64) - 1),
-        (1 << 64) - 1,
+        sk.pacing_rate,
+        sk.max_pacing_rate,
         sk.bytes_acked,
         sk.bytes_received,
         sk.segs_out,

@@ -11,12 +11,14 @@ from rxpath.kernel.errno import ETIMEDOUT
 from rxpath.net.core.sock import sk_error_report
 from rxpath.net.ipv4.tcp.fastopen import tcp_fastopen_synack_timer
 from rxpath.net.ipv4.tcp.minisocks import inet_csk_reqsk_queue_drop, reqsk_timeout, tcp_time_wait, timewait_len
+from rxpath.net.ipv4.tcp.mtup import tcp_mtu_probing
 from rxpath.net.ipv4.tcp.output import (
     ato_min,
     in_pingpong,
     inet_csk_reset_xmit_timer,
     jiffies,
     rto_max,
+    tcp_current_mss,
     tcp_in_initial_slowstart,
     tcp_mstamp_refresh,
     tcp_packets_in_flight,
@@ -26,6 +28,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_send_loss_probe,
     tcp_send_probe0,
     tcp_write_wakeup,
+    tcp_write_xmit,
     tcp_xmit_retransmit_queue,
 )
 from rxpath.net.ipv4.tcp.recovery import (
@@ -45,6 +48,7 @@ from rxpath.net.ipv4.tcp.sock import (
     ICSK_TIME_RETRANS,
     TCPF_ACK_DEFERRED,
     TCPF_DELACK_TIMER_DEFERRED,
+    TCPF_TSQ_DEFERRED,
     TCPF_WRITE_TIMER_DEFERRED,
     RequestSock,
     TCP_CA_Disorder,
@@ -56,6 +60,8 @@ from rxpath.net.ipv4.tcp.sock import (
 from rxpath.net.ipv4.tcp.state import tcp_done, tcp_write_queue_purge
 
 TCP_THIN_LINEAR_RETRIES: Final = 6
+# ESTABLISHED, FIN_WAIT1, CLOSING, CLOSE_WAIT, LAST_ACK
+TSQ_STATES: Final = 1 << 1 | 1 << 4 | 1 << 11 | 1 << 8 | 1 << 9
 
 
 def tcp_write_err(sk: TcpSock) -> None:
@@ -129,6 +135,8 @@ def tcp_write_timeout(sk: TcpSock) -> bool:
         )
     else:
         if retransmits_timed_out(sk, ts.tcp_retries1, 0):
+            if ts.tcp_mtu_probing:
+                tcp_mtu_probing(sk)
             sk.dst = sk.dst  # the path is in doubt; the route is looked up again when its generation moved
         retry = ts.tcp_retries2
         if sk.orphan:
@@ -343,6 +351,26 @@ def tcp_compressed_ack_kick(sk: TcpSock) -> None:
     if sk.compressed_ack:
         sk.compressed_ack -= 1
         tcp_send_ack(sk)
+
+
+def tcp_tsq_write(sk: TcpSock) -> None:
+    """It is time for what the pace kept back."""
+    if not 1 << sk.state & TSQ_STATES:
+        return
+    if sk.lost_out > sk.retrans_out and sk.snd_cwnd > tcp_packets_in_flight(sk):
+        tcp_mstamp_refresh(sk)
+        tcp_xmit_retransmit_queue(sk)
+    tcp_write_xmit(sk, tcp_current_mss(sk), sk.nonagle, 0)
+
+
+def tcp_pace_kick(sk: TcpSock) -> None:
+    """The timer of a paced sender (a soft hrtimer in Linux): tcp_tsq_handler."""
+    if sk.owned or sk.bh_locked:
+        sk.tsq_flags |= TCPF_TSQ_DEFERRED
+        return
+    sk.bh_locked = True
+    tcp_tsq_write(sk)
+    sk.bh_unlock()
 
 
 def reset_keepalive(sk: TcpSock, when: int) -> None:

@@ -111,6 +111,8 @@ class TcpVariant:
     zero_window_drop: bool = True
     tcp_limit_output: int = 1048576
     base_mss: int = 1024
+    internal_pacing: bool = True  # without fq a sender waits in a timer of its own (4.13)
+    mtup_search: bool = True  # a probe is the middle of what is left (4.1), before twice the segment
     min_pmtu_syn: int = 88
     rmem_pressure_any: bool = True
     tw_reuse: int = 2
@@ -211,6 +213,8 @@ V_3_13: Final = replace(
     zero_window_drop=False,
     tw_reuse=0,
     base_mss=512,
+    mtup_search=False,
+    internal_pacing=False,
     max_syn_backlog_shift=8,
     user_timeout_clamps=False,
 )
