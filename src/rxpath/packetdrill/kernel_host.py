@@ -102,6 +102,7 @@ class KernelHost(Host):
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
+        self.congestion = ""
         self.tun = -1
         self.sniffer: socket.socket
 
@@ -218,7 +219,10 @@ class KernelHost(Host):
         return p.done
 
     def socket(self, family: int, type_: int, proto: int) -> Any:
-        return KernelSocket(socket.socket(family, type_, proto))
+        s = socket.socket(family, type_, proto)
+        if self.congestion and s.type == socket.SOCK_STREAM:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, self.congestion.encode())
+        return KernelSocket(s)
 
     def disconnect(self, sock: Any) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -247,7 +251,17 @@ class KernelHost(Host):
             raise OSError(1, f"{name}: only settings of the namespace")
         before = path.read_text().strip()
         if value is not None:
-            path.write_text(value)
+            try:
+                path.write_text(value)
+            except PermissionError:
+                if path.name != "tcp_congestion_control":
+                    raise
+                self.congestion = value.strip()  # not for this namespace, but its sockets may ask for it
+                if self.congestion not in Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split():
+                    raise
+            else:
+                if path.name == "tcp_congestion_control":
+                    self.congestion = ""
         return before
 
     def flush_metrics(self) -> None:
