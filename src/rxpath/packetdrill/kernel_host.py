@@ -256,9 +256,10 @@ class KernelHost(Host):
             except PermissionError:
                 if path.name != "tcp_congestion_control":
                     raise
-                self.congestion = value.strip()  # not for this namespace, but its sockets may ask for it
-                if self.congestion not in Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split():
+                known = path.with_name("tcp_available_congestion_control").read_text().split()
+                if value.strip() not in known:
                     raise
+                self.congestion = value.strip()  # not for this namespace, but its sockets may ask for it
             else:
                 if path.name == "tcp_congestion_control":
                     self.congestion = ""
