@@ -94,6 +94,9 @@ class Release:
     icmp_outratelimit: bool = known("sheet 5 of proc-files: OutRateLimitGlobal/Host (6.1.192)", True)
     icmp_global_per_netns: bool = known("sheet 8.7: 6.1.192 and later", True)
     packet_chains_per_net: bool = known("recorded on 6.18 (6.15): sockets' packet types come after protocols", False)
+    packet_vlan_header: bool = known(
+        "read in 6.1.192 packet_parse_headers (5.19): the network header of a frame to send is behind its tags", True
+    )
     otherhost_dropped: bool = known("sheet 7.4", True)
     ip_out_transmits: bool = known("sheet 5 of proc-files (6.12)", False)
     fib_merged: bool = known("unchecked (4.1): local and main are one trie until a rule is made", True)
@@ -230,6 +233,7 @@ R_5_15 = replace(
     skb_defer_free=False,
     icmp_outratelimit=False,
     icmp_global_per_netns=False,
+    packet_vlan_header=False,
     otherhost_dropped=False,
     default_rss_physical=False,
 )

@@ -206,7 +206,8 @@ def dev_hard_start_xmit(dev: NetDevice, skb: SkBuff, txq: NetdevQueue) -> int:
             c = skb_clone_observer(skb)
             c.own = False
             c.pkt_type = PACKET_OUTGOING
-            c.network_header = c.data + dev.hard_header_len
+            if c.network_header < c.data or c.network_header > c.data + c.len:
+                c.network_header = c.data
             pt.func(c, dev, dev)
     ln = skb.len
     rc = dev.ndo_start_xmit(skb, txq)

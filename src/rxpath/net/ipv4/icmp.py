@@ -35,6 +35,7 @@ from rxpath.net.ipv4.mib import (
     ICMP_MIB_OUTMSGS,
     ICMP_MIB_RATELIMITGLOBAL,
     ICMP_MIB_RATELIMITHOST,
+    IPSTATS_MIB_OUTDISCARDS,
 )
 from rxpath.net.ipv4.netns import Ipv4, NetProtocol, ipv4_of
 from rxpath.net.ipv4.ping import ping_err, ping_rcv
@@ -333,8 +334,11 @@ def __ip_append_data(cork: Cork, hdr: bytes, data: bytes) -> None:
     sk = cork.sk
     total = len(hdr) + len(data)
     optlen = cork.opt.optlen if cork.opt is not None else 0
-    if total + 20 + optlen > 0xFFFF or sk.wmem_alloc >= sk.sndbuf:
-        raise OSError(90 if total + 20 + optlen > 0xFFFF else 11, "icmp")
+    if total + 20 + optlen > 0xFFFF:
+        raise OSError(90, "icmp")
+    if sk.wmem_alloc >= sk.sndbuf:  # of answers that wait for a neighbour
+        sk.ipv4.ip[IPSTATS_MIB_OUTDISCARDS] += 1
+        raise OSError(11, "icmp")
     skb = sock_alloc_send_pskb(sk, total + 20 + optlen + 31)
     skb_put(skb, hdr + data)
     icmp_glue_bits(skb, data)

@@ -634,7 +634,7 @@ def ip_do_fragment(ipv4: Ipv4, skb: SkBuff) -> int:
         if n < left:
             n &= ~7
         hdr = bytearray(head[nh : nh + hlen])
-        if not first and hlen > 20:
+        if not first and not base and hlen > 20:  # a fragment that is cut again keeps what it has
             hdr[20:hlen] = ip_options_fragment(bytes(hdr[20:hlen]))
         left -= n
         fo = (base + (off >> 3)) | df

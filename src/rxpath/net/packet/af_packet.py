@@ -458,8 +458,21 @@ def packet_snd(sk: PacketSock, data: bytes, name: Any) -> int:
     skb.dev = dev
     skb.network_header = 14
     skb.protocol = int.from_bytes(data[12:14], "big") if proto in (0, ETH_P_ALL) else proto
+    if sk.net.kernel.release.packet_vlan_header:
+        skb.network_header = vlan_network_offset(data, skb.protocol)
     dev_queue_xmit(skb)
     return len(data)
+
+
+def vlan_network_offset(frame: bytes, proto: int) -> int:
+    """Where the network header of a frame to send begins: behind its VLAN tags, unless it ends among them."""
+    at = 14
+    while proto in (ETH_P_8021Q, ETH_P_8021AD):
+        if at + 4 > len(frame):
+            return 14
+        proto = frame[at + 2] << 8 | frame[at + 3]
+        at += 4
+    return at
 
 
 class PacketFamily:
