@@ -163,7 +163,7 @@ def inet_register_protosw(net: Net, sw: object) -> None:
 
 def inet_create(net: Net, type_: int, protocol: int) -> InetSock:
     """Find the socket type.  Raises ESOCKTNOSUPPORT, EPROTONOSUPPORT, EINVAL."""
-    if not 0 <= protocol < 256:
+    if not 0 <= protocol < ipv4_of(net).variant.protocols:
         raise linux_error(EINVAL)
     found = False
     for sw in ipv4_of(net).inetsw:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.errno import EINVAL, EMSGSIZE, ENOBUFS, EPERM, EPIPE, linux_error
+from rxpath.kernel.mm import PAGE_SIZE, SKB_SHARED_INFO
 from rxpath.net.core.neighbour import Neighbour, neigh_create, neigh_output
-from rxpath.net.core.netdevice import ETH_P_IP, Net, NetDevice
+from rxpath.net.core.netdevice import ETH_P_IP, NETIF_F_SG, Net, NetDevice
 from rxpath.net.core.receive import netif_rx
 from rxpath.net.core.skbuff import (
     CHECKSUM_NONE,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     pass
 
 IP_DF: Final = 0x4000
+SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SKB_SHARED_INFO  # the largest head: four pages
 IP_MF: Final = 0x2000
 IP_MAX_MTU: Final = 0xFFFF
 
@@ -139,7 +141,7 @@ class Cork:
         self.tos = ipc.tos
         self.priority = ipc.priority
         self.mark = ipc.mark
-        self.protocol = fl4.proto
+        self.protocol = fl4.proto & 0xFF  # a raw socket of a number beyond
         self.gso_size = ipc.gso_size
         self.parts: list[bytes] = []
         self.data_len = 0
@@ -208,9 +210,13 @@ def sock_wait_for_room(sk: InetSock, flags: int = 0) -> None:
         __skb_wait_for_space(sk, sock_deadline(sk, flags, sk.sndtimeo))
 
 
-def sock_alloc_send_pskb(sk: InetSock, size: int) -> SkBuff:
-    """An skb charged to the sender; the caller has waited for room."""
-    skb = alloc_skb_with_frags(sk.net, size)
+def sock_alloc_send_pskb(sk: InetSock, size: int, linear: int = 0) -> SkBuff:
+    """An skb charged to the sender, who has waited for room.  `linear`: only so much lies in its head, the rest in
+    pages, which are charged by the byte.
+    """
+    skb = alloc_skb_with_frags(sk.net, linear or size)
+    if linear:
+        skb.truesize += size - linear
     skb_set_owner_w(skb, sk)
     return skb
 
@@ -247,9 +253,17 @@ def ip_flush_pending_frames(cork: Cork) -> None:
         consume_skb(skb, SITE_FRAGMENTED)
 
 
+def _paged(cork: Cork, n: int) -> bool:
+    """Whether the data of a packet of `n` bytes lies in pages (__ip_append_data): segments, much data since 5.14."""
+    if not cork.rt.dev.features & NETIF_F_SG:
+        return False
+    return bool(cork.gso_size) or (min(n, cork.fragsize) + 31 >= SKB_MAX_ALLOC and cork.sk.ipv4.variant.paged_sends)
+
+
 def ip_send_skb(ipv4: Ipv4, cork: Cork, segment: bytes) -> None:
     """One packet with this transport segment.  Raises ENOBUFS when the device's queue is full."""
-    skb = sock_alloc_send_pskb(cork.sk, len(segment) + 20 + (cork.opt.optlen if cork.opt is not None else 0) + 31)
+    n = len(segment) + 20 + (cork.opt.optlen if cork.opt is not None else 0)
+    skb = sock_alloc_send_pskb(cork.sk, n + 31, n - len(segment) + cork.transhdrlen + 31 if _paged(cork, n) else 0)
     skb_put(skb, segment)
     cork.skb = skb
     if cork.gso_size and len(segment) - 8 > cork.gso_size:

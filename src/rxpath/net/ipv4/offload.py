@@ -39,7 +39,7 @@ from rxpath.net.core.skbuff import (
     skb_move_tokens,
     slab_truesize,
 )
-from rxpath.wire.checksum import ip_compute_csum, transport_checksum
+from rxpath.wire.checksum import csum_tcpudp_nofold, ip_compute_csum, transport_checksum
 from rxpath.wire.ipv4 import IPV4_HDR
 from rxpath.wire.tcp import TCPHDR_CWR, TCPHDR_FIN, TCPHDR_PSH, TCPHDR_RST, TCPHDR_SYN, TCPHDR_URG
 
@@ -510,9 +510,16 @@ def tcp_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff 
     return pp
 
 
+def _pseudo_sum(skb: SkBuff, thoff: int, proto: int) -> bytes:
+    """What a checksum field holds until a device completes it: the pseudo header's sum, as the merged length is."""
+    _, _, _, _, _, _, _, _, saddr, daddr = ip_hdr(skb)
+    return csum_tcpudp_nofold(saddr, daddr, skb.len - (thoff - skb.data), proto).to_bytes(2, "big")
+
+
 def tcp4_gro_complete(skb: SkBuff, thoff: int) -> None:
     cb = gro_cb(skb)
     skb.transport_header = thoff
+    skb.replace(thoff + 16, _pseudo_sum(skb, thoff, IPPROTO_TCP))
     skb.csum_start = thoff
     skb.csum_offset = 16
     skb.ip_summed = CHECKSUM_PARTIAL
@@ -646,12 +653,14 @@ def udp4_gro_complete(skb: SkBuff, thoff: int) -> None:
     skb.gso_segs = cb.count
     t2 = skb.head[thoff + 4] << 8 | skb.head[thoff + 5]
     skb.gso_size = t2 - 8
-    skb.replace(thoff + 4, (skb.len - (thoff - skb.data)).to_bytes(2, "big"))
+    length = (skb.len - (thoff - skb.data)).to_bytes(2, "big")
     if cb.is_flist:
+        skb.replace(thoff + 4, length)
         skb.gso_type = SKB_GSO_FRAGLIST | SKB_GSO_UDP_L4
         skb.csum_level = min(skb.csum_level + 1, 3) if skb.ip_summed == CHECKSUM_UNNECESSARY else 0
         skb.ip_summed = CHECKSUM_UNNECESSARY
         return
+    skb.replace(thoff + 4, length + _pseudo_sum(skb, thoff, IPPROTO_UDP))
     skb.gso_type = SKB_GSO_UDP_L4
     skb.csum_start = thoff
     skb.csum_offset = 6

@@ -95,6 +95,8 @@ from rxpath.net.ipv4.datagram import ip4_datagram_connect, udp_disconnect_common
 from rxpath.net.ipv4.igmp import ip_check_mc_rcu, ip_mc_drop_socket, ip_mc_sf_allow
 from rxpath.net.ipv4.inet_sock import (
     IP_PMTUDISC_DONT,
+    IP_PMTUDISC_INTERFACE,
+    IP_PMTUDISC_OMIT,
     Address,
     Cmsg,
     InetSock,
@@ -1357,6 +1359,9 @@ def __udp4_lib_err(skb: SkBuff, info: int) -> int:
 
 
 def ipv4_sk_update_pmtu(sk: InetSock, skb: SkBuff, mtu: int) -> None:
+    """ICMP's word on the path's MTU, unless the socket believes its interface alone (ip_sk_accept_pmtu)."""
+    if sk.pmtudisc in (IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT):
+        return
     h = skb.head
     q = skb.data
     saddr, daddr = _ADDRS.unpack_from(h, q + 12)

@@ -20,6 +20,8 @@ class Ipv4Variant:
     `ext_echo`: ping sockets may send extended echo requests (5.13).
     `udp_max_segments`: most datagrams that one send with UDP_SEGMENT makes (128 since 6.9; recorded on 6.18).
     `udp_hash4`: connected UDP sockets stand in a table of both ends, too (6.13; recorded on 6.18).
+    `paged_sends`: a large datagram that is sent lies in pages where the device takes them (5.14; recorded on 6.18).
+    `protocols`: how many protocol numbers a socket may name (IPPROTO_MAX: 263 since 5.6, with those of SMC and MPTCP).
     `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on 6.18).
     """
 
@@ -41,10 +43,20 @@ class Ipv4Variant:
     udp_max_segments: int = 64
     ping_takes_packet: bool = False
     ext_echo: bool = True
+    protocols: int = 263
+    paged_sends: bool = True
 
 
 V_6_1 = Ipv4Variant()
-V_3_13 = replace(V_6_1, network_broadcast=True, csum_minus_zero=False, zeronet_is_net=True, ext_echo=False)
+V_3_13 = replace(
+    V_6_1,
+    network_broadcast=True,
+    csum_minus_zero=False,
+    zeronet_is_net=True,
+    ext_echo=False,
+    protocols=256,
+    paged_sends=False,
+)
 V_6_18 = replace(
     V_6_1,
     route_reasons=True,
