@@ -311,7 +311,7 @@ class Runner:
                 if rc:
                     return {"err": errname(rc)}
             if "listen" in d:
-                s.listen(d["listen"])
+                s.listen(max(0, d["listen"]))
             return "ok"
         except OSError as e2:
             return {"err": errname(e2.errno or 0)}
@@ -627,7 +627,7 @@ class Runner:
             self.disconnect(s)
             return "ok"
         if op == "listen":
-            s.listen(st["backlog"])
+            s.listen(max(0, st["backlog"]))  # as socket.listen does
             return "ok"
         if op == "close":
             self.close_socket(s)

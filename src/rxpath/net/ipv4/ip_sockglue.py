@@ -614,7 +614,7 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
                     raise linux_error(ENOTCONN)
                 sk.dst = rt = new
             return ipv4_mtu(rt)
-        if sk.daddr and sk.state == 1:
+        if sk.daddr and sk.state == 1 and sk.type != SOCK_STREAM:  # an ICMP error made its route old
             from rxpath.net.ipv4.route import Flowi4, ip_route_output_flow
 
             new = ip_route_output_flow(sk.ipv4, Flowi4(sk.daddr, sk.saddr, oif=sk.bound_dev_if, proto=sk.protocol))

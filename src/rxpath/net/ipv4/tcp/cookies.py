@@ -81,6 +81,7 @@ def cookie_timestamp_decode(ts: TcpState, req: RequestSock, saw_tstamp: bool, ts
         return True
     if not ts.tcp_timestamps:
         return False
+    req.ecn_ok = bool(tsecr & TS_OPT_ECN)
     req.sack_ok = bool(tsecr & TS_OPT_SACK)
     if req.sack_ok and not ts.tcp_sack:
         return False

@@ -17,14 +17,10 @@ from rxpath.net.ipv4.tcp.rcvbuf import sk_forced_mem_schedule
 from rxpath.net.ipv4.tcp.rcvq import tcp_fin, tcp_queue_rcv
 from rxpath.net.ipv4.tcp.seq import (
     M32,
-    TCPHDR_ACK,
     TCPHDR_FIN,
-    TCPHDR_RST,
     TCPHDR_SYN,
-    between,
 )
 from rxpath.net.ipv4.tcp.sock import RequestSock, RxOpt, TcpSock, TcpState, tcb
-from rxpath.net.ipv4.tcp.state import tcp_reset
 
 TFO_CLIENT_ENABLE: Final = 1
 TFO_SERVER_ENABLE: Final = 2
@@ -290,7 +286,14 @@ def tcp_fastopen_add_skb(sk: TcpSock, skb: SkBuff) -> None:
     c = tcb(skb)
     if c.end_seq == sk.rcv_nxt:
         return
+    alone = skb.fate is None and not skb.cloned
+    tokens, tag = skb.tokens, skb.tag
+    if alone:
+        skb.tokens = 0
     clone = skb_clone(skb)
+    if alone:  # the segment itself is let go of at once: the clone counts as none from then on, and is the frame
+        clone.tokens, clone.tag = tokens, tag
+        clone.cloned = skb.cloned = False
     clone.cb = k = copy(c)
     clone.dst = None
     clone.pull(c.doff)
@@ -333,6 +336,7 @@ def tcp_rcv_synrecv_state_fastopen(sk: TcpSock) -> None:
 def tcp_fastopen_synack_timer(sk: TcpSock, req: RequestSock) -> bool:
     """The SYN-ACK was not answered.  True: given up."""
     ts = sk.ts
+    ts.ipv4.tcpext["TCPTimeouts"] += 1
     if req.num_timeout >= (sk.syn_retries or ts.tcp_synack_retries + 1):
         return True
     if sk.retransmits == 1:
@@ -345,45 +349,6 @@ def tcp_fastopen_synack_timer(sk: TcpSock, req: RequestSock) -> bool:
         sk.retrans_stamp = sk.mstamp_us or 1
     inet_csk_reset_xmit_timer(sk, 1, min(req.timeout << req.num_timeout, rto_max(sk)))
     return False
-
-
-def tcp_check_req_fastopen(sk: TcpSock, skb: SkBuff, req: RequestSock) -> bool:
-    """A segment for a child whose handshake is not over: whether it may be used (its caller drops it if not)."""
-    ts = sk.ts
-    h = ts.handlers
-    c = tcb(skb)
-    flg = c.flags & (TCPHDR_RST | TCPHDR_SYN | TCPHDR_ACK)
-    opt = RxOpt()
-    paws = False
-    if c.doff > 20:
-        tcp_parse_options(ts, skb, opt, False)
-        if opt.saw_tstamp and req.tstamp_ok:
-            d = (opt.rcv_tsval - req.ts_recent) & M32
-            paws = bool(d >> 31) and not c.flags & TCPHDR_RST
-    if c.seq == req.rcv_isn and flg == TCPHDR_SYN and not paws:
-        h.rtx_syn_ack(sk, req)
-        sk.icsk_timeout = jiffies(sk) + min(req.timeout << req.num_timeout, rto_max(sk))
-        return False
-    end = (req.rcv_nxt + req.rsk_rcv_wnd) & M32
-    inside = between(c.seq, req.rcv_nxt, end) or (
-        c.end_seq != c.seq and between(c.end_seq, (req.rcv_nxt + 1) & M32, end)
-    )
-    if paws or not (inside or c.seq == req.rcv_nxt):
-        if not flg & TCPHDR_RST:
-            h.reqsk_send_ack(sk, skb, req)
-        if paws:
-            _count(ts, "PAWSEstab")
-        return False
-    if c.seq == req.rcv_isn:
-        flg &= ~TCPHDR_SYN
-    if flg & (TCPHDR_RST | TCPHDR_SYN):
-        if not flg & TCPHDR_RST:
-            h.send_reset(sk, skb)
-        else:
-            reqsk_fastopen_remove(sk, True)
-            tcp_reset(sk)
-        return False
-    return bool(flg & TCPHDR_ACK)
 
 
 # --- the client ---------------------------------------------------------------------------------------------------

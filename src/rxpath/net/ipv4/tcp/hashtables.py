@@ -194,6 +194,7 @@ def bind_del(ts: TcpState, port: int, s: TcpSock | TimewaitSock) -> None:
 def inet_put_port(sk: TcpSock) -> None:
     if sk.bind_hashed:
         sk.bind_hashed = False
+        sk.connect_bind = False
         bind_del(sk.ts, sk.num, sk)
         sk.num = 0
 
@@ -207,8 +208,10 @@ def __inet_inherit_port(listener: TcpSock, child: TcpSock) -> None:
 # ----------------
 
 
-def inet_csk_bind_conflict(sk: TcpSock, owners: list[TcpSock | TimewaitSock]) -> bool:
-    """Whether `sk` may not share the port with those who have it."""
+def inet_csk_bind_conflict(sk: TcpSock, owners: list[TcpSock | TimewaitSock], chosen: bool, relax: bool) -> bool:
+    """Whether `sk` may not share the port with those who have it.  `chosen`: the program named it; what the machine
+    looks for by itself is shared by SO_REUSEADDR only with `relax` (ip_autobind_reuse), and never by SO_REUSEPORT.
+    """
     for o in owners:
         if o is sk:
             continue
@@ -217,13 +220,46 @@ def inet_csk_bind_conflict(sk: TcpSock, owners: list[TcpSock | TimewaitSock]) ->
         oaddr = o.loc_addr if isinstance(o, TimewaitSock) else o.rcv_saddr
         if sk.bound_dev_if and o.bound_dev_if and sk.bound_dev_if != o.bound_dev_if:
             continue
+        together = sk.reuseport and o.reuseport and (tw or (isinstance(o, TcpSock) and o.uid == sk.uid))
         if sk.reuse and o.reuse and ostate != TCP_LISTEN:
-            continue
-        if sk.reuseport and o.reuseport and (tw or (isinstance(o, TcpSock) and o.uid == sk.uid)):
+            if relax and (chosen or not together):
+                continue
+        elif chosen and together:
             continue
         if not sk.rcv_saddr or not oaddr or sk.rcv_saddr == oaddr:
             return True
     return False
+
+
+def inet_csk_find_open_port(sk: TcpSock) -> int:
+    """A free port of the local range, 0 when there is none.  Odd distances first, for a connection looks at even ones;
+    with SO_REUSEADDR the lower half of the range first.
+    """
+    ts = sk.ts
+    low, last, _ = inet_sk_get_local_port_range(sk)
+    end = last + 1
+    halves = [(low, end)]
+    if sk.reuse and end - low >= 4:
+        half = low + (((end - low) >> 2) << 1)
+        halves = [(low, half), (half, end)]
+    for relax in (False, True) if sk.ipv4.ip_autobind_reuse else (False,):
+        for lo, hi in halves:
+            n = hi - lo
+            if n > 1:
+                n &= ~1
+            first = ts.rng.randrange(n) | 1
+            for off in (first, first - 1):
+                p = lo + off
+                for _ in range(0, n, 2):
+                    if p >= hi:
+                        p -= n
+                    owners = ts.bhash.get(p)
+                    if not inet_is_local_reserved_port(sk.ipv4, p) and not (
+                        owners and inet_csk_bind_conflict(sk, owners, False, relax)
+                    ):
+                        return p
+                    p += 2
+    return 0
 
 
 def inet_csk_get_port(sk: TcpSock, snum: int) -> bool:
@@ -231,29 +267,11 @@ def inet_csk_get_port(sk: TcpSock, snum: int) -> bool:
     ts = sk.ts
     if snum:
         owners = ts.bhash.get(snum)
-        if owners and inet_csk_bind_conflict(sk, owners):
+        if owners and inet_csk_bind_conflict(sk, owners, True, True):
             return False
         port = snum
-        sk.bind_port_explicit = True
     else:
-        lo, hi, own = inet_sk_get_local_port_range(sk)
-        hi += 1
-        step = 1 if own else 2
-        n = hi - lo if own else max((hi - lo) & ~1, 2)
-        off = ts.rng.randrange(n) | (step - 1)
-        port = 0
-        for attempt in range(step):
-            p = lo + off - (0 if attempt == 0 else 1)
-            for _ in range(n // step):
-                if p >= hi:
-                    p -= n
-                owners = ts.bhash.get(p)
-                if not inet_is_local_reserved_port(sk.ipv4, p) and not (owners and inet_csk_bind_conflict(sk, owners)):
-                    port = p
-                    break
-                p += step
-            if port:
-                break
+        port = inet_csk_find_open_port(sk)
         if not port:
             return False
     sk.num = port
@@ -277,8 +295,9 @@ def __inet_check_established(sk: TcpSock, lport: int, bound: bool = False) -> bo
     cur = ts.ehash.get(inet_ehashfn(sk.rcv_saddr, lport, sk.daddr, sk.dport))
     if cur is None:
         return True
-    if isinstance(cur, TimewaitSock):
-        return ts.handlers.twsk_unique(sk, cur, bound)
+    if isinstance(cur, TimewaitSock) and ts.handlers.twsk_unique(sk, cur, bound):
+        ts.ipv4.tcpext["TWRecycled"] += 1
+        return True
     return False
 
 
@@ -309,13 +328,12 @@ def inet_hash_connect(sk: TcpSock) -> None:
             owners = ts.bhash.get(p)
             ok = not inet_is_local_reserved_port(ipv4, p)
             if owners and ok:
-                ok = not any(
-                    isinstance(o, TcpSock) and o.bind_port_explicit and not o.reuse for o in owners
-                ) and __inet_check_established(sk, p)
+                ok = all(o.connect_bind for o in owners) and __inet_check_established(sk, p)
             if ok:
                 sk.num = p
                 sk.sport = p
                 sk.bind_hashed = True
+                sk.connect_bind = True
                 bind_add(ts, p, sk)
                 ts.last_port_offset += i + 2
                 inet_hash(sk)

@@ -33,12 +33,11 @@ from rxpath.net.ipv4.tcp.ack import (
     tcp_send_challenge_ack,
 )
 from rxpath.net.ipv4.tcp.fastopen import (
-    tcp_check_req_fastopen,
     tcp_parse_fastopen_option,
     tcp_rcv_fastopen_synack,
     tcp_rcv_synrecv_state_fastopen,
 )
-from rxpath.net.ipv4.tcp.minisocks import tcp_time_wait, timewait_len
+from rxpath.net.ipv4.tcp.minisocks import tcp_check_req_fastopen, tcp_time_wait, timewait_len
 from rxpath.net.ipv4.tcp.options import tcp_fast_parse_options, tcp_parse_aligned_timestamp, tcp_parse_options
 from rxpath.net.ipv4.tcp.output import (
     inet_csk_reset_xmit_timer,
@@ -633,9 +632,11 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
     tcp_mstamp_refresh(sk)
     sk.rx_opt.saw_tstamp = False
     req = sk.fastopen_rsk
-    if req is not None and not tcp_check_req_fastopen(sk, skb, req):
-        tcp_drop_reason(sk, skb, SITE_NOT_SPECIFIED)
-        return None
+    if req is not None:
+        refused = tcp_check_req_fastopen(sk, skb, req)
+        if refused is not None:
+            tcp_drop_reason(sk, skb, refused)
+            return None
     if not c.flags & sk.v.first_flags:
         tcp_drop_reason(sk, skb, SITE_FLAGS)
         return None

@@ -1002,16 +1002,20 @@ def cookie_v4_check(sk: TcpSock, skb: SkBuff) -> TcpSock | None:
     req.loc_addr = c.daddr
     req.rmt_addr = c.saddr
     req.iif = inet_iif(skb)
+    req.tos = c.dsfield
+    if c.ip_opt is not None and c.ip_opt.optlen:
+        req.opt = __ip_options_echo(ipv4, skb, c.ip_opt)
     rt = inet_csk_route_req(sk, req)
     if rt is None:
         return None
+    req.ecn_ok = req.ecn_ok and bool(ts.tcp_ecn or dst_metric(rt, "features"))
     full = tcp_full_space(sk)
-    clamp = sk.window_clamp
+    clamp = sk.window_clamp or dst_metric(rt, "window")
     if sk.userlocks & 2 and (clamp > full or clamp == 0):
         clamp = full
     # unlike for a SYN, the time stamp option is not taken off here
     req.rsk_rcv_wnd, req.rsk_window_clamp, req.rcv_wscale = tcp_select_initial_window(
-        ts, full, req.mss, clamp, req.wscale_ok, sk.v.init_rcv_wnd_segments
+        ts, full, req.mss, clamp, req.wscale_ok, dst_metric(rt, "initrwnd") or sk.v.init_rcv_wnd_segments
     )
     if sk_acceptq_is_full(sk):
         ipv4.tcpext["ListenOverflows"] += 1
@@ -1059,6 +1063,8 @@ def tcp_v4_connect(sk: TcpSock, addr: int, port: int) -> None:
         inet_hash_connect(sk)
     except OSError:
         tcp_set_state(sk, TCP_CLOSE)
+        if not sk.bind_addr_lock:
+            sk.saddr = sk.rcv_saddr = 0
         sk.dport = 0
         raise
     sk.sport = sk.num

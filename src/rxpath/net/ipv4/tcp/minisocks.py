@@ -9,9 +9,10 @@ from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.ipv4.mib import TCP_MIB_ATTEMPTFAILS, TCP_MIB_PASSIVEOPENS
+from rxpath.net.ipv4.tcp.fastopen import reqsk_fastopen_remove
 from rxpath.net.ipv4.tcp.hashtables import bind_add, bind_del, inet_ehashfn, inet_put_port
 from rxpath.net.ipv4.tcp.options import tcp_parse_options
-from rxpath.net.ipv4.tcp.output import jiffies
+from rxpath.net.ipv4.tcp.output import jiffies, rto_max
 from rxpath.net.ipv4.tcp.seq import (
     M32,
     TCP_FIN_WAIT2,
@@ -27,6 +28,7 @@ from rxpath.net.ipv4.tcp.seq import (
     s32,
 )
 from rxpath.net.ipv4.tcp.sites import (
+    SITE_FASTOPEN,
     SITE_INVALID_ACK,
     SITE_OVERFLOW,
     SITE_OVERWINDOW,
@@ -37,7 +39,7 @@ from rxpath.net.ipv4.tcp.sites import (
     SITE_TW_PAWS,
 )
 from rxpath.net.ipv4.tcp.sock import RequestSock, RxOpt, TcpSock, TcpState, TimewaitSock, tcb
-from rxpath.net.ipv4.tcp.state import tcp_done
+from rxpath.net.ipv4.tcp.state import tcp_done, tcp_reset
 from rxpath.sim.ledger import Site
 
 TCP_TW_SUCCESS: Final = 0
@@ -122,6 +124,7 @@ def tcp_time_wait(sk: TcpSock, state: int, timeo: int) -> None:
         tw.mark = sk.mark
         tw.reuse = sk.reuse
         tw.reuseport = sk.reuseport
+        tw.connect_bind = sk.connect_bind
         timeo = max(timeo, rto)
         if state == TCP_TIME_WAIT:
             timeo = timewait_len(ts)
@@ -462,6 +465,55 @@ def tcp_check_req(listener: TcpSock, skb: SkBuff, req: RequestSock) -> tuple[Tcp
     if newer and ts.v.ts_recent_deferred:
         child.rx_opt.ts_recent = opt.rcv_tsval
     return child, SITE_REQ_OLD
+
+
+def tcp_check_req_fastopen(sk: TcpSock, skb: SkBuff, req: RequestSock) -> Site | None:
+    """tcp_check_req() for the child of a Fast Open: None when the segment may be used, else where it ends.
+
+    The child itself looks at the acknowledgement; a RST ends it and lets the listener's queue wait.
+    """
+    ts = sk.ts
+    ipv4 = ts.ipv4
+    h = ts.handlers
+    c = tcb(skb)
+    flg = c.flags & (TCPHDR_RST | TCPHDR_SYN | TCPHDR_ACK)
+    told = ts.v.reject_ts_reason
+    refused = SITE_FASTOPEN if told else SITE_REQ_OLD
+    opt = RxOpt()
+    paws = False
+    if c.doff > 20:
+        tcp_parse_options(ts, skb, opt, False)
+        if opt.saw_tstamp:
+            opt.ts_recent = req.ts_recent
+            opt.ts_recent_stamp = ipv4.kernel.engine.now // 1_000_000_000 + 1 - reqsk_timeout(req) // ipv4.kernel.hz
+            paws = tcp_paws_reject(ts, opt, bool(flg & TCPHDR_RST))
+    if c.seq == req.rcv_isn and flg == TCPHDR_SYN and not paws:
+        if not _oow(req, ts, skb) and h.rtx_syn_ack(sk, req):
+            sk.icsk_timeout = jiffies(sk) + min(req.timeout << req.num_timeout, rto_max(sk))
+        return refused
+    if paws or not tcp_in_window(c.seq, c.end_seq, req.rcv_nxt, (req.rcv_nxt + req.rsk_rcv_wnd) & M32):
+        if not flg & TCPHDR_RST and not _oow(req, ts, skb):
+            h.reqsk_send_ack(sk, skb, req)
+        if paws:
+            ipv4.tcpext["PAWSEstab"] += 1
+            return SITE_PAWS
+        return SITE_OVERWINDOW if told else refused
+    if flg & TCPHDR_RST and ts.v.rst_exact_in_syn_recv and c.seq != req.rcv_nxt:
+        if not _oow_rate_limited(req, ts, "TCPACKSkippedChallenge"):
+            ipv4.tcpext["TCPChallengeACK"] += 1
+            h.reqsk_send_ack(sk, skb, req)
+        return refused
+    if c.seq == req.rcv_isn:
+        flg &= ~TCPHDR_SYN
+    if flg & (TCPHDR_RST | TCPHDR_SYN):
+        ipv4.tcp[TCP_MIB_ATTEMPTFAILS] += 1
+        if flg & TCPHDR_RST:
+            reqsk_fastopen_remove(sk, True)
+            tcp_reset(sk)
+        else:
+            h.send_reset(sk, skb)
+        return refused
+    return None if flg & TCPHDR_ACK else refused
 
 
 def _embryonic(listener: TcpSock, skb: SkBuff, req: RequestSock, flg: int) -> tuple[None, Site]:

@@ -126,6 +126,8 @@ def tcp_send_delayed_ack(sk: TcpSock) -> None:
             max_ato = min(rtt, max_ato)
         ato = min(ato, max_ato)
     ato = min(ato, sk.delack_max)
+    if sk.v.delack_rto_min:  # tcp_delack_max
+        ato = min(ato, max(sk.rto_min, 2) - 1)
     now = k.jiffies()
     timeout = now + ato
     if sk.ack_pending & ICSK_ACK_TIMER:

@@ -69,6 +69,7 @@ SITE_FIN_PURGE: Final = Site("tcp", "out-of-order data behind a FIN", "none", "N
 SITE_PURGE: Final = Site("tcp", "queue of a socket that ends", "none", "QUEUE_PURGE")
 SITE_UNREAD: Final = Site("tcp", "socket closed unread", "none", "SOCKET_CLOSE")
 SITE_EMBRYONIC: Final = Site("tcp", "request was reset", "TcpExt EmbryonicRsts", "TCP_RESET")
+SITE_FASTOPEN: Final = Site("tcp", "not wanted before the handshake of a Fast Open is over", "none", "TCP_FASTOPEN")
 SITE_REQ_OLD: Final = Site("tcp", "not wanted by the request", "none", "NOT_SPECIFIED")
 SITE_COOKIE: Final = Site("tcp", "cookie did not verify", "TcpExt SyncookiesFailed", "NO_SOCKET")
 SITE_COOKIE_LOST: Final = Site(

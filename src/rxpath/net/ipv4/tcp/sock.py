@@ -382,6 +382,7 @@ class TimewaitSock:
         "reuseport",
         "uid",
         "inode",
+        "connect_bind",
     )
 
     def __init__(self, ipv4: Ipv4) -> None:
@@ -405,6 +406,7 @@ class TimewaitSock:
         self.tos = 0
         self.reuse = 0
         self.reuseport = 0
+        self.connect_bind = False
         self.mark = 0
         self.timeout = 0
         self.timer = TimerList(ipv4.kernel, self.timer_due)
@@ -434,7 +436,7 @@ class TcpSock(InetSock):
         "listener",
         "hashed_key",
         "bind_hashed",
-        "bind_port_explicit",
+        "connect_bind",
         "listen_hashed",
         "header_len",
         "pred_flags",
@@ -673,7 +675,7 @@ class TcpSock(InetSock):
         self.listener: TcpSock | None = None  # set while it waits in an accept queue
         self.hashed_key: tuple[int, int, int, int] | None = None
         self.bind_hashed = False
-        self.bind_port_explicit = False
+        self.connect_bind = False  # SOCK_CONNECT_BIND: connect() chose the port
         self.listen_hashed = False
         self.header_len = 20
         self.pred_flags = 0
@@ -801,7 +803,7 @@ class TcpSock(InetSock):
         self.tlp_high_seq = 0
         self.tlp_retrans = False
         self.rto = k.hz
-        self.rto_min = max(k.hz // 5, 1)
+        self.rto_min = max(k.usecs_to_jiffies(ts.tcp_rto_min_us), 1)
         self.delack_max = max(k.hz // 5, 1)
         self.icsk_pending = 0
         self.icsk_timeout = 0

@@ -50,6 +50,7 @@ class TcpVariant:
     `backlog_factor`: receive buffers that the backlog may hold.  `rack`: RACK detects losses (4.9 on).
     `max_tcp_header`: room kept for headers of what is sent; depends on the kernel's options, 6.18's as recorded.
     `tso_by_rtt`: near peers get larger super-packets (5.18).
+    `delack_rto_min`: no delayed ACK waits as long as the least retransmission timeout (6.11).
     `estab_reset_in_done`: EstabResets is counted in CLOSE_WAIT too.  `tsecr_check`: a third ACK's echo is checked
     (6.15).
     """
@@ -123,6 +124,7 @@ class TcpVariant:
     close_wait_estab: bool = True
     advmss_early: bool = True
     rst_exact_in_syn_recv: bool = False
+    delack_rto_min: bool = False
     ofo_measure: bool = False
     challenge_unsent: bool = False
     eat_consumes: bool = False
@@ -252,6 +254,7 @@ V_6_18: Final = replace(
     paws_old_ack=True,
     cookie_drop_no_socket=True,
     rst_exact_in_syn_recv=True,
+    delack_rto_min=True,
     tw_reuse_delay=True,
     fin_obeys_cwnd=True,
     reqsk_ack_ect=False,
