@@ -423,7 +423,7 @@ class TcpOffload(NetOffload):
         return tcp4_gro_receive(self, held, skb)
 
     def gro_complete(self, skb: SkBuff, thoff: int) -> None:
-        tcp4_gro_complete(skb, thoff)
+        tcp4_gro_complete(self, skb, thoff)
 
 
 def tcp4_gro_receive(off: TcpOffload, held: list[SkBuff], skb: SkBuff) -> SkBuff | None:
@@ -516,7 +516,7 @@ def _pseudo_sum(skb: SkBuff, thoff: int, proto: int) -> bytes:
     return csum_tcpudp_nofold(saddr, daddr, skb.len - (thoff - skb.data), proto).to_bytes(2, "big")
 
 
-def tcp4_gro_complete(skb: SkBuff, thoff: int) -> None:
+def tcp4_gro_complete(off: TcpOffload, skb: SkBuff, thoff: int) -> None:
     cb = gro_cb(skb)
     skb.transport_header = thoff
     skb.replace(thoff + 16, _pseudo_sum(skb, thoff, IPPROTO_TCP))
@@ -525,7 +525,7 @@ def tcp4_gro_complete(skb: SkBuff, thoff: int) -> None:
     skb.ip_summed = CHECKSUM_PARTIAL
     skb.gso_segs = cb.count
     skb.gso_type = SKB_GSO_TCPV4
-    if cb.is_atomic:
+    if cb.ip_fixedid if off.ip.id_in_transport else cb.is_atomic:
         skb.gso_type |= SKB_GSO_TCP_FIXEDID
 
 

@@ -49,6 +49,7 @@ from rxpath.net.core.skbuff import (
     PACKET_LOOPBACK,
     PACKET_OUTGOING,
     SkBuff,
+    ___pskb_trim,
     __alloc_skb,
     consume_skb,
     kfree_skb_reason,
@@ -345,7 +346,10 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
         if sk.type == SOCK_DGRAM and sk.net.kernel.release.packet_chains_per_net
         else skb.protocol,
     )
-    skb.trim(snap)
+    if skb.data_len and snap < skb.len:
+        ___pskb_trim(skb, snap)
+    else:
+        skb.trim(snap)
     skb_set_owner_r(skb, sk)
     skb.dev = None
     skb.dst = None
