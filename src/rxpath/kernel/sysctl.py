@@ -41,7 +41,7 @@ def parse_ints(text: str, count: int, lo: int, hi: int) -> list[int]:
             raise linux_error(EINVAL, word) from None
         if neg:
             v = -v
-        if v < INT_MIN or v > (1 << 64) - 1:
+        if abs(v) > (1 << 64) - 1:
             raise linux_error(EINVAL, word)
         if v < lo or v > hi:
             raise linux_error(EINVAL, word)
@@ -196,4 +196,6 @@ class SysctlTable:
         """Write an entry.  Raises OSError: ENOENT, EACCES by mode, EINVAL by its check."""
         if name not in self.entries:
             raise linux_error(ENOENT, name)
+        if not text:  # writing nothing changes nothing
+            return
         self.files.write(self.path(name), text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.errno import EINVAL, linux_error
-from rxpath.kernel.sysctl import INT_MAX, INT_MIN, bitmap_text, parse_bitmap
+from rxpath.kernel.sysctl import INT_MAX, INT_MIN, SysctlTable, bitmap_text, parse_bitmap
 from rxpath.net.ipv4.netns import Ipv4
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 # name, lowest, highest; the attribute of Ipv4 has the same name
 _PLAIN: Final = (
     ("ip_default_ttl", 1, 255),
-    ("ip_no_pmtu_disc", 0, 3),
-    ("ip_forward_use_pmtu", 0, 1),
-    ("ip_early_demux", 0, 1),
-    ("ip_nonlocal_bind", 0, 1),
-    ("ip_dynaddr", INT_MIN, INT_MAX),
+    ("ip_no_pmtu_disc", 0, 255),
+    ("ip_forward_use_pmtu", 0, 255),
+    ("ip_early_demux", 0, 255),
+    ("ip_nonlocal_bind", 0, 255),
+    ("ip_dynaddr", 0, 255),
     ("ipfrag_max_dist", 0, INT_MAX),
     ("icmp_echo_ignore_all", 0, 1),
     ("icmp_echo_ignore_broadcasts", 0, 1),
@@ -32,7 +32,7 @@ _PLAIN: Final = (
     ("igmp_max_memberships", INT_MIN, INT_MAX),
     ("igmp_max_msf", INT_MIN, INT_MAX),
     ("igmp_qrv", 1, INT_MAX),
-    ("igmp_link_local_mcast_reports", 0, 1),
+    ("igmp_link_local_mcast_reports", 0, 255),
     ("inet_peer_threshold", INT_MIN, INT_MAX),
     ("inet_peer_minttl", INT_MIN, INT_MAX),
     ("inet_peer_maxttl", INT_MIN, INT_MAX),
@@ -40,12 +40,12 @@ _PLAIN: Final = (
 _NEWER: Final = (
     ("ip_forward_update_priority", 0, 1),
     ("tcp_early_demux", 0, 1),
-    ("udp_early_demux", 0, 1),
+    ("udp_early_demux", 0, 255),
     ("icmp_echo_enable_probe", 0, 1),
     ("ip_autobind_reuse", 0, 1),
     ("icmp_msgs_per_sec", 0, INT_MAX),
     ("icmp_msgs_burst", 0, INT_MAX),
-    ("fwmark_reflect", INT_MIN, INT_MAX),
+    ("fwmark_reflect", 0, 255),
     ("udp_l3mdev_accept", 0, 1),
     ("raw_l3mdev_accept", 0, 1),
     ("fib_multipath_use_neigh", 0, 1),
@@ -57,6 +57,8 @@ _NEWER: Final = (
 
 
 SKB_TRUESIZE_ETH: Final = 2090  # SKB_TRUESIZE(ETH_FRAME_LEN)
+GID_T_MAX: Final = 0xFFFFFFFE
+LONG_MIN: Final = -(1 << 63)
 
 
 class _Attr:
@@ -73,6 +75,41 @@ class _Attr:
 
     def put(self, v: int) -> None:
         setattr(self.obj, self.name, v)
+
+
+class JiffiesSysctl:
+    """A time kept in jiffies, shown in units of 1/`per` second: proc_dointvec_jiffies (1), _userhz_jiffies (100) and
+    _ms_jiffies (1000), which differ in what they refuse and in how they round.
+    """
+
+    __slots__ = ("obj", "name", "per", "hz")
+
+    def __init__(self, obj: object, name: str, per: int, hz: int) -> None:
+        self.obj = obj
+        self.name = name
+        self.per = per
+        self.hz = hz
+
+    def get(self) -> int:
+        return int(getattr(self.obj, self.name)) * self.per // self.hz
+
+    def put(self, v: int) -> None:
+        """Raises EINVAL: seconds beyond an int of jiffies, milliseconds that are negative as an int."""
+        if self.per == 1:
+            if abs(v) > INT_MAX // self.hz:
+                raise linux_error(EINVAL, self.name)
+            v *= self.hz
+        elif self.per == 1000:
+            v &= 0xFFFFFFFF
+            if v > INT_MAX:
+                raise linux_error(EINVAL, self.name)
+            v = -(-v * self.hz // 1000)
+        else:
+            v = (v * self.hz // self.per + INT_MAX + 1 & 0xFFFFFFFF) - INT_MAX - 1
+        setattr(self.obj, self.name, v)
+
+    def register(self, table: SysctlTable, name: str) -> None:
+        table.int_value(name, self.get, self.put, LONG_MIN, -LONG_MIN - 1)
 
 
 def sysctl_ipv4_init(ipv4: Ipv4) -> None:
@@ -94,10 +131,8 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
 
     s.int_value("net.ipv4.ip_forward", lambda: ipv4.conf_all.forwarding, put_forward)
 
-    def put_ratelimit(v: int) -> None:
-        ipv4.icmp_ratelimit = ipv4.kernel.msecs_to_jiffies(v)
-
-    s.int_value("net.ipv4.icmp_ratelimit", lambda: ipv4.icmp_ratelimit * 1000 // ipv4.kernel.hz, put_ratelimit, 0)
+    hz = ipv4.kernel.hz
+    JiffiesSysctl(ipv4, "icmp_ratelimit", 1000, hz).register(s, "net.ipv4.icmp_ratelimit")
 
     def put_range(v: list[int]) -> None:
         lo, hi = v
@@ -126,7 +161,7 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
             v = [1, 0]
         ipv4.ping_group_lo, ipv4.ping_group_hi = v
 
-    s.vector("net.ipv4.ping_group_range", lambda: [ipv4.ping_group_lo, ipv4.ping_group_hi], put_ping, 0)
+    s.vector("net.ipv4.ping_group_range", lambda: [ipv4.ping_group_lo, ipv4.ping_group_hi], put_ping, 0, GID_T_MAX)
 
     # fragments: each bound depends on the other
     fq = ipv4.fqdir
@@ -144,10 +179,7 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
     s.int_value("net.ipv4.ipfrag_high_thresh", lambda: fq.high_thresh, put_high, 0, 1 << 62)
     s.int_value("net.ipv4.ipfrag_low_thresh", lambda: fq.low_thresh, put_low, 0, 1 << 62)
 
-    def put_time(v: int) -> None:
-        fq.timeout = v * ipv4.kernel.hz
-
-    s.int_value("net.ipv4.ipfrag_time", lambda: fq.timeout // ipv4.kernel.hz, put_time)
+    JiffiesSysctl(fq, "timeout", 1, hz).register(s, "net.ipv4.ipfrag_time")
     a = _Attr(ipv4, "ipfrag_secret_interval")
     s.int_value("net.ipv4.ipfrag_secret_interval", a.get, a.put)
 
@@ -164,10 +196,7 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
         c = _Attr(ipv4, "min_pmtu" if name == "min_pmtu" else "min_advmss")
         s.int_value("net.ipv4.route." + name, c.get, c.put, 68 if name == "min_pmtu" else INT_MIN)
 
-    def put_expires(v: int) -> None:
-        ipv4.mtu_expires = v * ipv4.kernel.hz
-
-    s.int_value("net.ipv4.route.mtu_expires", lambda: ipv4.mtu_expires // ipv4.kernel.hz, put_expires)
+    JiffiesSysctl(ipv4, "mtu_expires", 1, hz).register(s, "net.ipv4.route.mtu_expires")
     s.register("net.ipv4.route.flush", lambda: "", lambda text: rt_cache_flush(ipv4), 0o200)
     for name in ("error_cost", "error_burst", "redirect_number", "redirect_load", "redirect_silence"):
         e = _Attr(ipv4, name)
@@ -241,24 +270,30 @@ class _UnresQlen:
         self.parms.queue_len_bytes = v * SKB_TRUESIZE_ETH
 
 
-class _Jiffies:
-    """A time kept in jiffies, shown in units of 1/`per` second."""
+class _NeighJiffies(JiffiesSysctl):
+    """A new base time is drawn from at once."""
 
-    __slots__ = ("parms", "name", "per", "hz")
+    __slots__ = ("parms",)
 
     def __init__(self, parms: NeighParms, name: str, per: int, hz: int) -> None:
+        super().__init__(parms, name, per, hz)
         self.parms = parms
-        self.name = name
-        self.per = per
-        self.hz = hz
-
-    def get(self) -> int:
-        return int(getattr(self.parms, self.name)) * self.per // self.hz
 
     def put(self, v: int) -> None:
-        setattr(self.parms, self.name, v * self.hz // self.per)
+        super().put(v)
         if self.name == "base_reachable_time":
             self.parms.reachable_time = self.parms.base_reachable_time
+
+
+class _ProbeInterval(JiffiesSysctl):
+    """proc_dointvec_ms_jiffies_minmax: a jiffy at least."""
+
+    __slots__ = ()
+
+    def put(self, v: int) -> None:
+        if not v & 0xFFFFFFFF:
+            raise linux_error(EINVAL, self.name)
+        super().put(v)
 
 
 def neigh_sysctl_register(ipv4: Ipv4, name: str, parms: NeighParms) -> None:
@@ -276,8 +311,7 @@ def neigh_sysctl_register(ipv4: Ipv4, name: str, parms: NeighParms) -> None:
         ("retrans_time", "retrans_time", 100),
         ("retrans_time_ms", "retrans_time", 1000),
     ):
-        j = _Jiffies(parms, attr, per, hz)
-        s.int_value(base + n, j.get, j.put, 0)
+        _NeighJiffies(parms, attr, per, hz).register(s, base + n)
     for n, attr in (
         ("app_solicit", "app_probes"),
         ("mcast_solicit", "mcast_probes"),
@@ -291,26 +325,11 @@ def neigh_sysctl_register(ipv4: Ipv4, name: str, parms: NeighParms) -> None:
     u = _UnresQlen(parms)
     s.int_value(base + "unres_qlen", u.get, u.put, 0, INT_MAX // SKB_TRUESIZE_ETH)
     if ipv4.kernel.release.packet_chains_per_net:
-        i = _Jiffies(parms, "interval_probe_time", 1000, hz)
-        s.int_value(base + "interval_probe_time_ms", i.get, i.put, 1)
+        _ProbeInterval(parms, "interval_probe_time", 1000, hz).register(s, base + "interval_probe_time_ms")
     if name == "default":
         for n in ("gc_interval", "gc_thresh1", "gc_thresh2", "gc_thresh3"):
             b = _Attr(ipv4.arp_tbl, n)
             if n == "gc_interval":
-                g = _TblJiffies(ipv4)
-                s.int_value(base + n, g.get, g.put, 0)
+                JiffiesSysctl(ipv4.arp_tbl, n, 1, hz).register(s, base + n)
             else:
                 s.int_value(base + n, b.get, b.put, 0)
-
-
-class _TblJiffies:
-    __slots__ = ("ipv4",)
-
-    def __init__(self, ipv4: Ipv4) -> None:
-        self.ipv4 = ipv4
-
-    def get(self) -> int:
-        return self.ipv4.arp_tbl.gc_interval // self.ipv4.kernel.hz
-
-    def put(self, v: int) -> None:
-        self.ipv4.arp_tbl.gc_interval = v * self.ipv4.kernel.hz
