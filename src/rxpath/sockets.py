@@ -18,6 +18,7 @@ from rxpath.net.core.sock import MSG_DONTWAIT, SO_TYPE, SOL_IP, SOL_SOCKET, Msg,
 from rxpath.net.ipv4 import af_inet
 from rxpath.net.ipv4.datagram import parse_addr
 from rxpath.net.ipv4.inet_sock import InetSock
+from rxpath.net.ipv4.ip_sockglue import IP_MSFILTER, MCAST_MSFILTER, ip_get_mcast_filter
 from rxpath.wire.addr import ip4_str
 
 EBADF: Final = 9
@@ -262,9 +263,18 @@ class Socket:
         except OSError as e:
             raise self._fail(e) from None
 
-    def getsockopt(self, level: int, optname: int, buflen: int = 0) -> int | bytes:
-        """An int, or with `buflen` the bytes (cut to it)."""
+    def getsockopt(self, level: int, optname: int, buflen: int | bytes = 0) -> int | bytes:
+        """An int, or with `buflen` the bytes (cut to it).  Bytes instead of a length are what the buffer holds before:
+        IP_MSFILTER and MCAST_MSFILTER read there what they are asked for.
+        """
         sk = self._check()
+        if level == SOL_IP and optname in (IP_MSFILTER, MCAST_MSFILTER) and isinstance(sk, InetSock):
+            try:
+                return ip_get_mcast_filter(sk, optname, buflen if isinstance(buflen, bytes) else bytes(buflen))
+            except OSError as e:
+                raise self._fail(e) from None
+        if isinstance(buflen, bytes):
+            buflen = len(buflen)
         if level == SOL_SOCKET and optname == SO_TYPE:
             return self.type
         try:

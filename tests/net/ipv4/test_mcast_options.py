@@ -99,3 +99,40 @@ def test_an_emptied_filter_keeps_its_mode(h: TapHost) -> None:
     with pytest.raises(OSError) as e:
         s.setsockopt(0, LEAVE_SOURCE, group(i) + storage("10.0.0.1"))
     assert e.value.errno == 22
+
+
+def test_reading_a_filter_back(h: TapHost) -> None:
+    s = h.sock(7000)
+    i = h.tap.ifindex
+    sources = ("10.0.0.9", "10.0.0.3", "10.0.0.5")
+    for src in sources:
+        s.setsockopt(0, 39, a(G) + a("10.0.0.2") + a(src))
+    assert s.getsockopt(0, IP_MSFILTER, msfilter(0)) == msfilter(INCLUDE, count=3)
+    assert s.getsockopt(0, IP_MSFILTER, msfilter(0, count=2) + bytes(8)) == msfilter(INCLUDE, *sources[:2], count=3)
+    assert s.getsockopt(0, IP_MSFILTER, msfilter(0, count=9) + bytes(36)) == msfilter(INCLUDE, *sources)
+    asked = group(i) + struct.pack("=II", 0, 8) + bytes(8 * 128)
+    want = group(i) + struct.pack("=II", INCLUDE, 3) + b"".join(map(storage, sources))
+    assert s.getsockopt(0, MCAST_MSFILTER, asked) == want
+
+
+@pytest.mark.parametrize(
+    ("opt", "buf", "errno"),
+    [
+        (IP_MSFILTER, lambda i: msfilter(0)[:15], 22),
+        (IP_MSFILTER, lambda i: a("10.0.0.1") + msfilter(0)[4:], 22),
+        (IP_MSFILTER, lambda i: a(G) + a("10.9.9.9") + bytes(8), 19),
+        (IP_MSFILTER, lambda i: a("239.1.1.9") + msfilter(0)[4:], 99),
+        (MCAST_MSFILTER, lambda i: group(i) + bytes(7), 22),
+        (MCAST_MSFILTER, lambda i: group(i, "9.1.1.9") + bytes(8), 22),
+        (MCAST_MSFILTER, lambda i: group(i + 1) + bytes(8), 99),
+        (MCAST_MSFILTER, lambda i: struct.pack("=II", i, 0) + storage(G, 10) + bytes(8), 22),
+        (IP_MSFILTER, lambda i: 64, 22),
+    ],
+)
+def test_what_cannot_be_read(h: TapHost, opt: int, buf: object, errno: int) -> None:
+    s = h.sock(7000)
+    s.setsockopt(0, JOIN, group(h.tap.ifindex))
+    assert callable(buf)
+    with pytest.raises(OSError) as e:
+        s.getsockopt(0, opt, buf(h.tap.ifindex))
+    assert e.value.errno == errno

@@ -45,20 +45,23 @@ def ip_exceeds_mtu(skb: SkBuff, mtu: int) -> bool:
 
 def ip_forward(skb: SkBuff) -> int:
     from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, icmp_send
+    from rxpath.net.ipv4.ip_input import ip_call_ra_chain
 
     ipv4 = ipv4_of(skb.net)
     rt = skb.dst
     if skb.pkt_type != PACKET_HOST or skb.sk is not None or not isinstance(rt, Rtable):
         kfree_skb_reason(skb, SITE_FORWARD)
         return 1
+    cb = ip_cb(skb)
+    opt = cb.opt
+    if opt is not None and opt.router_alert and ip_call_ra_chain(ipv4, skb):
+        return 0
     nh = skb.network_header
     if skb.head[nh + 8] <= 1:
         ipv4.ip[IPSTATS_MIB_INHDRERRORS] += 1
         icmp_send(skb, ICMP_TIME_EXCEEDED, 0, 0)
         kfree_skb_reason(skb, SITE_TTL)
         return 1
-    cb = ip_cb(skb)
-    opt = cb.opt
     if opt is not None and opt.is_strictroute and rt.rt_uses_gateway:
         icmp_send(skb, ICMP_DEST_UNREACH, 5, 0)
         kfree_skb_reason(skb, SITE_SRFAIL)

@@ -26,7 +26,7 @@ from rxpath.net.core.skbuff import (
 )
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
 from rxpath.net.ipv4.ip_cb import InetSkbParm, ip_cb
-from rxpath.net.ipv4.ip_fragment import IP_DEFRAG_LOCAL_DELIVER, ip_defrag
+from rxpath.net.ipv4.ip_fragment import IP_DEFRAG_CALL_RA_CHAIN, IP_DEFRAG_LOCAL_DELIVER, ip_defrag
 from rxpath.net.ipv4.ip_options import __ip_options_compile, ip_options_rcv_srr
 from rxpath.net.ipv4.mib import (
     IPSTATS_MIB_CSUMERRORS,
@@ -43,7 +43,7 @@ from rxpath.net.ipv4.mib import (
     IPSTATS_MIB_NOECTPKTS,
 )
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
-from rxpath.net.ipv4.raw import raw_local_deliver, raw_v4_match_any
+from rxpath.net.ipv4.raw import RawSock, raw_local_deliver, raw_rcv, raw_v4_match_any
 from rxpath.net.ipv4.route import (
     IN_LOCAL,
     IPTOS_RT_MASK,
@@ -352,8 +352,30 @@ def ip_protocol_deliver_rcu(ipv4: Ipv4, skb: SkBuff, protocol: int) -> None:
 
 
 def ip_call_ra_chain(ipv4: Ipv4, skb: SkBuff) -> bool:
-    """Router alert packets for sockets with IP_ROUTER_ALERT: none can be set here."""
-    return False
+    """A packet on its way elsewhere that asks routers to look: to the raw sockets with IP_ROUTER_ALERT of its protocol
+    and device, the last of which takes it off its way.  True when it was taken.
+    """
+    protocol = skb.head[skb.network_header + 9]
+    dev = skb.dev
+    ifindex = dev.ifindex if dev is not None else 0
+    last: RawSock | None = None
+    for sk in list(ipv4.ra_chain):
+        if sk.num != protocol or (sk.bound_dev_if and sk.bound_dev_if != ifindex):
+            continue
+        nh = skb.network_header
+        if (skb.head[nh + 6] << 8 | skb.head[nh + 7]) & 0x3FFF:
+            whole = ip_defrag(ipv4, skb, IP_DEFRAG_CALL_RA_CHAIN)
+            if whole is None:
+                return True
+            skb = whole
+        if last is not None:
+            raw_rcv(last, skb_clone(skb))
+        assert isinstance(sk, RawSock)
+        last = sk
+    if last is None:
+        return False
+    raw_rcv(last, skb)
+    return True
 
 
 class LocalAction(RtAction):

@@ -9,6 +9,7 @@ from struct import Struct
 from typing import Final
 
 from rxpath.kernel.errno import (
+    EADDRINUSE,
     EADDRNOTAVAIL,
     EAGAIN,
     EINVAL,
@@ -16,7 +17,6 @@ from rxpath.kernel.errno import (
     ENODEV,
     ENOPROTOOPT,
     ENOTCONN,
-    ENOTSUP,
     EOPNOTSUPP,
     linux_error,
 )
@@ -34,6 +34,7 @@ from rxpath.net.core.skbuff import (
 )
 from rxpath.net.core.sock import (
     AF_INET,
+    IPPROTO_RAW,
     MSG_CTRUNC,
     MSG_ERRQUEUE,
     MSG_TRUNC,
@@ -53,6 +54,7 @@ from rxpath.net.core.sock import (
     sock_queue_err_skb,
 )
 from rxpath.net.ipv4.igmp import (
+    ip_mc_find_dev,
     ip_mc_join_group,
     ip_mc_leave_group,
     ip_mc_msfilter,
@@ -432,6 +434,58 @@ def ip_mcast_option(sk: InetSock, optname: int, value: bytes) -> None:
         ip_mc_source(sk, add, include, group, 0, src, ifindex)
 
 
+def ip_get_mcast_filter(sk: InetSock, optname: int, buf: bytes) -> bytes:
+    """getsockopt of IP_MSFILTER and MCAST_MSFILTER: `buf` names group, interface and how many sources have room;
+    returned are mode, how many sources there are, and those that fit.  Raises EINVAL, ENODEV, EADDRNOTAVAIL.
+    """
+    by_index = optname == MCAST_MSFILTER
+    at = 136 if by_index else 8  # of the mode, which the number of sources and the sources follow
+    if len(buf) < at + 8:
+        raise linux_error(EINVAL)
+    if by_index:  # struct group_filter
+        family, group = _storage(buf, 8)
+        if family != AF_INET:
+            raise linux_error(EINVAL)
+    else:  # struct ip_msfilter
+        group = int.from_bytes(buf[:4], "big")
+    if group >> 28 != 0xE:
+        raise linux_error(EINVAL)
+    ifindex = int.from_bytes(buf[:4], "little")
+    if not by_index:
+        d = ip_mc_find_dev(sk.ipv4, group, int.from_bytes(buf[4:8], "big"), 0)
+        if d is None:
+            raise linux_error(ENODEV)
+        ifindex = d.dev.ifindex
+    for m in sk.mc_list:
+        if m.group == group and m.ifindex == ifindex:
+            break
+    else:
+        raise linux_error(EADDRNOTAVAIL)
+    room = int.from_bytes(buf[at + 4 : at + 8], "little")
+    head = buf[:at] + m.sfmode.to_bytes(4, "little") + len(m.sources).to_bytes(4, "little")
+    addrs = [a.to_bytes(4, "big") for a in m.sources[:room]]
+    if by_index:  # a struct sockaddr_storage each
+        addrs = [b"\2\0\0\0" + a + bytes(120) for a in addrs]
+    return head + b"".join(addrs)
+
+
+def ip_ra_control(sk: InetSock, on: bool) -> None:
+    """IP_ROUTER_ALERT of a raw socket.  Raises EINVAL (another socket), EADDRINUSE (already), ENOBUFS (off and never
+    on).
+    """
+    if sk.type != SOCK_RAW or sk.num == IPPROTO_RAW:
+        raise linux_error(EINVAL)
+    chain = sk.ipv4.ra_chain
+    if sk in chain:
+        if on:
+            raise linux_error(EADDRINUSE)
+        chain.remove(sk)
+    elif on:
+        chain.append(sk)
+    else:
+        raise linux_error(ENOBUFS)
+
+
 def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) -> None:
     """setsockopt at SOL_IP (and SOL_SOCKET).  Raises OSError."""
     if level == SOL_SOCKET:
@@ -494,12 +548,13 @@ def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) ->
         opt = ip_options_get(sk.ipv4, data)
         sk.inet_opt = opt if opt.optlen else None
         return
-    if optname == IP_ROUTER_ALERT:
-        raise linux_error(ENOTSUP, f"SOL_IP option {optname}")
     if optname in (IP_MSFILTER, MCAST_MSFILTER) or MCAST_JOIN_GROUP <= optname <= MCAST_LEAVE_SOURCE_GROUP:
         ip_mcast_option(sk, optname, b"" if isinstance(value, int) else value)
         return
     val = (value[0] if isinstance(value, bytes) and 0 < len(value) < 4 else opt_int(value)) if value != b"" else 0
+    if optname == IP_ROUTER_ALERT:
+        ip_ra_control(sk, val != 0)
+        return
     flag = _FLAG_OPTS.get(optname)
     if flag is not None:
         if optname == IP_RECVFRAGSIZE and sk.type not in (SOCK_RAW, 2):
@@ -601,6 +656,8 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
         return int(sk.hdrincl)
     if optname == IP_NODEFRAG:
         return int(sk.nodefrag)
+    if optname == IP_ROUTER_ALERT and sk.ipv4.variant.alert_readable:
+        return int(sk in sk.ipv4.ra_chain)
     if optname == IP_MTU_DISCOVER:
         return sk.pmtudisc
     if optname == IP_MTU:
@@ -647,7 +704,7 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
     if optname == IP_LOCAL_PORT_RANGE:
         return sk.port_hi << 16 | sk.port_lo
     if optname in (IP_MSFILTER, MCAST_MSFILTER):
-        raise linux_error(EINVAL, "the group is asked for in a buffer that getsockopt does not carry here")
+        raise linux_error(EINVAL, "the buffer names no group")  # ip_get_mcast_filter reads what it names
     if optname == IP_PROTOCOL:
         return sk.num  # inet_num: a raw socket's protocol, else the local port
     raise linux_error(ENOPROTOOPT, f"SOL_IP option {optname}")

@@ -93,6 +93,7 @@ class Ipv4:
         "udplite_prot",
         "udp_table",
         "raw_hash",
+        "ra_chain",
         "ping_socks",
         "tcp_state",
         "in_devs",
@@ -216,6 +217,7 @@ class Ipv4:
         self.udplite_prot.mem = self.udp_prot.mem
         self.udp_table: UdpTable
         self.raw_hash: dict[int, list[InetSock]] = {}
+        self.ra_chain: list[InetSock] = []  # raw sockets with IP_ROUTER_ALERT
         self.ping_socks: list[InetSock] = []
         self.tcp_state: object = None  # the TCP package hangs its tables here
         self.in_devs: list[InDevice] = []

@@ -59,6 +59,7 @@ from rxpath.net.ipv4.ip_sockglue import (
     ip_cmsg_send,
     ip_icmp_error,
     ip_local_error,
+    ip_ra_control,
     ip_recv_error,
     ipv4_pktinfo_prepare,
 )
@@ -154,6 +155,8 @@ class RawSock(InetSock):
 
     def close(self) -> None:
         if not self.dead:
+            if self in self.ipv4.ra_chain:
+                ip_ra_control(self, False)
             self.unhash()
             ip_mc_drop_socket(self)
             raw_flush_pending_frames(self)

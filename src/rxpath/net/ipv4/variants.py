@@ -21,6 +21,7 @@ class Ipv4Variant:
     `udp_max_segments`: most datagrams that one send with UDP_SEGMENT makes (128 since 6.9; recorded on 6.18).
     `udp_hash4`: connected UDP sockets stand in a table of both ends, too (6.13; recorded on 6.18).
     `paged_sends`: a large datagram that is sent lies in pages where the device takes them (5.14; recorded on 6.18).
+    `alert_readable`: IP_ROUTER_ALERT can be read back (recorded on 6.18).
     `protocols`: how many protocol numbers a socket may name (IPPROTO_MAX: 263 since 5.6, with those of SMC and MPTCP).
     `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on 6.18).
     """
@@ -45,6 +46,7 @@ class Ipv4Variant:
     ext_echo: bool = True
     protocols: int = 263
     paged_sends: bool = True
+    alert_readable: bool = False
 
 
 V_6_1 = Ipv4Variant()
@@ -73,6 +75,7 @@ V_6_18 = replace(
     udp_hash4=True,
     udp_max_segments=128,
     ping_takes_packet=True,
+    alert_readable=True,
 )
 
 VARIANTS: dict[str, Ipv4Variant] = {"3.13": V_3_13, "5.15": V_6_1, "6.1": V_6_1, "6.18": V_6_18}
