@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rxpath.cli.main import run
 from rxpath.packetdrill.runner import BAD, FAIL, PASS, SKIP, Options, run_file, run_text
@@ -211,3 +213,44 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     doc = json.loads(capsys.readouterr().out)
     assert doc["count"] == {"pass": 1, "fail": 1, "skip": 0, "error": 0}
     assert [s["outcome"] for s in doc["scripts"]] == ["pass", "fail"]
+
+
+ODD = [
+    ("+99999999999 close(3) = 0", "time out of range"),
+    ("+1" + "0" * 5000 + " close(3) = 0", "out of range"),
+    ("+0 close(" + "9" * 60 + ") = 0", "number out of range"),
+    ("+0 close(" + "-" * 5000 + "3) = 0", "too deep"),
+    ("+0 < udp (4) {0}", "mutations in braces is not modelled"),
+    ("+0 < . 1:1(0) ack 1 win 5 {0:1}", "mutations in braces is not modelled"),
+    ("+0 < ipv4 300.1.1.1 > 1.1.1.1: . 1:1(0) ack 1 win 5", "a packet that cannot be made"),
+    ("+0 < icmp unreachable port_unreachable mtu 99999999999 [1:1(0)]", "a packet that cannot be made"),
+    ("+0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1}, 8) = 0", "a structure without linger"),
+    ("+0 epoll_create(1) = 5\n+0 epoll_ctl(5, EPOLL_CTL_ADD, 4, {fd=4}) = 0", "a structure without events"),
+    ("+0 write(4, ..., -5) = 0", "a buffer of -5 bytes"),
+    ("+0...0 read(4, ..., 5) = cap_set(x)\n+0 < P. 1:6(5) ack 1 win 5", "is not a number"),
+    ("+0 %{ assert 1 << 99999999999 }%", "error executing code"),
+    ("+0 %{ assert 7 % 0 }%", "error executing code"),
+    ("+0 setsockopt(4, SOL_TCP, TCP_NODELAY, [1 << 999], 4) = -1 EBADF", "Expected result -1"),
+]
+
+
+@pytest.mark.parametrize(("line", "word"), ODD, ids=[w for _, w in ODD])
+def test_odd_lines_are_one_plain_word(line: str, word: str) -> None:
+    r = run_text(SERVER + line + "\n", "x.pkt", Options())
+    assert r.outcome in (BAD, FAIL), r.message
+    assert word in r.message
+    assert "rxpath itself failed" not in r.message
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_cut_and_mixed_scripts_never_raise(data: st.DataObject) -> None:
+    """Pieces of the corpus in any order: a script that is read, or one line that says why not."""
+    lines = [x for p in SCRIPTS[:: len(SCRIPTS) // 12] for x in p.read_text().split("\n")]
+    parts = data.draw(st.lists(st.sampled_from(lines), max_size=12))
+    text = "\n".join(parts)
+    at, n = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 20))
+    text = text[:at] + data.draw(st.text("{}()[]<>%`'\"~+*0123.=,|-#/\\ aS", max_size=4)) + text[at + n :]
+    r = run_text(text, "x.pkt", Options(dry_run=True))
+    assert r.outcome in (PASS, BAD)
+    assert "\n" not in r.message or r.outcome != BAD

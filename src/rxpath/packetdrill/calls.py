@@ -10,6 +10,7 @@ host, an epoll instance, or a small file or pipe of this module.
 from __future__ import annotations
 
 import os
+import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,6 +112,16 @@ class PipeFd:
         return len(b)
 
 
+class Fields(dict[str, Expr]):
+    """The fields of a structure by name; what a call needs and the script does not give is a CallError."""
+
+    def __init__(self, e: Struct) -> None:
+        super().__init__(e.fields())
+
+    def __missing__(self, name: str) -> Expr:
+        raise CallError(f"a structure without {name}")
+
+
 class Calls:
     """The table of file descriptors and the handlers `sys_NAME`."""
 
@@ -146,16 +157,19 @@ class Calls:
             if e.op == "^":
                 return a ^ b
             if e.op == "<<":
-                return a << min(b, 64)
+                return a << min(max(b, 0), 64)
             if e.op == ">>":
-                return a >> b
+                return a >> min(max(b, 0), 1 << 10)
             if e.op in "~-":
                 return ~b if e.op == "~" else -b
         if isinstance(e, Call) and len(e.args) == 1:
             if e.name in ("htons", "htonl", "ntohs", "ntohl"):
                 return self.number(e.args[0])
             if e.name == "inet_addr" and isinstance(e.args[0], Text):
-                return int.from_bytes(bytes(int(x) for x in e.args[0].value.split(b".")), "little")
+                try:
+                    return int.from_bytes(socket.inet_aton(e.args[0].value.decode("latin-1")), "little")
+                except OSError:
+                    raise CallError(f"{show(e)} is not an address") from None
         if isinstance(e, Array) and len(e.items) == 1:
             return self.number(e.items[0])
         raise CallError(f"{show(e)} is not a number")
@@ -186,7 +200,7 @@ class Calls:
             return None
         if not isinstance(e, Struct):
             raise CallError(f"{show(e)} is not an address")
-        f = e.fields()
+        f = Fields(e)
         family = f.get("sa_family") or f.get("sin_family")
         if family is not None and self.number(family) == 0:
             return None
@@ -217,6 +231,10 @@ class Calls:
             raise CallError(f"the system call {call.name}() is not modelled")
         try:
             made: Made = handler(call)
+        except CallError:
+            raise
+        except (struct.error, OverflowError, ValueError, TypeError) as e:
+            raise CallError(f"{call.name}(): a value that it cannot have: {e}") from None
         except Fault as e:
             fault = e
 
@@ -442,7 +460,7 @@ class Calls:
     def msghdr(self, e: Expr) -> dict[str, Expr]:
         if not isinstance(e, Struct):
             raise CallError(f"{show(e)} is not a message header")
-        return e.fields()
+        return Fields(e)
 
     # --- data out ----------------------------------------------------------------------------------------------------
     def transmit(self, c: SysCall, data: bytes, flags: int) -> Made:
@@ -585,7 +603,7 @@ class Calls:
         if isinstance(e, Text):
             return e.value[:size] if size <= len(e.value) else e.value.ljust(size, b"\0")
         if isinstance(e, Struct):
-            f = e.fields()
+            f = Fields(e)
             if "onoff" in f:
                 return struct.pack("<ii", self.number(f["onoff"]), self.number(f["linger"]))
             if "tv_sec" in f:
@@ -715,7 +733,7 @@ class Calls:
     def epoll_event(self, e: Expr) -> tuple[int, int]:
         if not isinstance(e, Struct):
             raise CallError(f"{show(e)} is not an epoll event")
-        f = e.fields()
+        f = Fields(e)
         data = 0
         for name in ("fd", "ptr", "u32", "u64"):
             if name in f and not isinstance(f[name], Ellipsis_):

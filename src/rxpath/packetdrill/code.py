@@ -52,17 +52,37 @@ MEMINFO: Final = (
     "DROPS",
 )
 
+
+class NotUnderstood(ValueError):
+    """Code beyond what is interpreted here."""
+
+
+def bounded(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """An operator that does not make what fills the memory.  Raises OverflowError."""
+
+    def run(a: Any, b: Any) -> Any:
+        if op is operator.lshift and not 0 <= b <= 1024:
+            raise OverflowError("shift out of range")
+        if op is operator.mul and not (isinstance(a, int | float) and isinstance(b, int | float)):
+            raise NotUnderstood("repetition")
+        if isinstance(a, int) and a.bit_length() > 4096:
+            raise OverflowError("number out of range")
+        return op(a, b)
+
+    return run
+
+
 _BIN: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
+    ast.Mult: bounded(operator.mul),
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
     ast.BitAnd: operator.and_,
     ast.BitOr: operator.or_,
     ast.BitXor: operator.xor,
-    ast.LShift: operator.lshift,
+    ast.LShift: bounded(operator.lshift),
     ast.RShift: operator.rshift,
 }
 _CMP: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
@@ -74,10 +94,6 @@ _CMP: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.GtE: operator.ge,
 }
 _CALLS: Final[dict[str, Callable[..., Any]]] = {"abs": abs, "min": min, "max": max, "int": int, "len": len}
-
-
-class NotUnderstood(ValueError):
-    """Code beyond what is interpreted here."""
 
 
 class Failed(AssertionError):
@@ -125,7 +141,12 @@ class Code:
                 tree = ast.parse("\n".join(line.strip() for line in text.splitlines()))
             except SyntaxError as e:
                 raise NotUnderstood(f"not Python 3: {e.msg}") from None
-        self.body(tree.body, names)
+        except (ValueError, RecursionError, MemoryError) as e:
+            raise NotUnderstood(f"not Python 3: {e}") from None
+        try:
+            self.body(tree.body, names)
+        except RecursionError:
+            raise NotUnderstood("code too deep") from None
 
     def body(self, statements: list[ast.stmt], names: dict[str, Any]) -> None:
         for s in statements:

@@ -221,6 +221,16 @@ def flag_bits(p: Packet) -> int:
 
 def build(p: Packet, flow: Flow) -> bytes:
     """An inbound packet as the host receives it, from the IP header on.  Raises PacketError."""
+    try:
+        return made(p, flow)
+    except PacketError:
+        raise
+    except (struct.error, OverflowError, ValueError) as e:
+        raise PacketError(f"a packet that cannot be made: {e}") from None
+
+
+def made(p: Packet, flow: Flow) -> bytes:
+    """The packet.  Raises PacketError, and other errors of what does not fit its field."""
     if p.refused:
         raise PacketError(f"{p.refused} is not modelled")
     if p.protocol == "tcp":

@@ -58,6 +58,8 @@ _OPTION: Final = re.compile(r"--([A-Za-z_][\w-]*)(?:=(\w+=\"[^\"]*\"|\w+=`[^`]*`
 _IPV4: Final = re.compile(r"\d+\.\d+\.\d+\.\d+(?:/\d+)?")
 _IPV6: Final = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+")
 _FLAGS: Final = re.compile(r"(?P<w>[A-Za-z]*)(?P<ace>\.?[0-9]?|\.)")
+MAX_DIGITS: Final = 40
+MAX_SECONDS: Final = 10_000_000
 _NUMBER_TIME: Final = re.compile(r"\d+\.\d*(?!\.)|\.\d+|\d+")
 
 _TCP_NAMES: Final = {
@@ -110,6 +112,8 @@ class Parser:
             self.kind = m.lastgroup or ""
             self.value = m.group()
             self.end = self.at = m.end()
+            if self.end - self.start > MAX_DIGITS and self.kind in ("int", "hex", "float"):
+                raise self.fail(f"number out of range: {self.value[:12]}...")
             if self.kind == "word" and self.value in self.defines:
                 new = self.defines[self.value]
                 if new == self.value:
@@ -183,6 +187,8 @@ class Parser:
             raise self.fail(f"expected a time, found {self.value!r}")
         self.at = m.end()
         whole, _, frac = m.group().partition(".")
+        if len(whole) > MAX_DIGITS or int(whole or "0") > MAX_SECONDS:
+            raise self.fail("time out of range", self.start)
         us = int(whole or "0") * 1_000_000 + int((frac + "000000")[:6])
         self.next()
         return us
@@ -298,6 +304,14 @@ class Parser:
         return left
 
     def primary(self) -> Expr:
+        self.depth += 1
+        if self.depth > 100:
+            raise self.fail("expression too deep")
+        e = self.operand()
+        self.depth -= 1
+        return e
+
+    def operand(self) -> Expr:
         if self.kind == "ellipsis":
             self.next()
             return Ellipsis_()
@@ -422,6 +436,13 @@ class Parser:
             self.icmp(p)
         else:
             self.tcp(p)
+        if self.is_op("{"):
+            while not self.is_op("}"):
+                if self.kind == "eof":
+                    raise self.fail("a { without }")
+                self.next()
+            self.next()
+            p.refused = "a packet with mutations in braces"
         p.text = " ".join(self.text[begin : self.start].split("//")[0].split())
         return p
 
@@ -466,7 +487,7 @@ class Parser:
                 elif self.kind == "op" and self.value in ")]}":
                     level -= 1
                 if self.kind in ("int", "hex"):
-                    o.numbers.append(int(self.value, 0))
+                    o.numbers.append(int(self.value, 16 if self.kind == "hex" else 10))
                 self.next()
             self.want(":")
         o.text = " ".join(self.text[start : self.start].split())
@@ -551,13 +572,6 @@ class Parser:
             p.urg = self.number()
         if self.is_op("<"):
             self.tcp_options(p)
-        if self.is_op("{"):
-            while not self.is_op("}"):
-                if self.kind == "eof":
-                    raise self.fail("a { without }")
-                self.next()
-            self.next()
-            p.refused = "a packet with mutations in braces"
 
     def flags(self, p: Packet) -> None:
         if self.is_op("-"):
@@ -689,8 +703,10 @@ class Parser:
             self.next()
         text = " ".join(self.text[start : self.start].split())
         raw = re.fullmatch(r"(?:generic|exp|kind|opt)\s+(?:kind\s+)?(\d+|0x[0-9a-fA-F]+)\s+(0x)?([0-9a-fA-F]*)", text)
-        if m and raw and len(raw.group(3)) % 2 == 0:
-            return TcpOption("raw", [int(raw.group(1), 0)], bytes.fromhex(raw.group(3)), text)
+        if m and raw and len(raw.group(3)) % 2 == 0 and len(raw.group(1)) <= 5:
+            return TcpOption(
+                "raw", [int(raw.group(1), 16 if "x" in raw.group(1) else 10)], bytes.fromhex(raw.group(3)), text
+            )
         if not p.refused:
             p.refused = f"the TCP option {word}"
         return TcpOption("unknown", text=text)

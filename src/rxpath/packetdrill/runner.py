@@ -572,7 +572,10 @@ class Runner:
                 "syscall",
             )
         live = p.end_us - self.start_us
-        self.verify(e, call, made, p)
+        try:
+            self.verify(e, call, made, p)
+        except CallError as err:
+            raise Refused(e.line, str(err)) from None
         if abs(live - end) > tol:
             raise Mismatch(
                 e.line,
@@ -660,7 +663,7 @@ class Runner:
             self.say(f"skipped code: {err}")
         except Failed as err:
             raise Mismatch(e.line, f"error executing code: {err}", "code") from None
-        except (TypeError, ZeroDivisionError, ArithmeticError) as err:
+        except (TypeError, ArithmeticError, ValueError, LookupError) as err:
             raise Mismatch(e.line, f"error executing code: {err}", "code") from None
 
 

@@ -105,7 +105,7 @@ class Shell:
             self.restore.clear()
         elif name.endswith(".sh"):
             self.script(words[0], name, depth)
-        elif name == "sleep" and len(words) > 1 and re.fullmatch(r"[\d.]+", words[1]):
+        elif name == "sleep" and len(words) > 1 and re.fullmatch(r"\d{1,7}(\.\d*)?|\.\d+", words[1]):
             self.host.sleep_until(self.host.now_us() + int(float(words[1]) * 1_000_000))
         elif name == "ip" and "tcp_metrics" in words and "flush" in words:
             self.host.flush_metrics()
@@ -158,7 +158,7 @@ class Shell:
 
 def number(text: str) -> int:
     """dd's numbers: 5, 4k, 1M."""
-    m = re.fullmatch(r"(\d+)([kKMG]?)", text)
+    m = re.fullmatch(r"(\d{1,12})([kKMG]?)", text)
     return int(m.group(1)) << {"": 0, "k": 10, "K": 10, "M": 20, "G": 30}[m.group(2)] if m else 0
 
 
@@ -191,7 +191,7 @@ def arithmetic(text: str) -> int:
 
     try:
         return walk(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return 0
 
 
