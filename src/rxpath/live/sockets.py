@@ -392,14 +392,16 @@ class LiveSocket(metaclass=SocketType):
             return self._send_some(raw, flags)
         return int(self._call(lambda s: s.send(raw, flags), wait=not flags & MSG_DONTWAIT))
 
-    def recv_within(self, size: int, left: float | None) -> bytes:
-        """`recv` of this very class that waits `left` seconds, or as settimeout says when that is not to block."""
-        data: bytes = self._call(lambda s: s.recv(size, 0), left=left, end=b"")
-        return data
+    def take_within(self, take: Callable[[Socket], bool], left: float | None) -> bool:
+        """`take` on the machine's socket, tried again as `recv` is; waits `left` seconds, or as settimeout says when
+        that is not to block.  False when receiving is shut down.
+        """
+        return bool(self._call(take, left=left, end=False))
 
-    def send_within(self, data: bytes, left: float | None) -> int:
-        """`send`, likewise."""
-        return int(self._call(lambda s: s.send(data[:PIECE], 0), left=left))
+    def send_within(self, data: bytes | memoryview, left: float | None) -> int:
+        """`send` of this very class, likewise; not more than a piece of `data`."""
+        raw = bytes(data[:PIECE])
+        return int(self._call(lambda s: s.send(raw, 0), left=left))
 
     def _send_some(self, raw: bytes, flags: int) -> int:
         """A large send: all of it when the socket blocks (Linux's tcp_sendmsg waits for room), else what fits."""

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
-from rxpath.live.sockets import LiveSocket
-from rxpath.sockets import EBADF
+from rxpath.live.sockets import PIECE, LiveSocket
+from rxpath.sockets import EBADF, Socket
 
 T = TypeVar("T")
 HEADER: Final = 5  # octets of a TLS record's header; the last two are the length of the rest
@@ -34,8 +34,8 @@ class Conversation:
     truth and `unwrap` leaves what comes after the TLS in the socket.  One thread may read while another writes.
     """
 
-    __slots__ = ("_done", "_in", "_left", "_lock", "_out", "_rest", "_head", "_raw", "_receiving", "_round", "_sending",
-                 "_socket", "_tls", "_sent")  # fmt: skip
+    __slots__ = ("_at", "_came", "_in", "_left", "_lock", "_out", "_rest", "_head", "_raw", "_receiving", "_round",
+                 "_sending", "_socket", "_tls", "_sent")  # fmt: skip
 
     def __init__(self, raw: ModuleType, context: Any, sock: LiveSocket, **how: Any) -> None:
         self._raw = raw
@@ -46,7 +46,9 @@ class Conversation:
         self._lock = threading.Lock()  # OpenSSL's state and the BIOs
         self._sending = threading.Lock()
         self._receiving = threading.Lock()
-        self._left = b""  # taken from `_out`, not yet sent
+        self._left = b""  # taken from `_out`
+        self._at = 0  # so much of it is sent
+        self._came: list[bytes] = []  # taken from the socket, not yet given to OpenSSL; b"" is the end
         self._head = bytearray()  # of the record that comes
         self._rest = 0  # octets of it that are still to come
         self._round = 0  # how often something came
@@ -73,22 +75,70 @@ class Conversation:
             raise TimeoutError(f"The {what} operation timed out")
         return left
 
+    def _error(self, kind: str, number: int, words: str, reason: str | None = None) -> OSError:
+        """An error of `_ssl`, with the attributes that it gives one."""
+        error: OSError = getattr(self._raw, kind)(number, words)
+        error.library = reason and "SSL"  # type: ignore[attr-defined]
+        error.reason = reason  # type: ignore[attr-defined]
+        return error
+
+    def _next(self) -> bytes | memoryview:
+        """What is to be sent next; the caller has `_sending`."""
+        if self._at == len(self._left):
+            with self._lock:
+                self._left = self._out.read()
+            self._at = 0
+        return memoryview(self._left)[self._at : self._at + PIECE] if self._at else self._left
+
     def _flush(self, sock: LiveSocket, end: float | None, what: str) -> None:
         """Send what OpenSSL wants sent.  SSLWantWriteError when the socket may not block and has no room."""
-        with self._sending:
-            while True:
-                if not self._left:
-                    with self._lock:
-                        self._left = self._out.read()
-                if not self._left:
-                    return
-                try:
-                    n = sock.send_within(self._left, self._left_of(end, what))
-                except BlockingIOError:
-                    raise self._raw.SSLWantWriteError(self._raw.SSL_ERROR_WANT_WRITE, f"{NOT_YET} (write)") from None
-                except TimeoutError:
-                    raise TimeoutError(f"The {what} operation timed out") from None
-                self._left = self._left[n:]
+        while self._at < len(self._left) or self._out.pending:
+            with self._sending:
+                while data := self._next():
+                    try:
+                        self._at += sock.send_within(data, self._left_of(end, what))
+                    except BlockingIOError:
+                        raise self._error(
+                            "SSLWantWriteError", self._raw.SSL_ERROR_WANT_WRITE, f"{NOT_YET} (write)"
+                        ) from None
+                    except TimeoutError:
+                        raise TimeoutError(f"The {what} operation timed out") from None
+
+    def _flush_some(self, sock: LiveSocket) -> None:
+        """Send what the socket has room for and nobody else is sending; the rest goes with the next write.
+
+        For a reader, who is not kept from what came because another thread's data find no room.
+        """
+        while self._out.pending or self._at < len(self._left):
+            if not self._sending.acquire(blocking=False):
+                return  # who has it looks once more before it returns
+            try:
+                while data := self._next():
+                    self._at += sock.send_within(data, 0.0)
+            except OSError:  # no room; or an error, which the next write meets too
+                return
+            finally:
+                self._sending.release()
+
+    def _take(self, s: Socket) -> bool:
+        """In the engine: the rest of a record's header, and of the record if it is there.  BlockingIOError."""
+        data = s.recv(self._rest or HEADER - len(self._head), 0)
+        self._came.append(data)
+        if self._rest:
+            self._rest -= len(data)
+            return True
+        self._head += data
+        if len(self._head) == HEADER:
+            self._rest = self._head[3] << 8 | self._head[4]
+            self._head.clear()
+            try:
+                data = s.recv(self._rest, 0) if self._rest else b""
+            except OSError:  # not yet; or an error or the end, which the next call gets
+                data = b""
+            if data:
+                self._came.append(data)
+                self._rest -= len(data)
+        return True
 
     def _fill(self, sock: LiveSocket, end: float | None, what: str, seen: int) -> None:
         """One piece of a record from the socket to OpenSSL, unless another thread has brought one since `seen`."""
@@ -96,31 +146,31 @@ class Conversation:
             if self._round != seen:
                 return
             try:
-                data = sock.recv_within(self._rest or HEADER - len(self._head), self._left_of(end, what))
+                if not self._came and not sock.take_within(self._take, self._left_of(end, what)):
+                    self._came.append(b"")  # receiving is shut down
             except BlockingIOError:
-                raise self._raw.SSLWantReadError(self._raw.SSL_ERROR_WANT_READ, f"{NOT_YET} (read)") from None
+                raise self._error("SSLWantReadError", self._raw.SSL_ERROR_WANT_READ, f"{NOT_YET} (read)") from None
             except TimeoutError:
                 raise TimeoutError(f"The {what} operation timed out") from None
             with self._lock:
                 self._round += 1
-                if not data:
-                    self._in.write_eof()
-                    return
-                self._in.write(data)
-            if self._rest:
-                self._rest -= len(data)
-                return
-            self._head += data
-            if len(self._head) == HEADER:
-                self._rest = self._head[3] << 8 | self._head[4]
-                self._head.clear()
+                for data in self._came:
+                    if data:
+                        self._in.write(data)
+                    else:
+                        self._in.write_eof()
+                self._came.clear()
 
-    def _drive(self, step: Callable[[], T], what: str) -> T:
-        """Do `step` and what it needs of the socket.  Want errors when the socket may not block; TimeoutError."""
+    def _drive(self, step: Callable[[], T], what: str, *, reads: bool = False, end: float | None = None) -> T:
+        """Do `step` and what it needs of the socket.  Want errors when the socket may not block; TimeoutError.
+
+        `reads`: what is to be sent need not be sent first.  `end`: a time limit that runs already.
+        """
         sock = self._open()
-        end = self._deadline(sock)
+        end = end or self._deadline(sock)
         while True:
             want = False
+            failed: BaseException | None = None
             with self._lock:
                 seen = self._round
                 try:
@@ -128,25 +178,23 @@ class Conversation:
                 except self._raw.SSLWantReadError:
                     want = True
                 except BaseException as e:
-                    failed: BaseException | None = e
-                else:
-                    failed = None
-            if want:
-                self._flush(sock, end, what)
-                self._fill(sock, end, what, seen)
-                continue
-            if failed is not None:
-                try:  # an alert for the peer
-                    self._flush(sock, end, what)
-                except OSError:
-                    pass
-                raise failed
+                    failed = e
+            if failed is not None or reads:
+                self._flush_some(sock)  # an alert for the peer, say
+            if not want:
+                break
+            if not reads:
+                self._flush(sock, end, "handshake" if what == "handshake" else "write")
+            self._fill(sock, end, what, seen)
+        if failed is not None:
+            raise failed
+        if not reads:
             try:
                 self._flush(sock, end, what)
             except OSError:
-                if what == "write":  # a read that has its data must give it; who writes next learns of it
+                if what == "write":  # a call that has its answer must give it; who writes next learns of it
                     raise
-            return got
+        return got
 
     # --- the calls of _ssl._SSLSocket ----------------------------------------------------------------------------
     def do_handshake(self) -> None:
@@ -156,12 +204,11 @@ class Conversation:
         """What the interpreter's `_ssl` raises in read() and write() for `error`."""
         if not ERROR_IS_END or error.errno in (None, EBADF) or isinstance(error, self._raw.SSLError):
             return error
-        end: OSError = self._raw.SSLEOFError(self._raw.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
-        return end
+        return self._error("SSLEOFError", self._raw.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
 
     def read(self, *args: Any) -> Any:
         try:
-            return self._drive(lambda: self._tls.read(*args), "read")
+            return self._drive(lambda: self._tls.read(*args), "read", reads=True)
         except OSError as e:
             raise self._data_error(e) from None
 
@@ -173,20 +220,32 @@ class Conversation:
             raise self._data_error(e) from None
 
     def _write(self, data: Any) -> int:
-        if self._sent:
+        """In pieces, so that OpenSSL need not hold all of a large one."""
+        with memoryview(data) as given, given.cast("B") as view:
+            total = len(view)
             sock = self._open()
-            self._flush(sock, self._deadline(sock), "write")
-            n, self._sent = self._sent, 0
-            return n
+            end = self._deadline(sock)
+            if total < self._sent:
+                try:
+                    if end is not None:  # a time limit comes first
+                        self._flush(sock, end, "write")
+                except TimeoutError:
+                    raise
+                except OSError:
+                    pass
+                raise self._error("SSLError", self._raw.SSL_ERROR_SSL, "[SSL: BAD_LENGTH] bad length", "BAD_LENGTH")
+            if self._sent:
+                self._flush(sock, end, "write")
+            while True:
+                with view[self._sent : self._sent + PIECE] as piece:
 
-        def step() -> int:
-            n: int = self._tls.write(data)
-            self._sent = n
-            return n
+                    def step(piece: memoryview = piece) -> None:
+                        self._sent += self._tls.write(piece)
 
-        n = self._drive(step, "write")
-        self._sent = 0
-        return n
+                    self._drive(step, "write", end=end)
+                if self._sent >= total:
+                    self._sent = 0
+                    return total
 
     def shutdown(self) -> LiveSocket:
         """Say goodbye and wait for the peer's; returns the socket."""
