@@ -38,7 +38,7 @@ def ssl(net: LiveMachine) -> ModuleType:
 class Served:
     """One connection, its server's end in a thread."""
 
-    def __init__(self, net: LiveMachine, serve: Callable[[Any], None]) -> None:
+    def __init__(self, net: LiveMachine, serve: Callable[[Any], None], begin: threading.Event | None = None) -> None:
         self.failed: list[BaseException] = []
         context = net.ssl.SSLContext(net.ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate())
@@ -47,6 +47,8 @@ class Served:
         def body() -> None:
             try:
                 raw, _ = self.listener.accept()
+                if begin is not None:
+                    begin.wait(20)
                 with context.wrap_socket(raw, server_side=True) as s:
                     serve(s)
             except BaseException as e:
@@ -62,9 +64,9 @@ class Served:
 
 
 @pytest.fixture
-def served(net: LiveMachine) -> Iterator[Callable[[Callable[[Any], None]], None]]:
+def served(net: LiveMachine) -> Iterator[Callable[..., None]]:
     made: list[Served] = []
-    yield lambda serve: made.append(Served(net, serve))
+    yield lambda serve, begin=None: made.append(Served(net, serve, begin))
     for s in made:
         s.end()
 
@@ -100,8 +102,8 @@ def test_every_octet_both_ways_at_once(net: LiveMachine, served: Any) -> None:
 
 
 def test_a_socket_that_may_not_block_says_what_it_waits_for(net: LiveMachine, ssl: ModuleType, served: Any) -> None:
-    go = threading.Event()
-    whole = bytes(3_000_000)
+    begin, go = threading.Event(), threading.Event()
+    whole = bytes(12_000_000)  # more than both buffers may grow to
 
     def serve(s: Any) -> None:
         go.wait(20)
@@ -111,7 +113,7 @@ def test_a_socket_that_may_not_block_says_what_it_waits_for(net: LiveMachine, ss
         s.sendall(b"all")
         assert s.recv(1) == b""
 
-    served(serve)
+    served(serve, begin)
     with client(net, do_handshake_on_connect=False) as c:
         c.setblocking(False)
         wants = set()
@@ -121,6 +123,7 @@ def test_a_socket_that_may_not_block_says_what_it_waits_for(net: LiveMachine, ss
                 break
             except ssl.SSLWantReadError:
                 wants.add("handshake")
+                begin.set()
                 assert select.select([c], [], [], 20)[0]
         with pytest.raises(ssl.SSLWantReadError):
             c.recv(10)
