@@ -453,7 +453,7 @@ class Parser:
             p.refused = "MPTCP's addresses"
             self.at = m.end()
             self.next()
-        m = re.compile(r"encap\s+psp\s+spi\s+\w+").match(self.text, self.start)
+        m = re.compile(r"encap\s+psp\s+spi\s+\w+(?:\s*,\s*vc\s+\w+)?").match(self.text, self.start)
         if m is not None:
             p.refused = "PSP"
             self.at = m.end()
@@ -608,7 +608,7 @@ class Parser:
 
     def tcp_options(self, p: Packet) -> None:
         self.next()
-        if self.kind == "ellipsis":
+        if self.kind == "ellipsis" or (self.value == "nocheck" and not p.inbound):
             self.next()
             self.want(">")
             if p.inbound:
