@@ -320,7 +320,7 @@ def reqsk_fastopen_remove(sk: TcpSock, reset: bool) -> None:
         return
     sk.fastopen_rsk = None
     lsk = req.listener
-    if reset and lsk.state == 10:
+    if reset and lsk.state == 10 and sk.listener is None:  # accepted already
         lsk.fastopenq_rst.append(jiffies(sk) + RST_WAIT_S * sk.ts.ipv4.kernel.hz)
         return
     lsk.fastopen_qlen -= 1

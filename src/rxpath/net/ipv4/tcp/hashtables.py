@@ -135,6 +135,19 @@ def __inet_lookup_listener(
     return sk
 
 
+def reuseport_migrate_sock(sk: TcpSock, num: int, chosen: int) -> TcpSock | None:
+    """Who of an ended listener's group of port `num` takes over what nobody accepted (tcp_migrate_req; 5.14)."""
+    ts = sk.ts
+    if not sk.reuseport or not ts.tcp_migrate_req:
+        return None
+    addr, dev = sk.rcv_saddr, sk.bound_dev_if
+    group = [s for s in ts.listening.get(num, []) if s.reuseport and s.rcv_saddr == addr and s.bound_dev_if == dev]
+    if not any(s.listen_no <= sk.listen_end for s in group):  # the group is of those who listened together
+        ts.ipv4.tcpext["TCPMigrateReqFailure"] += 1
+        return None
+    return group[chosen % len(group)]
+
+
 # --- entering and leaving
 # ---------------------------------------------------------------------------------------------------
 
@@ -168,6 +181,7 @@ def inet_unhash(sk: TcpSock) -> None:
     ts = sk.ts
     if sk.listen_hashed:
         sk.listen_hashed = False
+        sk.listen_end = ts.listen_count
         lst = ts.listening[sk.num]
         lst.remove(sk)
         if not lst:

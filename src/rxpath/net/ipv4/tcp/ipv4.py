@@ -89,6 +89,7 @@ from rxpath.net.ipv4.tcp.hashtables import (
     inet_hash,
     inet_hash_connect,
     inet_unhash,
+    reuseport_migrate_sock,
 )
 from rxpath.net.ipv4.tcp.input import (
     tcp_checksum_complete,
@@ -278,7 +279,13 @@ def tcp_filter(sk: TcpSock, skb: SkBuff) -> bool:
     if sk.filter is None:
         sk_filter_trim_cap(sk, skb, 20)
         return False
-    return bool(sk_filter_trim_cap(sk, skb, tcb(skb).doff))
+    c = tcb(skb)
+    n = skb.len
+    if sk_filter_trim_cap(sk, skb, c.doff):
+        return True
+    if skb.len != n:  # the control block is filled again from what is left
+        c.end_seq = (c.end_seq - n + skb.len) & M32
+    return False
 
 
 def tcp_v4_rcv(skb: SkBuff) -> int:
@@ -340,15 +347,18 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
     if isinstance(s, RequestSock):
         req = s
         lsk = req.listener
-        if lsk.state != TCP_LISTEN:
-            inet_csk_reqsk_queue_drop(req)
-            return tcp_v4_rcv_again(skb)
-        if tcp_checksum_complete(skb):
-            return _csum_error(ts, skb)
         refused = tcp_inbound_md5_hash(lsk, skb)
         if refused is not None:
             tcp_drop_reason(lsk, skb, refused)
             return 0
+        if tcp_checksum_complete(skb):
+            return _csum_error(ts, skb)
+        if lsk.state != TCP_LISTEN:
+            heir = reuseport_migrate_sock(lsk, req.num, req.rmt_port)
+            if heir is None:
+                inet_csk_reqsk_queue_drop(req)
+                return tcp_v4_rcv_again(skb)
+            lsk = heir
         if not lsk.v.request_ehash and lsk.min_ttl and c.ttl < lsk.min_ttl:
             ipv4.tcpext["TCPMinTTLDrop"] += 1
             tcp_drop_reason(lsk, skb, SITE_MINTTL)
@@ -918,6 +928,7 @@ def tcp_v4_syn_recv_sock(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> TcpSock
     child.inet_opt = req.opt
     child.saved_syn = req.saved_syn
     child.incoming_cpu = this_cpu(lsk.net).id
+    child.mc_ttl = tcb(skb).ttl
     if ts.tcp_reflect_tos:
         child.tos = req.tos & 0xFC
     if req.opt is not None:
@@ -948,6 +959,8 @@ def tcp_v4_syn_recv_sock(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> TcpSock
     elif req.snt_synack_us:
         child.total_rto = 0
     # inet_csk_complete_hashdance: into the accept queue
+    if req.listener is not lsk:
+        ts.ipv4.tcpext["TCPMigrateReqSuccess"] += 1
     child.listener = lsk
     lsk.accept_queue.append(child)
     lsk.ack_backlog += 1
@@ -1193,6 +1206,13 @@ def inet_reqsk_purge(sk: TcpSock) -> None:
     while sk.accept_queue:
         child = sk.accept_queue.popleft()
         sk.ack_backlog -= 1
+        heir = reuseport_migrate_sock(sk, child.num, child.dport)
+        if heir is not None:
+            child.listener = heir
+            heir.accept_queue.append(child)
+            heir.ack_backlog += 1
+            ts.ipv4.tcpext["TCPMigrateReqSuccess"] += 1
+            continue
         child.listener = None
         child.orphan = True
         ts.orphans += 1

@@ -387,6 +387,22 @@ INHERITED: Final = (
     "zerocopy",
     "rto_min",
     "delack_max",
+    "broadcast",
+    "rxq_ovfl",
+    "no_check_tx",
+    "peek_off",
+    "mc_loop",
+    "mc_all",
+    "uc_index",
+    "recverr_rfc4884",
+    "nodefrag",
+    "bind_address_no_port",
+    "port_lo",
+    "port_hi",
+    "syn_retries",
+    "save_syn",
+    "inq_hint",
+    "fastopen_no_cookie",
 )
 
 

@@ -7,9 +7,11 @@ it.  A sender that is paced waits in its own timer; there is no TCP small queue.
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
-from rxpath.kernel.errno import EAGAIN, EHOSTUNREACH
+from rxpath.kernel.errno import EAGAIN, EBUSY, EHOSTUNREACH
+from rxpath.net.core.neighbour import Neighbour
 from rxpath.net.core.skbuff import SKB_GSO_TCP_ACCECN, SKB_GSO_TCPV4, SkBuff, __alloc_skb, skb_put
 from rxpath.net.core.sock import (
     SK_PACING_UNLIMITED,
@@ -1073,6 +1075,9 @@ def tcp_send_loss_probe(sk: TcpSock) -> None:
             sk.icsk_pending = 0
             return
         t = sk.rtx_queue[-1]
+        if skb_still_in_host_queue(sk, t):
+            tcp_rearm_rto(sk)
+            return
         if t.pcount > 1 and len(t.data) > (t.pcount - 1) * mss:
             if not tcp_fragment(sk, t, (t.pcount - 1) * mss, mss):
                 tcp_rearm_rto(sk)
@@ -1126,10 +1131,29 @@ def tcp_retrans_try_collapse(sk: TcpSock, to: TxSkb, space: int) -> None:
         wfree(sk, t)
 
 
+def skb_still_in_host_queue(sk: TcpSock, t: TxSkb) -> bool:
+    """What went last still waits for its neighbour's address: sending it again would help nobody."""
+    rt = sk.dst
+    n = rt.neigh if isinstance(rt, Rtable) else None
+    if not isinstance(n, Neighbour) or not n.queue:
+        return False
+    want = struct.pack("!II", sk.daddr, (sk.num << 16 | sk.dport)) + t.seq.to_bytes(4, "big")
+    for skb in n.queue:
+        head, nh, th = skb.head, skb.network_header, skb.transport_header
+        if head[nh + 9] != 6 or head[nh + 16 : nh + 20] + head[th : th + 8] != want:
+            continue
+        if skb.tail > th + (head[th + 12] >> 4) * 4 or head[th + 13] & 3:
+            sk.ts.ipv4.tcpext["TCPSpuriousRtxHostQueues"] += 1
+            return True
+    return False
+
+
 def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int) -> int:
     """Send up to `segs` segments of an element of the retransmission queue again: 0 or a negative errno."""
     ipv4 = sk.ts.ipv4
     sk.mtup_probe_size = 0  # what goes again says nothing about a probe
+    if skb_still_in_host_queue(sk, t):
+        return -EBUSY
     if before(t.seq, sk.snd_una):
         if t.flags & TCPHDR_SYN:
             t.flags &= ~TCPHDR_SYN

@@ -621,6 +621,7 @@ class TcpSock(InetSock):
         "ucopy_len",
         "ack_blocked",
         "listen_no",
+        "listen_end",
         "timeout_rehash",
         "reqsk_timeout_base",
         "thin_lto",
@@ -860,6 +861,7 @@ class TcpSock(InetSock):
         self.ucopy_len = 0
         self.ack_blocked = False  # the timer of delayed ACKs found the socket owned
         self.listen_no = 0  # how many listened before
+        self.listen_end = 0  # listen_count of the machine when it stopped listening
         self.timeout_rehash = 0
         self.reqsk_timeout_base = k.hz
         self.thin_lto = False

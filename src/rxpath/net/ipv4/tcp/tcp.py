@@ -310,6 +310,7 @@ def inet_listen(sk: TcpSock, backlog: int) -> None:
 
 def inet_csk_listen_start(sk: TcpSock) -> None:
     sk.ack_backlog = 0
+    sk.ack_pending = sk.ack_quick = sk.pingpong = sk.ato = 0  # inet_csk_delack_init
     tcp_set_state(sk, TCP_LISTEN)
     if sk.bind_hashed or not sk.num:
         ok = inet_csk_get_port(sk, sk.num)
@@ -966,6 +967,7 @@ def tcp_disconnect(sk: TcpSock, locked: bool = False) -> None:
     sk.daddr = 0
     if not sk.bind_addr_lock:
         sk.saddr = sk.rcv_saddr = 0
+    sk.peek_off = -1
     sk.shutdown = 0
     sk.sock_done = False
     sk.srtt_us = 0

@@ -10,6 +10,7 @@ from typing import Final
 from rxpath.kernel.errno import ETIMEDOUT
 from rxpath.net.core.sock import sk_error_report
 from rxpath.net.ipv4.tcp.fastopen import tcp_fastopen_synack_timer
+from rxpath.net.ipv4.tcp.hashtables import reuseport_migrate_sock
 from rxpath.net.ipv4.tcp.minisocks import inet_csk_reqsk_queue_drop, reqsk_timeout, tcp_time_wait, timewait_len
 from rxpath.net.ipv4.tcp.mtup import tcp_mtu_probing
 from rxpath.net.ipv4.tcp.output import (
@@ -220,7 +221,7 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
                 ext[mib] += 1
         tcp_enter_loss(sk)
         tcp_update_rto_stats(sk)
-        if tcp_retransmit_skb(sk, t, 1):
+        if tcp_retransmit_skb(sk, t, 1) > 0:
             inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, max(ts.ipv4.kernel.hz // 2, 1))
             return
     sk.backoff += 1
@@ -425,9 +426,19 @@ def reqsk_timer_handler(req: RequestSock) -> None:
     """
     lsk = req.listener
     ts = lsk.ts
+    moved = False
     if lsk.state != TCP_LISTEN:
-        inet_csk_reqsk_queue_drop(req)
-        return
+        heir = reuseport_migrate_sock(lsk, req.num, req.rmt_port)
+        if heir is None:
+            inet_csk_reqsk_queue_drop(req)
+            return
+        lsk.req_count -= 1
+        heir.req_count += 1
+        if req.young:
+            lsk.req_young -= 1
+            heir.req_young += 1
+        moved = True
+        req.listener = lsk = heir
     ts.ipv4.tcpext["TCPTimeouts"] += 1
     max_retries = lsk.syn_retries or ts.tcp_synack_retries
     thresh = max_retries
@@ -453,5 +464,9 @@ def reqsk_timer_handler(req: RequestSock) -> None:
         req.num_timeout += 1
         assert req.timer is not None
         req.timer.mod_timer(ts.ipv4.kernel.jiffies() + reqsk_timeout(req))
+        if moved:
+            ts.ipv4.tcpext["TCPMigrateReqSuccess"] += 1
         return
+    if moved:
+        ts.ipv4.tcpext["TCPMigrateReqFailure"] += 1
     inet_csk_reqsk_queue_drop(req)
