@@ -276,7 +276,7 @@ class Socket:
         if isinstance(buflen, bytes):
             buflen = len(buflen)
         if level == SOL_SOCKET and optname == SO_TYPE:
-            return self.type
+            return self.type.to_bytes(4, "little")[:buflen] if buflen else self.type
         try:
             v = af_inet.sys_getsockopt(sk, level, optname)
         except OSError as e:

@@ -106,7 +106,12 @@ SO_RCVTIMEO_NEW: Final = 66
 SO_SNDTIMEO_NEW: Final = 67
 SO_PREFER_BUSY_POLL: Final = 69
 SO_BUSY_POLL_BUDGET: Final = 70
+SO_BUF_LOCK: Final = 72
+SO_BSDCOMPAT: Final = 14
 SO_RCVMARK: Final = 75
+SO_RCVPRIORITY: Final = 82
+SCM_RIGHTS: Final = 1
+SCM_CREDENTIALS: Final = 2
 
 MSG_OOB: Final = 0x1
 MSG_PEEK: Final = 0x2
@@ -142,6 +147,9 @@ SHUTDOWN_MASK: Final = 3
 
 SOCK_SNDBUF_LOCK: Final = 1
 SOCK_RCVBUF_LOCK: Final = 2
+SOCK_BUF_LOCK_MASK: Final = SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK
+SOF_TIMESTAMPING_TX_RECORD_MASK: Final = 1 | 1 << 1 | 1 << 8 | 1 << 9 | 1 << 18
+SOF_TIMESTAMPING_MASK: Final = (1 << 19) - 1  # of 6.18; earlier releases know fewer
 
 SK_MEM_SEND: Final = 0
 SK_MEM_RECV: Final = 1
@@ -450,6 +458,7 @@ class Sock:
         "tsflags",
         "rxq_ovfl",
         "rcvmark",
+        "rcvpriority",
         "inode",
         "cookie",
         "filter",
@@ -522,6 +531,7 @@ class Sock:
         self.tstamp_on = False
         self.rxq_ovfl = False
         self.rcvmark = False
+        self.rcvpriority = False
         self.inode = net.next_inode
         net.next_inode += 1
         self.cookie = 0
@@ -1038,7 +1048,8 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
     """setsockopt at SOL_SOCKET.  Raises OSError with Linux's errno; what is not modelled raises ENOTSUP by name."""
     net = sk.net
     if optname == SO_BINDTODEVICE:
-        name = (value if isinstance(value, bytes) else b"").split(b"\0", 1)[0].decode("latin-1")[:15]
+        raw = value if isinstance(value, bytes) else (value & 0xFFFFFFFF).to_bytes(4, "little")
+        name = raw.split(b"\0", 1)[0].decode("latin-1")[:15]
         idx = 0
         if name:
             dev = net.by_name.get(name)
@@ -1129,6 +1140,8 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
             raise linux_error(EINVAL)
         sk.zerocopy = bool(val)
     elif optname == SO_TIMESTAMPING:
+        if val & ~SOF_TIMESTAMPING_MASK:
+            raise linux_error(EINVAL)
         sk.tsflags = val
         if val & (1 << 3):  # SOF_TIMESTAMPING_RX_SOFTWARE
             sock_enable_timestamp(sk)
@@ -1151,6 +1164,8 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         sk.dst = None
     elif optname == SO_RCVMARK:
         sk.rcvmark = on_
+    elif optname == SO_RCVPRIORITY:
+        sk.rcvpriority = on_
     elif optname == SO_RXQ_OVFL:
         sk.rxq_ovfl = on_
     elif optname == SO_PEEK_OFF:
@@ -1165,6 +1180,12 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         if val < 0 or val > 0xFFFF:
             raise linux_error(EINVAL)
         sk.busy_poll_budget = val
+    elif optname == SO_BUF_LOCK:
+        if val & ~SOCK_BUF_LOCK_MASK:
+            raise linux_error(EINVAL)
+        sk.userlocks = sk.userlocks & ~SOCK_BUF_LOCK_MASK | val
+    elif optname == SO_BSDCOMPAT:
+        pass
     elif optname == SO_INCOMING_CPU:
         sk.incoming_cpu = val
     elif optname == SO_BINDTOIFINDEX:
@@ -1247,6 +1268,8 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
         return sk.mark - (sk.mark >> 31 << 32)
     if optname == SO_RCVMARK:
         return int(sk.rcvmark)
+    if optname == SO_RCVPRIORITY:
+        return int(sk.rcvpriority)
     if optname == SO_RXQ_OVFL:
         return int(sk.rxq_ovfl)
     if optname == SO_PEEK_OFF:
@@ -1266,6 +1289,10 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
         return sk.busy_poll
     if optname == SO_PREFER_BUSY_POLL and sk.net.kernel.release.busy_poll:
         return int(sk.prefer_busy_poll)
+    if optname == SO_BUF_LOCK:
+        return sk.userlocks & SOCK_BUF_LOCK_MASK
+    if optname == SO_BSDCOMPAT:
+        return 0
     if optname == SO_INCOMING_CPU:
         return sk.incoming_cpu
     if optname == SO_MAX_PACING_RATE:  # four bytes of it
@@ -1323,12 +1350,14 @@ def sock_recv_timestamp(msg: Msg, sk: Sock, skb: SkBuff) -> None:
 
 
 def sock_recv_cmsgs(msg: Msg, sk: Sock, skb: SkBuff) -> None:
-    """Control messages of the socket level: time stamp, drop count, mark (in Linux's order)."""
+    """Control messages of the socket level: time stamp, drop count, mark, priority (in Linux's order)."""
     sock_recv_timestamp(msg, sk, skb)
     if sk.rxq_ovfl and skb.dropcount:
         msg.control.append((SOL_SOCKET, SO_RXQ_OVFL, (skb.dropcount & 0xFFFFFFFF).to_bytes(4, "little")))
     if sk.rcvmark:
         msg.control.append((SOL_SOCKET, SO_MARK, skb.mark.to_bytes(4, "little")))
+    if sk.rcvpriority:
+        msg.control.append((SOL_SOCKET, SO_PRIORITY, (skb.priority & 0xFFFFFFFF).to_bytes(4, "little")))
 
 
 # --- the socket lock (TCP needs it; UDP of 5.x does not)

@@ -38,11 +38,16 @@ from rxpath.net.core.sock import (
     MSG_CTRUNC,
     MSG_ERRQUEUE,
     MSG_TRUNC,
+    SCM_CREDENTIALS,
+    SCM_RIGHTS,
     SO_EE_ORIGIN_ICMP,
     SO_EE_ORIGIN_LOCAL,
     SO_MARK,
+    SO_PRIORITY,
+    SO_TIMESTAMPING,
     SOCK_RAW,
     SOCK_STREAM,
+    SOF_TIMESTAMPING_TX_RECORD_MASK,
     SOL_IP,
     SOL_SOCKET,
     Msg,
@@ -247,6 +252,17 @@ def ip_cmsg_send(sk: InetSock, control: list[Cmsg], ipc: IpcmCookie) -> None:
             if type_ == SO_MARK and len(v) == 4:
                 ipc.mark = int.from_bytes(v, "little")
                 continue
+            if type_ == SO_PRIORITY and len(v) == 4 and sk.ipv4.variant.priority_cmsg:
+                ipc.priority = int.from_bytes(v, "little")
+                continue
+            if (
+                type_ == SO_TIMESTAMPING
+                and len(v) == 4
+                and not int.from_bytes(v, "little") & ~SOF_TIMESTAMPING_TX_RECORD_MASK
+            ):
+                continue  # time stamps of what is sent are not taken
+            if type_ in (SCM_RIGHTS, SCM_CREDENTIALS):
+                continue  # of AF_UNIX
             raise linux_error(EINVAL, "control message")
         if level != SOL_IP:
             continue

@@ -142,6 +142,8 @@ class RawSock(InetSock):
                 raise linux_error(92)
             if self.num != IPPROTO_ICMP:
                 raise linux_error(EOPNOTSUPP)
+            if isinstance(value, bytes) and len(value) < 4:  # the rest stays
+                value += self.icmp_filter.to_bytes(4, "little")[len(value) :]
             self.icmp_filter = opt_int(value) & 0xFFFFFFFF
         else:
             super().setsockopt(level, optname, value)

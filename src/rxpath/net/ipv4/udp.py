@@ -151,6 +151,8 @@ from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import csum_partial, csum_sub, csum_tcpudp_magic, transport_checksum
 
 UDP_CORK: Final = 1
+UDPLITE_SEND_CSCOV: Final = 10
+UDPLITE_RECV_CSCOV: Final = 11
 UDP_ENCAP: Final = 100
 UDP_NO_CHECK6_TX: Final = 101
 UDP_NO_CHECK6_RX: Final = 102
@@ -242,6 +244,8 @@ class UdpSock(InetSock):
         "udplite",
         "pending_data",
         "encap_type",
+        "no_check6_tx",
+        "no_check6_rx",
         "enq",
         "hashed4",
     )
@@ -260,6 +264,8 @@ class UdpSock(InetSock):
         self.hashed = False
         self.udplite = False
         self.encap_type = 0
+        self.no_check6_tx = False
+        self.no_check6_rx = False
         self.hashed4 = -1  # udp_lrpa_hash: the key in by_four, -1 = not in there
         variant = net.kernel.release.udp_queue
         self.enq = 2 if ipv4.variant.udp_strict_full else 0 if variant == "v3_13" else 1
@@ -327,6 +333,12 @@ class UdpSock(InetSock):
                 return self.gso_size
             if optname == UDP_ENCAP:
                 return self.encap_type
+            if optname == UDP_NO_CHECK6_TX:
+                return int(self.no_check6_tx)
+            if optname == UDP_NO_CHECK6_RX:
+                return int(self.no_check6_rx)
+            if optname in (UDPLITE_SEND_CSCOV, UDPLITE_RECV_CSCOV):
+                return 0
             raise linux_error(ENOPROTOOPT)
         return super().getsockopt(level, optname)
 
@@ -1203,7 +1215,7 @@ def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:
         tp.fire(skb, copied)
     if not peeking:
         sk.ipv4.udp[UDP_MIB_INDATAGRAMS] += 1
-    if sk.rcvtstamp or sk.tsflags or sk.rxq_ovfl or sk.rcvmark or skb.tstamp:
+    if sk.rcvtstamp or sk.tsflags or sk.rxq_ovfl or sk.rcvmark or sk.rcvpriority or skb.tstamp:
         sock_recv_cmsgs(msg, sk, skb)
     head = skb.head
     th = skb.transport_header
@@ -1435,10 +1447,10 @@ def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cm
     ipc.gso_size = sk.gso_size
     if control:
         for level, type_, value in control:
-            if level == SOL_UDP and type_ == UDP_SEGMENT:
-                if len(value) < 2:
+            if level == SOL_UDP:
+                if type_ != UDP_SEGMENT or len(value) != 2:
                     raise linux_error(EINVAL)
-                ipc.gso_size = int.from_bytes(value[:2], "little")
+                ipc.gso_size = int.from_bytes(value, "little")
         ip_cmsg_send(sk, control, ipc)
         connected = False
     if ipc.opt is None and sk.inet_opt is not None:
@@ -1626,13 +1638,15 @@ def udp_lib_setsockopt(sk: UdpSock, optname: int, value: int | bytes) -> None:
         if val < 0 or val > 0xFFFF:
             raise linux_error(EINVAL)
         sk.gso_size = val
-    elif optname in (UDP_NO_CHECK6_TX, UDP_NO_CHECK6_RX):
-        pass
+    elif optname == UDP_NO_CHECK6_TX:
+        sk.no_check6_tx = bool(val)
+    elif optname == UDP_NO_CHECK6_RX:
+        sk.no_check6_rx = bool(val)
     elif optname == UDP_ENCAP:
         if val == 0:
             sk.encap_type = 0
             return
-        raise linux_error(EOPNOTSUPP, "UDP_ENCAP")
+        raise linux_error(EOPNOTSUPP if val in (2, 3) else ENOPROTOOPT, "UDP_ENCAP")  # ESP and L2TP
     else:
         raise linux_error(ENOPROTOOPT, f"SOL_UDP option {optname}")
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from rxpath.formats import packet
 from rxpath.kernel.errno import (
-    EADDRNOTAVAIL,
     EAGAIN,
     EINVAL,
     EMSGSIZE,
@@ -289,8 +288,6 @@ def packet_mc(sk: PacketSock, add: bool, value: int | bytes) -> None:
     elif key in sk.mclist:
         sk.mclist.remove(key)
         _dev_mc(dev, kind, addr[:6], -1)
-    else:
-        raise linux_error(EADDRNOTAVAIL)
 
 
 def _dev_mc(dev: NetDevice, kind: int, addr: bytes, by: int) -> None:
