@@ -14,6 +14,7 @@ from rxpath.kernel.errno import EINVAL, EIO, linux_error
 from rxpath.kernel.mm import (
     NET_SKB_PAD,
     PAGE_SIZE,
+    SKB_OVERHEAD,
     SKB_SHARED_INFO,
     SKB_SMALL_HEAD,
     SKB_STRUCT,
@@ -185,6 +186,8 @@ def tun_get_user(dev: TunDevice, frame: bytes, tag: int | None = None, gso_size:
     truesize, frag = tun_skb_truesize(dev, n)
     skb = SkBuff(net, frame, truesize)
     skb.head_frag = frag
+    if dev.small_heads and n + NET_SKB_PAD >= PAGE_SIZE and not dev.ip_only:
+        skb.head_size = PAGE_SIZE + SKB_STRUCT - SKB_OVERHEAD  # the rest is in page fragments
     skb.rx_queue_recorded = True  # the file's only queue, 0
     if gso_size and n > gso_size:
         skb.gso_size = gso_size

@@ -395,7 +395,14 @@ def skb_condense(skb: SkBuff) -> None:
         if skb.data_len > skb.head_size - NET_SKB_PAD - skb.tail or skb_cloned(skb):
             return
         skb.linearize()
+    elif skb_has_pages(skb):
+        return
     skb.truesize = skb.head_size + SKB_OVERHEAD
+
+
+def skb_has_pages(skb: SkBuff) -> bool:
+    """Whether bytes lie behind the head, in page fragments: `head` here has all of them (not a Linux function)."""
+    return skb.truesize > skb.head_size + SKB_OVERHEAD and skb.tail > skb.head_size - NET_SKB_PAD
 
 
 def skb_cloned(skb: SkBuff) -> bool:
@@ -412,6 +419,16 @@ def skb_unclone(skb: SkBuff) -> int:
     skb.head_frag = False
     skb.cloned = False
     return more
+
+
+def pskb_trim(skb: SkBuff, n: int) -> None:
+    """Keep the first `n` bytes of data; what then lies in the head alone is charged for the head alone."""
+    if n >= skb.len:
+        return
+    if skb.data_len or skb_has_pages(skb):
+        ___pskb_trim(skb, n)
+    else:
+        skb.trim(n)
 
 
 def ___pskb_trim(skb: SkBuff, n: int) -> None:

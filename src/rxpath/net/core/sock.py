@@ -29,7 +29,7 @@ from rxpath.kernel.errno import (
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
 from rxpath.net.core.filter import BpfProgram, sk_run_filter
 from rxpath.net.core.netdevice import MIN_NAPI_ID, Net
-from rxpath.net.core.skbuff import SkBuff, ___pskb_trim, kfree_skb_reason, skb_clone
+from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, pskb_trim, skb_clone
 from rxpath.sim.ledger import Site
 
 if TYPE_CHECKING:
@@ -827,11 +827,7 @@ def sk_filter_trim_cap(sk: Sock, skb: SkBuff, cap: int) -> int:
         return -1
     if n < cap:
         n = cap
-    if n < skb.len:
-        if skb.data_len:
-            ___pskb_trim(skb, n)
-        else:
-            skb.trim(n)
+    pskb_trim(skb, n)
     return 0
 
 

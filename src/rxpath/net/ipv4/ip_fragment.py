@@ -18,6 +18,7 @@ from rxpath.net.core.skbuff import (
     MAX_SKB_FRAGS,
     SkBuff,
     kfree_skb_reason,
+    pskb_trim,
     skb_cloned,
     skb_end,
     skb_unclone,
@@ -330,7 +331,7 @@ def ip_frag_queue(ipv4: Ipv4, q: Ipq, skb: SkBuff) -> SkBuff | None:
         _discard(ipv4, q, skb)
         return None
     skb.pull(nh + ihl - skb.data)
-    skb.trim(end - offset)
+    pskb_trim(skb, end - offset)
     dev = skb.dev
     f = Frag(skb, offset, end)
     if ipv4.kernel.release.frag_overlap == "trim":

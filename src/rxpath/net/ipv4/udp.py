@@ -48,6 +48,7 @@ from rxpath.net.core.skbuff import (
     consume_skb,
     ip_hdr,
     kfree_skb_reason,
+    pskb_trim,
     skb_clone,
     skb_condense,
 )
@@ -816,7 +817,7 @@ def __udp4_lib_rcv(skb: SkBuff) -> int:
             return _udp_drop(ipv4, skb, SITE_SHORT)
         if skb.ip_summed == CHECKSUM_COMPLETE:
             skb.csum = csum_sub(skb.csum, csum_partial(skb.tobytes()[ulen:]))
-        skb.trim(ulen)
+        pskb_trim(skb, ulen)
     iph = skb.iph if skb.iph_head is head else ip_hdr(skb)
     saddr = iph[8]
     daddr = iph[9]

@@ -52,6 +52,7 @@ from rxpath.net.core.skbuff import (
     __alloc_skb,
     consume_skb,
     kfree_skb_reason,
+    pskb_trim,
     skb_end,
     skb_put,
 )
@@ -330,6 +331,7 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
         sk.drops += 1
         kfree_skb_reason(skb, SITE_PACKET_FULL)
         return 0
+    shared = skb.shared
     skb.shared = False  # skb_share_check
     head = skb.head
     mac = skb.mac_header
@@ -343,10 +345,13 @@ def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice)
         if sk.type == SOCK_DGRAM and sk.net.kernel.release.packet_chains_per_net
         else skb.protocol,
     )
-    if skb.data_len and snap < skb.len:
-        ___pskb_trim(skb, snap)
-    else:
-        skb.trim(snap)
+    if snap < skb.len:
+        if skb.data_len:
+            ___pskb_trim(skb, snap)
+        elif shared:
+            pskb_trim(skb, snap)
+        else:  # the frame itself: the file that it was written to still owns it, and it keeps its size
+            skb.trim(snap)
     skb_set_owner_r(skb, sk)
     skb.dev = None
     skb.dst = None
