@@ -7,20 +7,25 @@ the peer did has arrived (TCP_INFO) before the first call.
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import select
 import socket as host_socket
 import ssl as host_ssl
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.live.test_tls import certificate
 
+import rxpath
 from rxpath.live.machine import LiveMachine, live
 
 BIG = bytes(6_000_000)  # more than the send and the receive buffer may grow to
@@ -329,3 +334,23 @@ def test_what_came_is_read_while_a_write_waits_for_room(net: LiveMachine) -> Non
             c.settimeout(20)
             assert c.recv(100) == b"all"
         thread.join(20)
+
+
+def test_everyday_programs_say_what_they_say_on_the_hosts_sockets() -> None:
+    """asyncio's TLS, http.server and urllib over it, `sendfile`, a session used again."""
+
+    def said(*way: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, *way, str(Path(__file__).parent / "tls_everyday.py"), str(certificate())],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(rxpath.__file__).parents[1])},
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return sorted(done.stdout.splitlines())
+
+    judge = said()
+    assert len(judge) == 4 + 4 + 3 + 1 + 1
+    assert said("-m", "rxpath.run", "--address", "10.9.0.2/24") == judge
