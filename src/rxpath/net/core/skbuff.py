@@ -37,6 +37,7 @@ CHECKSUM_COMPLETE: Final = 2
 SUMMED_WITH_HEADER: Final = -1
 SUMMED_PAYLOAD: Final = -2
 SUMMED_BELOW: Final = -3  # somebody before UDP (a device, GRO) said so
+SUMMED_CONVERTED: Final = 1 << 32  # the same, and UDP made a sum of it for a socket with IP_CHECKSUM
 SUMMED_CUT: Final = -4  # a filter cut it afterwards: less the whole payload's sum (32 bit words, host's order)
 CHECKSUM_PARTIAL: Final = 3
 

@@ -23,6 +23,7 @@ from rxpath.kernel.errno import (
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     SUMMED_BELOW,
+    SUMMED_CONVERTED,
     SUMMED_CUT,
     SUMMED_PAYLOAD,
     SkBuff,
@@ -233,10 +234,10 @@ def ip_cmsg_recv_offset(msg: Msg, sk: InetSock, skb: SkBuff, tlen: int, offset: 
         if not v and (offset or skb.csum != SUMMED_PAYLOAD):
             v = 0xFFFFFFFF
         out.append((SOL_IP, IP_CHECKSUM, v.to_bytes(4, "little")))
-    elif flags & CMSG_CHECKSUM and not offset and skb.csum_valid and skb.csum == SUMMED_BELOW:
+    elif flags & CMSG_CHECKSUM and not offset and skb.csum_valid and skb.csum == SUMMED_CONVERTED:
         th = skb.transport_header
-        if th == skb.data - 8 and head[th + 6 : th + 8] != b"\0\0" and head[nh + 16] >> 4 != 14:
-            # skb_checksum_try_convert: what a right sum leaves behind the pseudo header, less the UDP header
+        if th == skb.data - 8 and head[th + 6 : th + 8] != b"\0\0":
+            # what a right sum leaves behind the pseudo header, less the UDP header
             length = int.from_bytes(head[th + 4 : th + 6], "big")
             pseudo = int.from_bytes(head[nh + 12 : nh + 20], "little") + (length + 17 << 8)
             v = (-pseudo - int.from_bytes(head[th : th + 8], "little")) % 0xFFFFFFFF

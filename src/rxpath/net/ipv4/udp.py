@@ -40,6 +40,7 @@ from rxpath.net.core.skbuff import (
     SKB_GSO_FRAGLIST,
     SKB_GSO_UDP_L4,
     SUMMED_BELOW,
+    SUMMED_CONVERTED,
     SUMMED_CUT,
     SUMMED_PAYLOAD,
     SUMMED_WITH_HEADER,
@@ -113,6 +114,7 @@ from rxpath.net.ipv4.ip_output import (
     ip_send_skb,
 )
 from rxpath.net.ipv4.ip_sockglue import (
+    CMSG_CHECKSUM,
     ip_cmsg_recv_offset,
     ip_cmsg_send,
     ip_icmp_error,
@@ -921,6 +923,10 @@ def __udp4_lib_mcast_deliver(ipv4: Ipv4, skb: SkBuff, saddr: int, daddr: int, sp
 
 
 def udp_unicast_rcv_skb(sk: UdpSock, skb: SkBuff) -> int:
+    if skb.csum_valid and skb.csum == SUMMED_BELOW and sk.cmsg_flags & CMSG_CHECKSUM:
+        skb.csum = (
+            SUMMED_CONVERTED  # skb_checksum_try_convert; datagrams to a group by way of all its sockets have none
+        )
     ret = udp_queue_rcv_skb(sk, skb)
     return -ret if ret > 0 else 0
 
