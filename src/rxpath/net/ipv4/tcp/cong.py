@@ -24,6 +24,7 @@ HYSTART_MIN_SAMPLES: Final = 8
 HYSTART_DELAY_MIN: Final = 4000
 HYSTART_DELAY_MAX: Final = 16000
 HYSTART_LOW_WINDOW: Final = 16
+HYSTART_GSO_US: Final = (65536 - 320 - 1) * 4 * 1_000_000
 
 
 def tcp_slow_start(sk: TcpSock, acked: int) -> int:
@@ -248,7 +249,7 @@ class CubicOps(CongOps):
         ca = self._ca(sk)
         now = sk.ts.ipv4.kernel.engine.now // 1000
         hz = sk.ts.ipv4.kernel.hz
-        delta = now - sk.lsndtime * (1_000_000 // hz)
+        delta = (sk.ts.ipv4.kernel.jiffies() - sk.lsndtime) * (1_000_000 // hz)
         if ca.epoch_start and delta > 0:
             ca.epoch_start = min(ca.epoch_start + delta, now)
 
@@ -262,16 +263,24 @@ class CubicOps(CongOps):
         delay = rtt_us or 1
         if ca.delay_min == 0 or ca.delay_min > delay:
             ca.delay_min = delay
-        if not ca.found and sk.snd_cwnd < sk.snd_ssthresh and sk.snd_cwnd >= HYSTART_LOW_WINDOW:
+        if not ca.found and sk.snd_cwnd < sk.snd_ssthresh:
             self._hystart_update(sk, ca, delay, now)
 
     def _hystart_update(self, sk: TcpSock, ca: BicTcp, delay: int, now: int) -> None:
         if s32(sk.snd_una - ca.end_seq) > 0 or before(ca.end_seq, sk.snd_una):
             self._hystart_reset(sk, ca)
+        if sk.snd_cwnd < HYSTART_LOW_WINDOW:
+            return
         ext = sk.ts.ipv4.tcpext
         if now - ca.last_ack <= 2000:
             ca.last_ack = now
-            if now - ca.round_start > ca.delay_min >> 1:
+            threshold = ca.delay_min
+            if sk.v.internal_pacing:  # hystart_ack_delay (5.6): the super-packets of a near peer's acknowledgements
+                if sk.pacing_rate:
+                    threshold += min(1000, HYSTART_GSO_US // sk.pacing_rate)
+            if not sk.pacing_status or not sk.v.internal_pacing:
+                threshold >>= 1
+            if now - ca.round_start > threshold:
                 ca.found |= HYSTART_ACK_TRAIN
                 ext["TCPHystartTrainDetect"] += 1
                 ext["TCPHystartTrainCwnd"] += sk.snd_cwnd
