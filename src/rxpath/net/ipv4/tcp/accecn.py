@@ -177,7 +177,7 @@ def tcp_ecn_received_counters(sk: TcpSock, skb: SkBuff, n: int) -> None:
 
 
 def tcp_ecn_seen(sk: TcpSock) -> None:
-    """6.18: a marked segment is remembered even where ECN was not agreed (in every state, though not counted)."""
+    """6.18: a marked segment of an established connection is remembered even where ECN was not agreed."""
     if sk.v.accecn and sk.ecn_flags & TCP_ECN_MODE_ANY != TCP_ECN_MODE_RFC3168:
         sk.ecn_flags |= TCP_ECN_SEEN
 

@@ -18,7 +18,7 @@ from rxpath.net.core.skbuff import (
 from rxpath.net.core.sock import RCV_SHUTDOWN, SEND_SHUTDOWN, sock_def_readable, sock_def_wakeup
 from rxpath.net.ipv4.mib import TCP_MIB_CSUMERRORS, TCP_MIB_INERRS
 from rxpath.net.ipv4.route import dst_metric
-from rxpath.net.ipv4.tcp.accecn import tcp_ecn_rcv_synack, tcp_ecn_received_counters, tcp_ecn_seen
+from rxpath.net.ipv4.tcp.accecn import tcp_ecn_rcv_synack, tcp_ecn_received_counters
 from rxpath.net.ipv4.tcp.ack import (
     ACK_TOO_OLD,
     ACK_UNSENT,
@@ -716,8 +716,6 @@ def tcp_rcv_state_process(sk: TcpSock, skb: SkBuff) -> Site | None:
             tcp_done(sk)
             consume_skb(skb, SITE_ACK)
             return None
-    if c.dsfield & 3 and (state != TCP_SYN_RECV or c.end_seq != c.seq):
-        tcp_ecn_seen(sk)
     tcp_urg(sk, skb)
     state = sk.state
     queued = False
