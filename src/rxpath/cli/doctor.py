@@ -23,7 +23,10 @@ input, 3 undecided, 130 interrupted."""
 def doctor(
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE|DIR|ARCHIVE|-", help="Texts of a host in any order, also copied from a mail; - is standard input."),
+        typer.Argument(
+            metavar="FILE|DIR|ARCHIVE|-",
+            help="Texts of a host in any order, also copied from a mail; - is standard input.",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     as_script: Annotated[

@@ -90,7 +90,7 @@ class FibNh:
 class Fnhe:
     """`struct fib_nh_exception`: what was learnt about one destination (jiffies; 0 = no expiry)."""
 
-    __slots__ = ("daddr", "gw", "pmtu", "mtu_locked", "expires", "stamp")
+    __slots__ = ("daddr", "gw", "pmtu", "mtu_locked", "expires", "stamp", "genid")
 
     def __init__(self, daddr: int) -> None:
         self.daddr = daddr
@@ -99,6 +99,7 @@ class Fnhe:
         self.mtu_locked = False
         self.expires = 0
         self.stamp = 0
+        self.genid = 0
 
 
 class FibInfo:
@@ -261,6 +262,12 @@ def rt_cache_flush(ipv4: Ipv4) -> None:
     ipv4.rt_genid += 1
     ipv4.rt_in_cache.clear()
     ipv4.rt_out_cache.clear()
+
+
+def ipv4_sysctl_rtcache_flush(ipv4: Ipv4) -> None:
+    """A write to route.flush: what was learnt from ICMP is forgotten too."""
+    rt_cache_flush(ipv4)
+    ipv4.fnhe_genid += 1
 
 
 # --- changing tables

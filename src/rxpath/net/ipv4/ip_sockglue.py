@@ -680,7 +680,7 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
     if optname == IP_MTU:
         rt = sk.dst
         if isinstance(rt, Rtable):
-            if not rt.valid():
+            if rt.obsolete or (rt.genid == rt.ipv4.rt_genid and not rt.valid()):
                 from rxpath.net.ipv4.route import Flowi4, ip_route_output_flow
 
                 new = ip_route_output_flow(sk.ipv4, Flowi4(sk.daddr, sk.saddr, oif=sk.bound_dev_if, proto=sk.protocol))

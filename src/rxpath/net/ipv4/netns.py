@@ -104,6 +104,7 @@ class Ipv4:
         "fib_info_list",
         "fib_has_custom_local_routes",
         "rt_genid",
+        "fnhe_genid",
         "fib_seq",
         "rt_in_cache",
         "rt_out_cache",
@@ -228,6 +229,7 @@ class Ipv4:
         self.fib_info_list: list[FibInfo] = []
         self.fib_has_custom_local_routes = False
         self.rt_genid = 0
+        self.fnhe_genid = 0
         self.fib_seq = 0
         self.rt_in_cache: dict[tuple[int, int], Rtable] = {}
         self.rt_out_cache: dict[tuple[int, int, int], Rtable] = {}

@@ -487,6 +487,10 @@ def rt_set_nexthop(ipv4: Ipv4, rt: Rtable, daddr: int, res: FibResult) -> None:
 
 
 def rt_bind_exception(rt: Rtable, fnhe: Fnhe) -> None:
+    if fnhe.genid != rt.ipv4.fnhe_genid:  # learnt before route.flush
+        fnhe.genid = rt.ipv4.fnhe_genid
+        fnhe.gw = fnhe.pmtu = fnhe.expires = 0
+        fnhe.mtu_locked = False
     rt.rt_pmtu = fnhe.pmtu
     rt.rt_mtu_locked = rt.rt_mtu_locked or fnhe.mtu_locked
     rt.expires = fnhe.expires
@@ -515,6 +519,7 @@ def update_or_create_fnhe(ipv4: Ipv4, nh: FibNh, daddr: int, gw: int, pmtu: int,
             nh.exceptions.pop(next(iter(nh.exceptions)))
         f = nh.exceptions[daddr] = Fnhe(daddr)
     f.stamp = ipv4.kernel.jiffies()
+    f.genid = ipv4.fnhe_genid
     if gw:
         f.gw = gw
     if pmtu:

@@ -115,7 +115,7 @@ class JiffiesSysctl:
 def sysctl_ipv4_init(ipv4: Ipv4) -> None:
     """device_initcall."""
     from rxpath.net.ipv4.devinet import inet_forward_change
-    from rxpath.net.ipv4.fib import rt_cache_flush
+    from rxpath.net.ipv4.fib import ipv4_sysctl_rtcache_flush
 
     s = ipv4.kernel.sysctl
     r = ipv4.kernel.release
@@ -197,7 +197,7 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
         s.int_value("net.ipv4.route." + name, c.get, c.put, 68 if name == "min_pmtu" else INT_MIN)
 
     JiffiesSysctl(ipv4, "mtu_expires", 1, hz).register(s, "net.ipv4.route.mtu_expires")
-    s.register("net.ipv4.route.flush", lambda: "", lambda text: rt_cache_flush(ipv4), 0o200)
+    s.register("net.ipv4.route.flush", lambda: "", lambda text: ipv4_sysctl_rtcache_flush(ipv4), 0o200)
     for name in ("error_cost", "error_burst", "redirect_number", "redirect_load", "redirect_silence"):
         e = _Attr(ipv4, name)
         s.int_value("net.ipv4.route." + name, e.get, e.put)
