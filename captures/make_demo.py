@@ -68,9 +68,7 @@ def talk() -> list[Item]:
     payload = bytes(range(0x10, 0x48))
     for n in range(10):
         at = (10 + 10 * n) * MS
-        out.append(
-            (at, icmp_echo_frame(mac, HOST_MAC, peer, HOST, 77, n + 1, payload, ip_ident=n), DIR_INBOUND)
-        )
+        out.append((at, icmp_echo_frame(mac, HOST_MAC, peer, HOST, 77, n + 1, payload, ip_ident=n), DIR_INBOUND))
         reply = icmp_echo_frame(HOST_MAC, mac, HOST, peer, 77, n + 1, payload, reply=True, ip_ident=900 + n)
         out.append((at + 21_000, reply, DIR_OUTBOUND))
     return out
@@ -96,9 +94,7 @@ def odd() -> list[Item]:
     peer, mac = neighbour(2)
     out: list[Item] = []
     for n in range(20):
-        frame = udp_frame(
-            mac, HOST_MAC, peer, HOST, 42000, 9999, b"is anybody there?", ident=n, frag_off=0x4000
-        )
+        frame = udp_frame(mac, HOST_MAC, peer, HOST, 42000, 9999, b"is anybody there?", ident=n, frag_off=0x4000)
         at = (50 + 2 * n) * MS + 700_000
         out.append((at, frame, DIR_INBOUND))
         if n < 6:
@@ -109,9 +105,7 @@ def odd() -> list[Item]:
     for n in range(5):
         good = udp_frame(mac, HOST_MAC, peer, HOST, 42001, 5000, b"damaged on the way", ident=50 + n)
         bad = int.from_bytes(good[40:42], "big") ^ 0x5555
-        frame = udp_frame(
-            mac, HOST_MAC, peer, HOST, 42001, 5000, b"damaged on the way", ident=50 + n, checksum=bad
-        )
+        frame = udp_frame(mac, HOST_MAC, peer, HOST, 42001, 5000, b"damaged on the way", ident=50 + n, checksum=bad)
         out.append(((120 + n) * MS + 100_000, frame, DIR_INBOUND))
     for n in range(10):
         frame = udp_frame(mac, HOST_MAC, peer, HOST, 42002, 5000, b"tagged", ident=60 + n, vlan=100)
@@ -128,9 +122,7 @@ def odd() -> list[Item]:
         out.append(((160 + n) * MS + 300_000, frame, DIR_INBOUND))
     group = ip4("239.1.2.3")
     for n in range(4):
-        frame = udp_frame(
-            mac, ip_eth_mc_map(group), peer, group, 42005, 5000, b"for a group", ident=90 + n, ttl=1
-        )
+        frame = udp_frame(mac, ip_eth_mc_map(group), peer, group, 42005, 5000, b"for a group", ident=90 + n, ttl=1)
         out.append(((170 + n) * MS + 400_000, frame, DIR_INBOUND))
     frame = udp_frame(mac, BROADCAST_MAC, peer, 0xFFFFFFFF, 68, 67, bytes(300), ident=99)
     out.append((176 * MS, frame, DIR_INBOUND))

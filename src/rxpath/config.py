@@ -481,9 +481,7 @@ class MachineConfig:
     nics: list[NicConfig] = key([], _tables(NicConfig, "nic"), _tables_out, name="nic")
     listeners: list[ListenConfig] = key([], _tables(ListenConfig, "listen"), _tables_out, name="listen")
     routes: list[RouteConfig] = key([], _tables(RouteConfig, "route"), _tables_out, name="route")
-    neighbours: list[NeighbourConfig] = key(
-        [], _tables(NeighbourConfig, "neighbour"), _tables_out, name="neighbour"
-    )
+    neighbours: list[NeighbourConfig] = key([], _tables(NeighbourConfig, "neighbour"), _tables_out, name="neighbour")
 
     # --- reading
     @classmethod

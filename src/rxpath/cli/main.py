@@ -59,9 +59,7 @@ def say(line: str) -> None:
 
 def available() -> dict[str, str]:
     """The commands whose modules are there."""
-    found = {
-        module: find_spec(f"rxpath.cli.{module}") is not None for module in sorted(set(COMMANDS.values()))
-    }
+    found = {module: find_spec(f"rxpath.cli.{module}") is not None for module in sorted(set(COMMANDS.values()))}
     return {name: module for name, module in COMMANDS.items() if found[module]}
 
 
@@ -92,9 +90,7 @@ def _run(args: list[str]) -> int:
         print(f"rxpath {__version__}")
         return OK
     commands = available()
-    wanted = (
-        next((a for a in args if not a.startswith("-")), "") if args and not args[0].startswith("-") else ""
-    )
+    wanted = next((a for a in args if not a.startswith("-")), "") if args and not args[0].startswith("-") else ""
     if wanted and wanted not in commands:
         from rxpath.config import nearest
 

@@ -17,27 +17,19 @@ from rxpath.units import UnitError, parse_bits, parse_int
 MACHINE_PANEL: Final = "Machine"
 
 Machine = Annotated[str, typer.Option("-m", "--machine", metavar="FILE", help="A machine file (TOML).")]
-Nic = Annotated[
-    str, typer.Option(metavar="MODEL[:VARIANT]", help="e1000e, igb, ixgbe, tg3, be2net, bnx2; igb:i350.")
-]
+Nic = Annotated[str, typer.Option(metavar="MODEL[:VARIANT]", help="e1000e, igb, ixgbe, tg3, be2net, bnx2; igb:i350.")]
 Cpus = Annotated[str, typer.Option(metavar="N", help="How many CPUs, 1 to 64.")]
 Release = Annotated[
     str,
-    typer.Option(
-        "--release", "--kernel", metavar="R", help="3.13, 5.15, 6.1, 6.18, or what uname -r prints."
-    ),
+    typer.Option("--release", "--kernel", metavar="R", help="3.13, 5.15, 6.1, 6.18, or what uname -r prints."),
 ]
 Hz = Annotated[str, typer.Option("--hz", metavar="N", help="Timer frequency: 100, 250 or 1000.")]
 Seed = Annotated[str, typer.Option(metavar="N", help="Seed of everything that is drawn at random.")]
 Costs = Annotated[
     str,
-    typer.Option(
-        metavar="PROFILE[:LEVEL]", help="What CPU time costs: default, a file, none; LEVEL low or high."
-    ),
+    typer.Option(metavar="PROFILE[:LEVEL]", help="What CPU time costs: default, a file, none; LEVEL low or high."),
 ]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A sysctl; may be repeated.")
-]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A sysctl; may be repeated.")]
 Do = Annotated[
     list[str] | None,
     typer.Option("--do", metavar="COMMAND", help="A command to run on the machine before; may be repeated."),
@@ -50,9 +42,7 @@ Listen = Annotated[
         help="A program: cpu=N cost=5us rcvbuf=4M readers=N address=IP echo sink reuseport; may be repeated.",
     ),
 ]
-Link = Annotated[
-    str, typer.Option(metavar="RATE", help="The link's rate, like 10G; without it the card's own.")
-]
+Link = Annotated[str, typer.Option(metavar="RATE", help="The link's rate, like 10G; without it the card's own.")]
 Faults = Annotated[
     str,
     typer.Option(metavar="FAULT=SHARE,...", help="drop=1%,duplicate=,corrupt=,reorder=,delay=5%:50us."),

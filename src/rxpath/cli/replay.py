@@ -40,15 +40,9 @@ Examples:
 Exit status: 0 done, 1 more lost than --max-loss, 2 usage or input,
 130 interrupted (the result is of what was sent until then)."""
 
-MaxLoss = Annotated[
-    str, typer.Option(metavar="N|N%", help="An aim: exit status 1 when more frames are dropped.")
-]
-Write = Annotated[
-    str, typer.Option("-w", "--write", metavar="FILE", help="Record the wire to a capture file.")
-]
-At = Annotated[
-    str, typer.Option("--at", metavar="wire|tap", help="Where -w records: the wire, or a packet socket.")
-]
+MaxLoss = Annotated[str, typer.Option(metavar="N|N%", help="An aim: exit status 1 when more frames are dropped.")]
+Write = Annotated[str, typer.Option("-w", "--write", metavar="FILE", help="Record the wire to a capture file.")]
+At = Annotated[str, typer.Option("--at", metavar="wire|tap", help="Where -w records: the wire, or a packet socket.")]
 Trace = Annotated[
     str, typer.Option(metavar="FILE", help="Write every function that the kernel called, indented by depth.")
 ]
@@ -69,9 +63,7 @@ def replay(
         list[str] | None,
         typer.Argument(metavar="CAPTURE [FILTER]", help="pcap or pcapng, also gzip; - is standard input."),
     ] = None,
-    read: Annotated[
-        str, typer.Option("-r", "--read", metavar="FILE", help="The capture, as with tcpdump.")
-    ] = "",
+    read: Annotated[str, typer.Option("-r", "--read", metavar="FILE", help="The capture, as with tcpdump.")] = "",
     machine: opt.Machine = "",
     nic: opt.Nic = "",
     cpus: opt.Cpus = "",
@@ -111,9 +103,7 @@ def replay(
     if not file:
         raise ConfigError("replay: give a capture, or - for standard input (rxpath replay --help)")
     request = ReplayOptions(
-        machine=opt.machine_from(
-            machine, nic, cpus, release, hz, seed, costs, sets, do, listen, link, faults
-        ),
+        machine=opt.machine_from(machine, nic, cpus, release, hz, seed, costs, sets, do, listen, link, faults),
         capture=file,
         captured_at=_one_of("--captured-at", captured_at, ("wire", "host", "auto")),
         host=_ip("--host", host) if host else 0,
@@ -174,9 +164,7 @@ def load(
         port=opt.number(port, "--port", 1, 65535),
         arrivals=_one_of("--arrivals", arrivals, ("even", "poisson")),
     )
-    request = ReplayOptions(
-        machine=config, load=spec, write=write, write_at=_one_of("--at", write_at, ("wire", "tap"))
-    )
+    request = ReplayOptions(machine=config, load=spec, write=write, write_at=_one_of("--at", write_at, ("wire", "tap")))
     _run(request, function_trace, max_loss, json, quiet, verbose)
 
 
@@ -213,9 +201,7 @@ def _aim(text: str) -> Callable[[int, int], bool]:
         raise UnitError(f"--max-loss: {error}") from None
 
 
-def _run(
-    wanted: ReplayOptions, function_trace: str, max_loss: str, as_json: bool, quiet: bool, verbose: bool
-) -> None:
+def _run(wanted: ReplayOptions, function_trace: str, max_loss: str, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Prepare, run, print, and leave with the status."""
     from rxpath.cli import main, render_replay, terminal
     from rxpath.tune import plan as plans
@@ -247,9 +233,7 @@ def _run(
         main.say("interrupted; the result is of the frames sent until then")
         raise typer.Exit(main.INTERRUPTED)
     if missed is not None and missed(dropped, result["ledger"]["wire"]):
-        main.say(
-            f"aim missed: {dropped:,} of {result['ledger']['wire']:,} frames dropped, allowed {max_loss}"
-        )
+        main.say(f"aim missed: {dropped:,} of {result['ledger']['wire']:,} frames dropped, allowed {max_loss}")
         raise typer.Exit(main.FOUND)
 
 

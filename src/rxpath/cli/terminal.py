@@ -46,9 +46,7 @@ class Progress:
 
     __slots__ = ("began", "drawn", "next", "quiet", "stream", "terminal", "total", "what")
 
-    def __init__(
-        self, total: int, what: str = "frames", *, quiet: bool = False, stream: TextIO | None = None
-    ) -> None:
+    def __init__(self, total: int, what: str = "frames", *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.total = total
         self.what = what
         self.quiet = quiet

@@ -373,9 +373,7 @@ class PciDev:
         self.config_write(PCI_ROM_ADDRESS, 4, old)
         if ones:
             start = old & ~0x7FF
-            out.append(
-                PciResource(6, start, start + (~(ones & ~0x7FF) & 0xFFFFFFFF), 0x46000 | IORESOURCE_MEM)
-            )
+            out.append(PciResource(6, start, start + (~(ones & ~0x7FF) & 0xFFFFFFFF), 0x46000 | IORESOURCE_MEM))
         else:
             out.append(PciResource(6))
         while len(out) < 13:
@@ -446,9 +444,7 @@ class PciDriver:
         "has_suspend",
     )
 
-    def __init__(
-        self, name: str, id_table: list[PciDeviceId], err_handler: PciErrorHandlers | None = None
-    ) -> None:
+    def __init__(self, name: str, id_table: list[PciDeviceId], err_handler: PciErrorHandlers | None = None) -> None:
         self.name = name
         self.id_table = id_table
         self.err_handler = err_handler
@@ -459,8 +455,7 @@ class PciDriver:
         self.has_suspend = True
 
     def probe(self, pdev: PciDev, ent: PciDeviceId) -> None:
-        """Bind to `pdev`.  Raises OSError after undoing everything (ENODEV, ENXIO: not mine, said quietly).
-        """
+        """Bind to `pdev`.  Raises OSError after undoing everything (ENODEV, ENXIO: not mine, said quietly)."""
         raise NotImplementedError
 
     def remove(self, pdev: PciDev) -> None:
@@ -506,9 +501,7 @@ class PciBus:
         known = [d.slot for d in self.devices]
         for slot in self.kernel.pci.slots:
             if slot not in known:
-                pci_scan_slot(
-                    self, slot, self.refuse.get(slot.slot, ()) or tuple(getattr(slot, "refuse", ()))
-                )
+                pci_scan_slot(self, slot, self.refuse.get(slot.slot, ()) or tuple(getattr(slot, "refuse", ())))
 
     def by_name(self, name: str) -> PciDev:
         """Raises OSError(ENODEV)."""
@@ -624,8 +617,7 @@ def pci_match_device(drv: PciDriver, pdev: PciDev) -> PciDeviceId | None:
 
 
 def __pci_register_driver(bus: PciBus, drv: PciDriver) -> None:
-    """Add a driver and offer it every unbound device.  Raises OSError(EBUSY) for a second one of that name.
-    """
+    """Add a driver and offer it every unbound device.  Raises OSError(EBUSY) for a second one of that name."""
     for d in bus.drivers:
         if d.name == drv.name:
             bus.kernel.log.err("Error: Driver '%s' is already registered, aborting..." % drv.name)
@@ -678,9 +670,7 @@ def _really_probe(drv: PciDriver, pdev: PciDev, ident: PciDeviceId) -> bool:
         pdev.driver_data = None
         if e.errno in (ENODEV, ENXIO):
             return False
-        pdev.kernel.log.warn(
-            "%s: probe of %s failed with error %d" % (drv.name, pdev.name, -(e.errno or EIO))
-        )
+        pdev.kernel.log.warn("%s: probe of %s failed with error %d" % (drv.name, pdev.name, -(e.errno or EIO)))
         return False
     pdev.probing = None
     pdev.driver = drv
@@ -1001,9 +991,7 @@ def pci_enable_msix_range(pdev: PciDev, entries: list[MsixEntry], minvec: int, m
                 assert e.desc is not None
                 pdev.kernel.irq.free_msi(e.desc)
                 e.desc = None
-            pdev.config_write(
-                at + PCI_MSIX_FLAGS, 2, flags & ~(PCI_MSIX_FLAGS_MASKALL | PCI_MSIX_FLAGS_ENABLE)
-            )
+            pdev.config_write(at + PCI_MSIX_FLAGS, 2, flags & ~(PCI_MSIX_FLAGS_MASKALL | PCI_MSIX_FLAGS_ENABLE))
             raise
     pci_intx(pdev, False)
     pdev.msix_enabled = True
@@ -1077,9 +1065,7 @@ def pci_restore_msi_state(pdev: PciDev) -> None:
         at = pdev.find_capability(PCI_CAP_ID_MSI)
         pci_intx(pdev, False)
         pdev.msi_desc.write_msg(pdev.msi_desc.cpu, pdev.msi_desc.vector)
-        pdev.config_write(
-            at + PCI_MSI_FLAGS, 2, pdev.config_read(at + PCI_MSI_FLAGS, 2) | PCI_MSI_FLAGS_ENABLE
-        )
+        pdev.config_write(at + PCI_MSI_FLAGS, 2, pdev.config_read(at + PCI_MSI_FLAGS, 2) | PCI_MSI_FLAGS_ENABLE)
 
 
 def pci_request_line(pdev: PciDev) -> int:
@@ -1293,18 +1279,14 @@ def sriov_numvfs_store(pdev: PciDev, text: str) -> None:
 
 def _uevent(pdev: PciDev) -> str:
     out = "DRIVER=%s\n" % pdev.driver.name if pdev.driver is not None else ""
-    return (
-        out
-        + "PCI_CLASS=%04X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\nMODALIAS=%s\n"
-        % (
-            pdev.class_code,
-            pdev.vendor,
-            pdev.device,
-            pdev.subsystem_vendor,
-            pdev.subsystem_device,
-            pdev.name,
-            pdev.modalias(),
-        )
+    return out + "PCI_CLASS=%04X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\nMODALIAS=%s\n" % (
+        pdev.class_code,
+        pdev.vendor,
+        pdev.device,
+        pdev.subsystem_vendor,
+        pdev.subsystem_device,
+        pdev.name,
+        pdev.modalias(),
     )
 
 

@@ -45,9 +45,7 @@ def parse(text: str) -> Arp:
     rows: list[ArpEntry] = []
     for number, line in enumerate(lines[1:], 2):
         words = line.split()
-        if (
-            len(words) == 5
-        ):  # devices without hardware addresses (loopback, point to point) print an empty column
+        if len(words) == 5:  # devices without hardware addresses (loopback, point to point) print an empty column
             words.insert(3, "")
         if len(words) != 6 or not words[1].startswith("0x") or not words[2].startswith("0x"):
             raise FormatError(
@@ -69,7 +67,6 @@ def render(value: Arp, layout: Layout) -> str:
     out = [HEADER]
     for r in value.rows:
         out.append(
-            f"{r.ip:<16s} 0x{r.hw_type:<10x}0x{r.flags:<10x}"
-            f"{r.mac:<{layout.mac_width}s}     *        {r.device}\n"
+            f"{r.ip:<16s} 0x{r.hw_type:<10x}0x{r.flags:<10x}{r.mac:<{layout.mac_width}s}     *        {r.device}\n"
         )
     return "".join(out)

@@ -33,9 +33,7 @@ def parse(text: str) -> DevMcast:
     for number, line in enumerate(split_lines(text), 1):
         w = line.split()
         if len(w) != 5 or _MAC.fullmatch(w[4]) is None or len(w[4]) % 2:
-            raise FormatError(
-                FORMAT, number, f"expected index, device, two counts and an address, found {shown(line)}"
-            )
+            raise FormatError(FORMAT, number, f"expected index, device, two counts and an address, found {shown(line)}")
         rows.append(
             McastAddress(
                 unsigned(w[0], FORMAT, number),
@@ -50,6 +48,5 @@ def parse(text: str) -> DevMcast:
 
 def render(value: DevMcast) -> str:
     return "".join(
-        f"{r.ifindex:<4d} {r.device:<15s} {r.refcount:<5d} {r.global_use:<5d} {r.address}\n"
-        for r in value.rows
+        f"{r.ifindex:<4d} {r.device:<15s} {r.refcount:<5d} {r.global_use:<5d} {r.address}\n" for r in value.rows
     )

@@ -50,9 +50,7 @@ def parse(text: str) -> Igmp:
             if head is None:
                 raise FormatError(FORMAT, number, "a group before any device")
             if len(words) != 4 or ":" not in words[2]:
-                raise FormatError(
-                    FORMAT, number, f"expected group, users, timer and reporter, found {shown(line)}"
-                )
+                raise FormatError(FORMAT, number, f"expected group, users, timer and reporter, found {shown(line)}")
             running, _, timer = words[2].partition(":")
             groups.append(
                 IgmpGroup(

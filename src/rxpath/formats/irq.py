@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from .errors import FormatError
 
 FORMAT = "irq spurious"
-_SPURIOUS = re.compile(
-    r"count ([0-9]{1,10})\nunhandled ([0-9]{1,10})\nlast_unhandled ([0-9]{1,20}) ms\n?", re.ASCII
-)
+_SPURIOUS = re.compile(r"count ([0-9]{1,10})\nunhandled ([0-9]{1,10})\nlast_unhandled ([0-9]{1,20}) ms\n?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,7 @@ from .errors import FormatError, shown, split_lines
 from .line_pairs import LinePairs
 
 FORMAT = "nstat"
-_LINE = re.compile(
-    r"([A-Za-z][A-Za-z0-9_]{0,63})\s+(-?[0-9]{1,20})(?:\s+([0-9.]+[KMGT]?))?(?:\s+\S+)?", re.ASCII
-)
+_LINE = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,63})\s+(-?[0-9]{1,20})(?:\s+([0-9.]+[KMGT]?))?(?:\s+\S+)?", re.ASCII)
 
 # not counters: nstat never shows them
 USELESS = frozenset(

@@ -50,9 +50,7 @@ def parse(text: str) -> RouteTable:
             raise FormatError(FORMAT, number, "expected addresses of 8 hex digits")
         n = [unsigned(w[i], FORMAT, number) for i in (4, 5, 6, 8, 9, 10)]
         flags = hexadecimal(w[3], FORMAT, number, "flags of 4 hex digits")
-        rows.append(
-            Route(w[0], addresses[0], addresses[1], flags, n[0], n[1], n[2], addresses[2], n[3], n[4], n[5])
-        )
+        rows.append(Route(w[0], addresses[0], addresses[1], flags, n[0], n[1], n[2], addresses[2], n[3], n[4], n[5]))
     return RouteTable(tuple(rows))
 
 

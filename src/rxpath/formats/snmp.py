@@ -41,16 +41,12 @@ TCP: tuple[str, ...] = words(
     OutSegs RetransSegs InErrs OutRsts InCsumErrors
     """
 )
-UDP_3_13: tuple[str, ...] = words(
-    "InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors"
-)
+UDP_3_13: tuple[str, ...] = words("InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors")
 UDP_5_15: tuple[str, ...] = (*UDP_3_13, "IgnoredMulti", "MemErrors")
 
 LAYOUT_3_13 = Layout((("Ip", IP), ("Icmp", ICMP), ("Tcp", TCP), ("Udp", UDP_3_13), ("UdpLite", UDP_3_13)))
 LAYOUT_5_15 = Layout((("Ip", IP), ("Icmp", ICMP), ("Tcp", TCP), ("Udp", UDP_5_15), ("UdpLite", UDP_5_15)))
-LAYOUT_6_1 = Layout(
-    (("Ip", IP), ("Icmp", ICMP_RATELIMIT), ("Tcp", TCP), ("Udp", UDP_5_15), ("UdpLite", UDP_5_15))
-)
+LAYOUT_6_1 = Layout((("Ip", IP), ("Icmp", ICMP_RATELIMIT), ("Tcp", TCP), ("Udp", UDP_5_15), ("UdpLite", UDP_5_15)))
 LAYOUT_6_18 = Layout(
     (("Ip", IP_6_12), ("Icmp", ICMP_RATELIMIT), ("Tcp", TCP), ("Udp", UDP_5_15), ("UdpLite", UDP_5_15))
 )

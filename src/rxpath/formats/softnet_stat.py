@@ -69,9 +69,7 @@ def parse(text: str) -> SoftnetStat:
         if len(words) < 9:
             raise FormatError(FORMAT, number, f"expected at least 9 columns, found {len(words)}")
         if width and len(words) != width:
-            raise FormatError(
-                FORMAT, number, f"expected {width} columns like the lines before, found {len(words)}"
-            )
+            raise FormatError(FORMAT, number, f"expected {width} columns like the lines before, found {len(words)}")
         width = len(words)
         for word in words:
             if len(word) != 8:

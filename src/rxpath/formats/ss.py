@@ -127,9 +127,7 @@ def parse(text: str) -> Ss:
 
 
 def _with(s: SsSock, memory: Skmem | None, process: str) -> SsSock:
-    return SsSock(
-        s.recv_q, s.send_q, s.local, s.local_port, s.peer, s.peer_port, s.state, s.netid, memory, process
-    )
+    return SsSock(s.recv_q, s.send_q, s.local, s.local_port, s.peer, s.peer_port, s.state, s.netid, memory, process)
 
 
 def _join(left: str, right: str) -> str:
@@ -149,9 +147,7 @@ def _row(line: str, number: int) -> SsSock:
     if not colon or (not colon2 and word[3] != "*"):
         raise FormatError(FORMAT, number, f"expected ADDRESS:PORT, found {shown(' '.join(word[2:4]))}")
     rest = " ".join(word[4:])
-    return SsSock(
-        recv, send, local, lport, peer, pport, state, netid, parse_skmem(rest), _SKMEM.sub("", rest).strip()
-    )
+    return SsSock(recv, send, local, lport, peer, pport, state, netid, parse_skmem(rest), _SKMEM.sub("", rest).strip())
 
 
 def show_skmem(m: Skmem) -> str:
@@ -199,8 +195,7 @@ def render(
     use = [netid, state, *([True] * 7)]
     last = len(table) - 1
     widths = [
-        max([len(row[c]) for n, row in enumerate(table) if not (n == last and c == 8)], default=0)
-        for c in range(9)
+        max([len(row[c]) for n, row in enumerate(table) if not (n == last and c == 8)], default=0) for c in range(9)
     ]
     out: list[str] = []
     for row in table:

@@ -56,9 +56,7 @@ def parse(text: str) -> Tcp:
             continue
         head, words = parse_head(line, FORMAT, number)
         if len(words) not in (3, 8):
-            raise FormatError(
-                FORMAT, number, f"expected 3 or 8 columns from the inode on, found {len(words)}"
-            )
+            raise FormatError(FORMAT, number, f"expected 3 or 8 columns from the inode on, found {len(words)}")
         if ":" in head.local:
             family = 6
         tail = None

@@ -56,9 +56,7 @@ def parse(text: str, fmt: str = FORMAT) -> Udp:
             continue
         head, words = parse_head(line, fmt, number)
         if len(words) != 4:
-            raise FormatError(
-                fmt, number, f"expected inode, ref, pointer and drops, found {len(words)} columns"
-            )
+            raise FormatError(fmt, number, f"expected inode, ref, pointer and drops, found {len(words)} columns")
         if ":" in head.local:
             family = 6
         rows.append(

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from .errors import FormatError, shown
 
 FORMAT = "uname"
-_UNAME = re.compile(
-    r"Linux (\S+) ([0-9]+\.[0-9]+\S*) (#.*?) (\S+)(?: (\S+)(?: (\S+))?)? (GNU/Linux|Linux|Android)"
-)
+_UNAME = re.compile(r"Linux (\S+) ([0-9]+\.[0-9]+\S*) (#.*?) (\S+)(?: (\S+)(?: (\S+))?)? (GNU/Linux|Linux|Android)")
 _VERSION = re.compile(r"Linux version ([0-9]+\.[0-9]+\S*) .*?(#[0-9]+.*)")
 _NUMBER = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,5}))?", re.ASCII)
 

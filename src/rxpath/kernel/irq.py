@@ -225,8 +225,7 @@ class Irqs:
         if desc.actions and not (flags & IRQF_SHARED and desc.actions[0].flags & IRQF_SHARED):
             old = desc.actions[0]
             self.kernel.log.err(
-                "genirq: Flags mismatch irq %d. %08x (%s) vs. %08x (%s)"
-                % (irq, flags, name, old.flags, old.name)
+                "genirq: Flags mismatch irq %d. %08x (%s) vs. %08x (%s)" % (irq, flags, name, old.flags, old.name)
             )
             raise linux_error(EBUSY, "irq %d" % irq)
         desc.actions.append(IrqAction(handler, flags, name, dev_id))
@@ -315,9 +314,7 @@ class Irqs:
                 room += LAST_DEVICE_VECTOR - FIRST_DEVICE_VECTOR + 1 - len(self.by_vector[c.id])
         need = len(self.by_vector[cpu.id])
         if room < need:
-            self.kernel.log.printk(
-                4, "CPU %d has %d vectors, %d available. Cannot disable CPU" % (cpu.id, need, room)
-            )
+            self.kernel.log.printk(4, "CPU %d has %d vectors, %d available. Cannot disable CPU" % (cpu.id, need, room))
             raise linux_error(ENOSPC, "interrupt vectors")
 
     def fixup_irqs(self, cpu: Cpu) -> None:

@@ -61,13 +61,9 @@ def interrupts_text(k: Kernel) -> str:
         if label in ("ERR", "MIS"):
             arch.append(interrupts.ArchRow(label, (0,)))
             continue
-        counts = tuple(
-            {"LOC": c.loc_count, "RES": c.res_count, "CAL": c.cal_count}.get(label, 0) for c in cpus
-        )
+        counts = tuple({"LOC": c.loc_count, "RES": c.res_count, "CAL": c.cal_count}.get(label, 0) for c in cpus)
         arch.append(interrupts.ArchRow(label, counts, interrupts.X86_TEXTS[label]))
-    return interrupts.render(
-        interrupts.Interrupts(tuple(c.id for c in cpus), tuple(rows), tuple(arch)), layout
-    )
+    return interrupts.render(interrupts.Interrupts(tuple(c.id for c in cpus), tuple(rows), tuple(arch)), layout)
 
 
 def softirqs_text(k: Kernel) -> str:
@@ -266,9 +262,7 @@ def register(k: Kernel) -> None:
     cpu_files(k)
     f.add("/sys/devices/system/cpu/online", lambda: cpumask.render_list(online_mask(k)) + "\n")
     for c in k.cpus[1:]:  # x86: cpu0 has no such file, it cannot go
-        f.add(
-            "/sys/devices/system/cpu/cpu%d/online" % c.id, partial(_online_text, c), partial(_put_online, k, c)
-        )
+        f.add("/sys/devices/system/cpu/cpu%d/online" % c.id, partial(_online_text, c), partial(_put_online, k, c))
     f.add("/sys/devices/system/cpu/possible", lambda: cpumask.render_list((1 << bits) - 1) + "\n")
     f.add("/sys/devices/system/cpu/present", lambda: cpumask.render_list((1 << bits) - 1) + "\n")
     k.irq_listener.append(lambda d: irq_files(k, d))

@@ -29,9 +29,7 @@ class Release:
     # --- interrupts and softirqs
     irq_spread: bool = known("unchecked (irq_matrix allocator, 4.15)", True)
     softirq_defer_to_ksoftirqd: bool = known("sheet 2.2: ksoftirqd_running() 4.9 to 6.4", True)
-    napi_schedule_wakes_ksoftirqd: bool = known(
-        "sheet 2.1: ____napi_schedule uses raise_softirq_irqoff", True
-    )
+    napi_schedule_wakes_ksoftirqd: bool = known("sheet 2.1: ____napi_schedule uses raise_softirq_irqoff", True)
     cpu_hotplug: str = known("read in 6.1.192 (v6_1); unchecked: v3_13 (notifiers), v5_15", "v6_1")
     strtobool: str = known("read in 6.1.192 (v6_1); unchecked: v3_13, v4_6", "v6_1")
     affinity_hint_applied: bool = known("6.1 only hints (read); unchecked: 4.0 to 5.16 set the affinity too", False)
@@ -42,9 +40,7 @@ class Release:
     napi_complete: str = known("sheet 3.3: plain | done", "done")
     napi_missed: bool = known("sheet 3.1", True)
     netdev_budget: int = known("sheet", 300)
-    budget_usecs_per_hz: int = known(
-        "sheet 3.5: netdev_budget_usecs = this / HZ; 0 = two jiffies fixed", 2_000_000
-    )
+    budget_usecs_per_hz: int = known("sheet 3.5: netdev_budget_usecs = this / HZ; 0 = two jiffies fixed", 2_000_000)
     budget_usecs_min_checked: bool = known("sheet 17: below 2e6/HZ refused (6.1.192)", True)
     weight_bias: bool = known("sheet 3.7 (4.12)", True)
     threaded_napi: bool = known("sheet 3.8 (5.12)", True)
@@ -59,9 +55,7 @@ class Release:
     gro_id_in_transport: bool = known("sheet 4.5: evaluated in the transport step (6.12)", False)
     gro_fixed_id_without_df: bool = known("recorded on 6.18: equal ids merge with DF clear too", False)
     udp_gro: bool = known("sheet 4.9", True)
-    gro_flush_old_hz: int = known(
-        "sheet 3.5: at this HZ or above only packets of older jiffies are flushed", 1000
-    )
+    gro_flush_old_hz: int = known("sheet 3.5: at this HZ or above only packets of older jiffies are flushed", 1000)
     # --- steering
     flow_hash: str = known("sheet 5.2: jhash3 | siphash", "siphash")
     flow_symmetric_independent: bool = known("sheet 5.2", True)
@@ -87,9 +81,7 @@ class Release:
     udp_lookup: str = known("sheet 2.3 of sockets: v3_13 | v5_15", "v5_15")
     udp_ignored_multi: bool = known("sheet 2.4 of sockets", True)
     udp_mem_errors: bool = known("sheet 2.6 of sockets", True)
-    udp_csum_break: int = known(
-        "sheet 2.2 of sockets: verify up to this length at once; 0 = always deferred", 76
-    )
+    udp_csum_break: int = known("sheet 2.2 of sockets: verify up to this length at once; 0 = always deferred", 76)
     icmp_global_limit: bool = known("sheet 8.7", True)
     icmp_outratelimit: bool = known("sheet 5 of proc-files: OutRateLimitGlobal/Host (6.1.192)", True)
     icmp_global_per_netns: bool = known("sheet 8.7: 6.1.192 and later", True)

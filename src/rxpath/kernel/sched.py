@@ -251,9 +251,7 @@ class Scheduler:
 
         Legal only at preempt count 0 (asserted): not from hard or soft interrupts nor with bottom halves off.
         """
-        assert cpu.hardirq_count == 0 and cpu.softirq_count == 0 and cpu.irqs_off == 0, (
-            "scheduling while atomic"
-        )
+        assert cpu.hardirq_count == 0 and cpu.softirq_count == 0 and cpu.irqs_off == 0, "scheduling while atomic"
         prev = cpu.curr
         assert prev is not None
         self._update_curr(cpu)

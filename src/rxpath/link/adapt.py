@@ -18,8 +18,7 @@ LONGEST_PAUSE_NS: Final = 3600 * 10**9
 
 
 class PeerWatch(Source):
-    """Passes frames on and remembers from which MAC each (source, destination) pair of IPv4 addresses came.
-    """
+    """Passes frames on and remembers from which MAC each (source, destination) pair of IPv4 addresses came."""
 
     __slots__ = ("pairs",)
 

@@ -368,9 +368,7 @@ class CaptureReader(Source):
             yield time_ns, data, orig, index, direction
         if self._no_form and not delivered:
             kinds = ", ".join(linktype_name(n) for n in sorted({i.linktype for i in interfaces}))
-            raise self._error(
-                f"refused: none of its {self._no_form} records carries IP in the clear: {kinds}"
-            )
+            raise self._error(f"refused: none of its {self._no_form} records carries IP in the clear: {kinds}")
 
     def records(self) -> Iterator[RawRecord]:
         """(time_ns, captured bytes, original length, interface index, direction), as in the file.
@@ -420,9 +418,7 @@ class CaptureReader(Source):
             if old and (minor < 3 or caplen > orig):
                 caplen, orig = orig, caplen
             if caplen > limit:
-                raise self._error(
-                    f"damaged at record {self._read + 1}: {caplen} captured bytes, at most {limit}"
-                )
+                raise self._error(f"damaged at record {self._read + 1}: {caplen} captured bytes, at most {limit}")
             end = pos + header + caplen
             if end > size:
                 buf = stream.fill(buf[pos:], header + caplen)
@@ -466,9 +462,7 @@ class CaptureReader(Source):
                 elif magic == b"\x1a\x2b\x3c\x4d":
                     order = ">"
                 else:
-                    raise self._error(
-                        f"damaged behind record {self._read}: a section without byte-order magic"
-                    )
+                    raise self._error(f"damaged behind record {self._read}: a section without byte-order magic")
                 words = Struct(order + "II").unpack_from
                 packet = Struct(order + "IIIII").unpack_from
                 base = len(interfaces)
@@ -493,9 +487,7 @@ class CaptureReader(Source):
                     )
                 index += base
                 if index >= len(interfaces):
-                    raise self._error(
-                        f"damaged at record {self._read + 1}: interface {index - base} is not described"
-                    )
+                    raise self._error(f"damaged at record {self._read + 1}: interface {index - base} is not described")
                 per_second = ticks[index]
                 stamp = high << 32 | low
                 if per_second == 1_000_000_000:
@@ -515,9 +507,7 @@ class CaptureReader(Source):
                 yield last_ns, buf[at : at + caplen], orig, index, direction
             elif kind == _BLOCK_SPB:
                 if length < 16 or base >= len(interfaces):
-                    raise self._error(
-                        f"damaged at record {self._read + 1}: a simple packet without an interface"
-                    )
+                    raise self._error(f"damaged at record {self._read + 1}: a simple packet without an interface")
                 orig = words(buf, pos + 8)[0]
                 snaplen = interfaces[base].snaplen
                 caplen = min(orig, snaplen or orig, length - 16)
@@ -528,9 +518,7 @@ class CaptureReader(Source):
                 yield last_ns, buf[pos + 12 : pos + 12 + caplen], orig, base, 0
             elif kind == _BLOCK_IDB:
                 if length < 20:
-                    raise self._error(
-                        f"damaged behind record {self._read}: an interface block of {length} bytes"
-                    )
+                    raise self._error(f"damaged behind record {self._read}: an interface block of {length} bytes")
                 interface = self._interface(buf, pos, end, order)
                 interfaces.append(interface)
                 ticks.append(interface.ticks)

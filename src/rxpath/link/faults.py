@@ -84,9 +84,7 @@ class Corrupt(Fault):
 
     __slots__ = ("fcs",)
 
-    def __init__(
-        self, inner: Source, probability: float | Fraction, seed: int = 0, *, fcs: bool = True
-    ) -> None:
+    def __init__(self, inner: Source, probability: float | Fraction, seed: int = 0, *, fcs: bool = True) -> None:
         super().__init__(inner, probability, seed)
         self.fcs = fcs
 
@@ -112,9 +110,7 @@ class Reorder(Fault):
 
     __slots__ = ("_held", "depth")
 
-    def __init__(
-        self, inner: Source, probability: float | Fraction, seed: int = 0, *, depth: int = 3
-    ) -> None:
+    def __init__(self, inner: Source, probability: float | Fraction, seed: int = 0, *, depth: int = 3) -> None:
         if depth < 1:
             raise ValueError(f"a reordering depth must be at least 1, not {depth}")
         super().__init__(inner, probability, seed)

@@ -144,9 +144,7 @@ def _pflog(data: bytes, orig: int) -> Converted:
     return _family(data, (data[0] + 3) & ~3, orig, data[1])
 
 
-def _cooked(
-    data: bytes, off: int, orig: int, protocol: int, hatype: int, pkttype: int, address: bytes
-) -> Converted:
+def _cooked(data: bytes, off: int, orig: int, protocol: int, hatype: int, pkttype: int, address: bytes) -> Converted:
     direction = DIR_OUTBOUND if pkttype == PACKET_OUTGOING else DIR_INBOUND if pkttype < 4 else DIR_UNKNOWN
     if hatype in (770, 803, 824, 65534) and protocol not in (ETH_P_IP, ETH_P_IPV6):
         return _NONE

@@ -44,17 +44,8 @@ class TapError(OSError):
 
 def _name_bytes(name: str) -> bytes:
     raw = os.fsencode(name)
-    if (
-        not raw
-        or len(raw) >= IFNAMSIZ
-        or b"/" in raw
-        or b"%" in raw
-        or raw in (b".", b"..")
-        or raw.split() != [raw]
-    ):
-        raise TapError(
-            errno.EINVAL, f"not an interface name: {name!r} (1 to {IFNAMSIZ - 1} bytes, no / or blank)"
-        )
+    if not raw or len(raw) >= IFNAMSIZ or b"/" in raw or b"%" in raw or raw in (b".", b"..") or raw.split() != [raw]:
+        raise TapError(errno.EINVAL, f"not an interface name: {name!r} (1 to {IFNAMSIZ - 1} bytes, no / or blank)")
     return raw
 
 

@@ -162,9 +162,7 @@ def _number(word: str) -> int | None:
     return v if 0 <= v <= 0xFFFFFFFF else None
 
 
-def _pairs(
-    r: Run, args: list[str], numbers: tuple[str, ...], switches: tuple[str, ...]
-) -> list[tuple[str, int]]:
+def _pairs(r: Run, args: list[str], numbers: tuple[str, ...], switches: tuple[str, ...]) -> list[tuple[str, int]]:
     """`name value ...` in the order given, on = 1.  Raises Usage in the words of the form in use."""
     out: list[tuple[str, int]] = []
     at = 0
@@ -461,9 +459,7 @@ def do_sring(r: Run, args: list[str]) -> int:
     return _set_words(r, k.ETHTOOL_GRINGPARAM, k.ETHTOOL_SRINGPARAM, RINGS, wanted, 4)
 
 
-def _set_words(
-    r: Run, get: int, put: int, names: tuple[str, ...], wanted: list[tuple[str, int]], at: int
-) -> int:
+def _set_words(r: Run, get: int, put: int, names: tuple[str, ...], wanted: list[tuple[str, int]], at: int) -> int:
     """The ioctl form of a change: read, compare, write.  `at`: where the names begin after the command."""
     option = r.option
     n = 1 + at + len(names)
@@ -611,9 +607,7 @@ def _states(r: Run) -> list[k.FeatureState]:
         word, bit = 4 * (i // 32), i % 32
         never = v[word + 3] >> bit & 1
         available = bool(v[word] >> bit & 1) and not never
-        out.append(
-            k.FeatureState(name, available, bool(v[word + 1] >> bit & 1), bool(v[word + 2] >> bit & 1))
-        )
+        out.append(k.FeatureState(name, available, bool(v[word + 1] >> bit & 1), bool(v[word + 2] >> bit & 1)))
     return out
 
 
@@ -1281,9 +1275,7 @@ def _link_wanted(r: Run, s: et.LinkSettings, wanted: dict[str, str]) -> et.LinkS
     if "mdix" in wanted:
         if wanted["mdix"] not in ("auto", "on", "off"):
             raise bad("mdix")
-        s.mdix_ctrl = {"auto": et.ETH_TP_MDI_AUTO, "on": et.ETH_TP_MDI_X, "off": et.ETH_TP_MDI}[
-            wanted["mdix"]
-        ]
+        s.mdix_ctrl = {"auto": et.ETH_TP_MDI_AUTO, "on": et.ETH_TP_MDI_X, "off": et.ETH_TP_MDI}[wanted["mdix"]]
     real = [m for m in s.supported if "base" in m]
     if "advertise" in wanted:
         try:

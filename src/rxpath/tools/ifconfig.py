@@ -172,9 +172,7 @@ def main(p: Process, args: list[str]) -> int:
             else:
                 ip, _, bits = word.partition("/")
                 local = _address(ip)
-                length = (
-                    int(bits) if bits.isdigit() else 8 if local >> 31 == 0 else 16 if local >> 30 == 2 else 24
-                )
+                length = int(bits) if bits.isdigit() else 8 if local >> 31 == 0 else 16 if local >> 30 == 2 else 24
                 if d.ip_ptr is not None and d.ip_ptr.ifa_list:
                     inet_del_ifa(d.ip_ptr, d.ip_ptr.ifa_list[0])
                 dev_open(d)

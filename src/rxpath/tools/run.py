@@ -269,9 +269,7 @@ def run_simple(machine: Machine, argv: list[str], stdin: str = "") -> Completed:
 
 
 def _host(command: Simple, stdin: str) -> Completed:
-    done = subprocess.run(
-        ["sh", "-c", command.text], input=stdin, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["sh", "-c", command.text], input=stdin, capture_output=True, text=True, check=False)
     return Completed(done.returncode, done.stdout, done.stderr)
 
 

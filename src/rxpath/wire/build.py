@@ -133,9 +133,7 @@ def icmp_echo_frame(
 ) -> bytes:
     """An echo request, or with `reply` the answer to one."""
     message = icmp_message(ICMP_ECHOREPLY if reply else ICMP_ECHO, 0, ident, sequence, payload)
-    return ipv4_frame(
-        src_mac, dst_mac, src, dst, IPPROTO_ICMP, message, ttl=ttl, ident=ip_ident, vlan=vlan, pad=pad
-    )
+    return ipv4_frame(src_mac, dst_mac, src, dst, IPPROTO_ICMP, message, ttl=ttl, ident=ip_ident, vlan=vlan, pad=pad)
 
 
 def icmp_error_frame(
@@ -164,9 +162,7 @@ def arp_frame(
     return ether_frame(dst_mac, sha, ETH_P_ARP, ArpRepr(op, sha, sip, tha, tip).emit(), vlan, pad)
 
 
-def igmp_frame(
-    src_mac: bytes, src: int, dst: int, type_: int, group: int, code: int = 0, vlan: Vlan = None
-) -> bytes:
+def igmp_frame(src_mac: bytes, src: int, dst: int, type_: int, group: int, code: int = 0, vlan: Vlan = None) -> bytes:
     """An IGMP version 1 or 2 message to the group address `dst`, TTL 1, with the router alert option."""
     message = igmp_message(type_, group, code)
     return ipv4_frame(

@@ -48,9 +48,7 @@ class UdpView:
         return csum_tcpudp_magic(saddr, daddr, self.len, IPPROTO_UDP, csum_partial(self.buf[: self.len])) == 0
 
 
-def udp_datagram(
-    src: int, dst: int, sport: int, dport: int, payload: Buffer, checksum: int | None = None
-) -> bytes:
+def udp_datagram(src: int, dst: int, sport: int, dport: int, payload: Buffer, checksum: int | None = None) -> bytes:
     """Header and payload. `checksum` None computes it (a sum of 0 is sent as 0xffff), 0 means none, else as
     given.
     """

@@ -138,9 +138,7 @@ class Board:
 
     __slots__ = ("name", "mac", "flags", "flags2", "pba", "max_hw_frame_size")
 
-    def __init__(
-        self, name: str, mac: int, flags: int, flags2: int, pba: int, max_hw_frame_size: int
-    ) -> None:
+    def __init__(self, name: str, mac: int, flags: int, flags2: int, pba: int, max_hw_frame_size: int) -> None:
         self.name = name
         self.mac = mac
         self.flags = flags
@@ -149,9 +147,7 @@ class Board:
         self.max_hw_frame_size = max_hw_frame_size
 
 
-_ICH = (
-    FLAG_IS_ICH | FLAG_HAS_WOL | FLAG_HAS_CTRLEXT_ON_LOAD | FLAG_HAS_AMT | FLAG_HAS_FLASH | FLAG_APME_IN_WUC
-)
+_ICH = FLAG_IS_ICH | FLAG_HAS_WOL | FLAG_HAS_CTRLEXT_ON_LOAD | FLAG_HAS_AMT | FLAG_HAS_FLASH | FLAG_APME_IN_WUC
 _PCH_EEE = FLAG2_HAS_PHY_STATS | FLAG2_HAS_EEE
 _NO_VLAN_TAG = VLAN_ETH_FRAME_LEN + ETH_FCS_LEN
 

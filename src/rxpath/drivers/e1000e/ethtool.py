@@ -307,9 +307,7 @@ class E1000EthtoolOps(EthtoolOps):
         a = self._a()
         mode = a.the_hw().fc.current_mode
         known = mode <= FC_FULL
-        return PauseParam(
-            a.fc_autoneg, known and bool(mode & FC_RX_PAUSE), known and bool(mode & FC_TX_PAUSE)
-        )
+        return PauseParam(a.fc_autoneg, known and bool(mode & FC_RX_PAUSE), known and bool(mode & FC_TX_PAUSE))
 
     def set_pauseparam(self, p: PauseParam) -> None:
         a = self._a()
@@ -415,9 +413,7 @@ class E1000EthtoolOps(EthtoolOps):
         if offset < 0 or offset + len(data) > self.get_eeprom_len():
             raise OSError(EFBIG, "File too large: %s" % a.netdev.name)
         first, last = offset >> 1, (offset + len(data) - 1) >> 1
-        words = bytearray(
-            b"".join(e1000_read_nvm(hw, w).to_bytes(2, "little") for w in range(first, last + 1))
-        )
+        words = bytearray(b"".join(e1000_read_nvm(hw, w).to_bytes(2, "little") for w in range(first, last + 1)))
         words[offset & 1 : (offset & 1) + len(data)] = data
         for i in range(last - first + 1):
             e1000_write_nvm(hw, first + i, words[2 * i] | words[2 * i + 1] << 8)
@@ -675,10 +671,7 @@ def _pattern(a: E1000Adapter, hw: E1000Hw, off: int, mask: int, write: int) -> b
         hw.ew32(off, pat & write)
         val = hw.er32(off)
         if val != pat & write & mask:
-            a.e_err(
-                "pattern test failed (reg 0x%05X): got 0x%08X expected 0x%08X"
-                % (off, val, pat & write & mask)
-            )
+            a.e_err("pattern test failed (reg 0x%05X): got 0x%08X expected 0x%08X" % (off, val, pat & write & mask))
             return True
     return False
 
@@ -687,9 +680,7 @@ def _set_check(a: E1000Adapter, hw: E1000Hw, off: int, mask: int, write: int) ->
     hw.ew32(off, write & mask)
     val = hw.er32(off)
     if write & mask != val & mask:
-        a.e_err(
-            "set/check test failed (reg 0x%05X): got 0x%08X expected 0x%08X" % (off, val & mask, write & mask)
-        )
+        a.e_err("set/check test failed (reg 0x%05X): got 0x%08X expected 0x%08X" % (off, val & mask, write & mask))
         return True
     return False
 
@@ -833,8 +824,7 @@ def _fire_each(a: E1000Adapter, hw: E1000Hw, shared: bool) -> int:
 
 
 class _Loopback:
-    """The rings of the loopback test: 256 descriptors each way, every transmit buffer holds the test frame.
-    """
+    """The rings of the loopback test: 256 descriptors each way, every transmit buffer holds the test frame."""
 
     __slots__ = ("a", "hw", "tx_desc", "rx_desc", "tx_bufs", "rx_bufs", "n")
 
@@ -853,9 +843,7 @@ class _Loopback:
         hw.ew32(r.TDLEN(0), n * 16)
         hw.ew32(r.TDH(0), 0)
         hw.ew32(r.TDT(0), 0)
-        hw.ew32(
-            r.TCTL, r.TCTL_PSP | r.TCTL_EN | r.TCTL_MULR | 15 << r.TCTL_CT_SHIFT | 63 << r.TCTL_COLD_SHIFT
-        )
+        hw.ew32(r.TCTL, r.TCTL_PSP | r.TCTL_EN | r.TCTL_MULR | 15 << r.TCTL_CT_SHIFT | 63 << r.TCTL_COLD_SHIFT)
         for i in range(n):
             b = mem.alloc(2048)
             b.view[:1024] = frame
@@ -877,9 +865,7 @@ class _Loopback:
         hw.ew32(r.RDLEN(0), n * 16)
         hw.ew32(r.RDH(0), 0)
         hw.ew32(r.RDT(0), 0)
-        hw.ew32(
-            r.RCTL, r.RCTL_EN | r.RCTL_BAM | r.RCTL_UPE | r.RCTL_MPE | r.RCTL_LPE | r.RCTL_SBP | r.RCTL_SECRC
-        )
+        hw.ew32(r.RCTL, r.RCTL_EN | r.RCTL_BAM | r.RCTL_UPE | r.RCTL_MPE | r.RCTL_LPE | r.RCTL_SBP | r.RCTL_SECRC)
         for i in range(n):
             b = mem.alloc(2048)
             b.view[:] = bytes(2048)

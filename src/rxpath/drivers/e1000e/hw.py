@@ -649,9 +649,7 @@ def e1000e_phy_force_speed_duplex_m88(hw: E1000Hw) -> None:
     hw.fc.current_mode = FC_NONE
     ctrl = hw.er32(r.CTRL) | r.CTRL_FRCSPD | r.CTRL_FRCDPX
     ctrl &= ~(r.CTRL_SPD_SEL | r.CTRL_ASDE | r.CTRL_FD)
-    bmcr = e1e_rphy(hw, r.PHY_BMCR) & ~(
-        r.BMCR_ANENABLE | r.BMCR_FULLDPLX | r.BMCR_SPEED100 | r.BMCR_SPEED1000
-    )
+    bmcr = e1e_rphy(hw, r.PHY_BMCR) & ~(r.BMCR_ANENABLE | r.BMCR_FULLDPLX | r.BMCR_SPEED100 | r.BMCR_SPEED1000)
     if fd:
         ctrl |= r.CTRL_FD
         bmcr |= r.BMCR_FULLDPLX

@@ -626,9 +626,7 @@ def e1000_clean_rx_irq_ps(rx_ring: E1000Ring, budget: int) -> int:
                     page_dma[j] = 0
                     parts.append(bytes(pages[j].view[:ln]))
                     skb.truesize += PAGE_SIZE
-                    skb.head_size += (
-                        PAGE_SIZE  # paged data does not fit the head: skb_condense may not shrink this
-                    )
+                    skb.head_size += PAGE_SIZE  # paged data does not fit the head: skb_condense may not shrink this
                     skb.nr_frags += 1
                 if skb.nr_frags:
                     skb.head = b"".join(parts)
@@ -2304,8 +2302,7 @@ def e1000_change_mtu(netdev: E1000NetDevice, new_mtu: int) -> None:
 
 
 def e1000_ioctl(netdev: E1000NetDevice, cmd: int, ifr: bytearray) -> None:
-    """SIOCGMIIPHY and SIOCGMIIREG on `struct mii_ioctl_data` (four little-endian 16-bit words at offset 16).
-    """
+    """SIOCGMIIPHY and SIOCGMIIREG on `struct mii_ioctl_data` (four little-endian 16-bit words at offset 16)."""
     hw = netdev.priv().the_hw()
     if cmd in (SIOCSHWTSTAMP, SIOCGHWTSTAMP):
         raise linux_error(ENOTSUP, "hardware time stamping of e1000e")
@@ -2679,8 +2676,7 @@ def e1000_remove(pdev: PciDev) -> None:
 
 
 class ModuleLike(Module):
-    """What probe needs of the module (module.py): parameters, the network, board numbers, ethtool operations.
-    """
+    """What probe needs of the module (module.py): parameters, the network, board numbers, ethtool operations."""
 
     __slots__ = ("net_", "copybreak", "cards_found")
 
@@ -2793,14 +2789,10 @@ class E1000NetDevice(NetDevice):
         elif adapter.flags2 & FLAG2_DISABLE_AIM:
             new_itr = 0
         else:
-            adapter.tx_itr = e1000_update_itr(
-                adapter.tx_itr, adapter.total_tx_packets, adapter.total_tx_bytes
-            )
+            adapter.tx_itr = e1000_update_itr(adapter.tx_itr, adapter.total_tx_packets, adapter.total_tx_bytes)
             if adapter.itr_setting == 3 and adapter.tx_itr == LOWEST_LATENCY:
                 adapter.tx_itr = LOW_LATENCY
-            adapter.rx_itr = e1000_update_itr(
-                adapter.rx_itr, adapter.total_rx_packets, adapter.total_rx_bytes
-            )
+            adapter.rx_itr = e1000_update_itr(adapter.rx_itr, adapter.total_rx_packets, adapter.total_rx_bytes)
             if adapter.itr_setting == 3 and adapter.rx_itr == LOWEST_LATENCY:
                 adapter.rx_itr = LOW_LATENCY
             current = adapter.rx_itr if adapter.rx_itr > adapter.tx_itr else adapter.tx_itr

@@ -111,17 +111,13 @@ def e1000e_check_options(adapter: E1000Adapter) -> None:
 
     given = params.ints("SmartPowerDownEnable")
     if bd < len(given):
-        on = e1000_validate_option(
-            adapter, given[bd], "PHY Smart Power Down", "defaulting to Disabled", 0, 0, 1, True
-        )
+        on = e1000_validate_option(adapter, given[bd], "PHY Smart Power Down", "defaulting to Disabled", 0, 0, 1, True)
         if adapter.flags & FLAG_HAS_SMART_POWER_DOWN and on[0]:
             adapter.flags |= FLAG_SMART_POWER_DOWN
     given = params.ints("CrcStripping")
     strip = 1
     if bd < len(given):
-        strip = e1000_validate_option(
-            adapter, given[bd], "CRC Stripping", "defaulting to Enabled", 1, 0, 1, True
-        )[0]
+        strip = e1000_validate_option(adapter, given[bd], "CRC Stripping", "defaulting to Enabled", 1, 0, 1, True)[0]
     if strip:
         adapter.flags2 |= FLAG2_CRC_STRIPPING | FLAG2_DFLT_CRC_STRIPPING
     given = params.ints("KumeranLockLoss")

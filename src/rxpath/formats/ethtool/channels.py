@@ -44,9 +44,7 @@ def parse(text: str) -> Channels:
             continue
         name, colon, value = stripped.partition(":")
         if not colon or not section or name not in _NAMES or name in counts[section]:
-            raise FormatError(
-                FORMAT, number, f"expected a line of channel parameters, found {shown(stripped)}"
-            )
+            raise FormatError(FORMAT, number, f"expected a line of channel parameters, found {shown(stripped)}")
         counts[section][name] = fields.number(value.strip(), FORMAT, number)
     if not counts[_CURRENT]:
         raise FormatError(FORMAT, 0, "no current hardware settings")

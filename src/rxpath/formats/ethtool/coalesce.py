@@ -86,9 +86,7 @@ def _pair(text: str, number: int) -> tuple[bool | None, bool | None]:
 def render(value: Coalesce) -> str:
     """The netlink form of ethtool 6.1."""
     out = [f"Coalesce parameters for {value.device}:\n"]
-    out.append(
-        f"Adaptive RX: {fields.show_switch(value.adaptive_rx)}  TX: {fields.show_switch(value.adaptive_tx)}\n"
-    )
+    out.append(f"Adaptive RX: {fields.show_switch(value.adaptive_rx)}  TX: {fields.show_switch(value.adaptive_tx)}\n")
     for block in BLOCKS:
         for name in block:
             label = name.replace("-frames-low", "-frame-low").replace("-frames-high", "-frame-high")
@@ -101,9 +99,7 @@ def render(value: Coalesce) -> str:
 def render_ioctl(value: Coalesce) -> str:
     """The ioctl form: 0 and off for what the driver has not, no CQE line."""
     out = [f"Coalesce parameters for {value.device}:\n"]
-    out.append(
-        f"Adaptive RX: {'on' if value.adaptive_rx else 'off'}  TX: {'on' if value.adaptive_tx else 'off'}\n"
-    )
+    out.append(f"Adaptive RX: {'on' if value.adaptive_rx else 'off'}  TX: {'on' if value.adaptive_tx else 'off'}\n")
     for block in BLOCKS:
         out.extend(f"{name}: {value.values.get(name, 0)}\n" for name in block)
         out.append("\n")

@@ -129,9 +129,7 @@ def parse(text: str) -> Features:
         if note not in ("", "[fixed]", "[requested on]", "[requested off]", "[not requested]"):
             raise FormatError(FORMAT, number, f"expected [fixed] or [requested ...], found {shown(note)}")
         requested = {"[requested on]": True, "[requested off]": False}.get(note)
-        items.append(
-            Feature(name.strip(), state == "on", note == "[fixed]", requested, line.startswith(("\t", " ")))
-        )
+        items.append(Feature(name.strip(), state == "on", note == "[fixed]", requested, line.startswith(("\t", " "))))
     if not items:
         raise FormatError(FORMAT, 0, "no features")
     return Features(device, tuple(items))

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from ..errors import FormatError, shown, split_lines, unsigned
 
 FORMAT = "ethtool -x"
-_TITLE = re.compile(
-    r"RX flow hash indirection table for (\S+) with ([0-9]{1,9}) RX rings?(?:\(s\))?:", re.ASCII
-)
+_TITLE = re.compile(r"RX flow hash indirection table for (\S+) with ([0-9]{1,9}) RX rings?(?:\(s\))?:", re.ASCII)
 _KEY = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2})*", re.ASCII)
 _NONE = "Operation not supported"
 
@@ -55,9 +53,7 @@ def parse(text: str) -> Rxfh:
         elif section == "table":
             at, colon, rest = stripped.partition(":")
             if not colon or unsigned(at, FORMAT, number, "an index") != len(table):
-                raise FormatError(
-                    FORMAT, number, f"expected table entries from {len(table)}, found {shown(stripped)}"
-                )
+                raise FormatError(FORMAT, number, f"expected table entries from {len(table)}, found {shown(stripped)}")
             table.extend(unsigned(w, FORMAT, number, "a ring") for w in rest.split())
         elif section == "key":
             if _KEY.fullmatch(stripped) is None:

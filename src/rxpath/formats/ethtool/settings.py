@@ -130,9 +130,7 @@ def _collect(device: str, entries: list[tuple[int, str, list[str]]]) -> Settings
             ports = tuple(value.strip("[]").split())
         elif name == "Speed":
             speed = (
-                0
-                if value.startswith("Unknown!")
-                else unsigned(value.removesuffix("Mb/s"), FORMAT, number, "a speed")
+                0 if value.startswith("Unknown!") else unsigned(value.removesuffix("Mb/s"), FORMAT, number, "a speed")
             )
         elif name in ("Auto-negotiation", "Autonegotiation"):
             autoneg = fields.switch(value, FORMAT, number)

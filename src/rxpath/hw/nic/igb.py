@@ -300,11 +300,7 @@ class Igb(E1000Nic):
         """What a receive queue needs from SRRCTL, QDE and RCTL."""
         srrctl = self.regs.get(r.SRRCTL(q.index), 0)
         kib = srrctl & r.SRRCTL_BSIZEPKT_MASK
-        q.bsize = (
-            kib << r.SRRCTL_BSIZEPKT_SHIFT
-            if kib
-            else 2048 >> ((self.rctl & r.RCTL_SZ_MASK) >> r.RCTL_SZ_SHIFT)
-        )
+        q.bsize = kib << r.SRRCTL_BSIZEPKT_SHIFT if kib else 2048 >> ((self.rctl & r.RCTL_SZ_MASK) >> r.RCTL_SZ_SHIFT)
         q.legacy = not srrctl >> r.SRRCTL_DESCTYPE_SHIFT & 7
         q.drop_en = bool(srrctl & r.SRRCTL_DROP_EN) or bool(self.qde >> q.index & 1)
         q.stamp = bool(srrctl & r.SRRCTL_TIMESTAMP)
@@ -607,11 +603,7 @@ class Igb(E1000Nic):
         regs = self.regs
         for i in range(r.ETQF_ENTRIES):
             etqf = regs.get(r.ETQF(i), 0)
-            if (
-                etqf & r.ETQF_FILTER_ENABLE
-                and etqf & r.ETQF_QUEUE_ENABLE
-                and etqf & r.ETQF_ETYPE_MASK == kind
-            ):
+            if etqf & r.ETQF_FILTER_ENABLE and etqf & r.ETQF_QUEUE_ENABLE and etqf & r.ETQF_ETYPE_MASK == kind:
                 return (etqf & r.ETQF_QUEUE_MASK) >> r.ETQF_QUEUE_SHIFT
         if vlan_tci >= 0:
             field = regs.get(r.VLAPQF, 0) >> 4 * (vlan_tci >> 13)

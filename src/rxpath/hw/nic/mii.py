@@ -107,8 +107,13 @@ class MiiPhy(Phy):
         self.done = False
         self.latched_down = True
         self.regs = {
-            BMCR: BMCR_ANENABLE | BMCR_FULLDPLX | BMCR_SPEED1000, PHYSID1: self.id1, PHYSID2: self.id2,
-            ADVERTISE: 0x0DE1, CTRL1000: 0x0200, ESTATUS: 0x3000, SPEC_CTRL: 0x0060,
+            BMCR: BMCR_ANENABLE | BMCR_FULLDPLX | BMCR_SPEED1000,
+            PHYSID1: self.id1,
+            PHYSID2: self.id2,
+            ADVERTISE: 0x0DE1,
+            CTRL1000: 0x0200,
+            ESTATUS: 0x3000,
+            SPEC_CTRL: 0x0060,
         }
 
     def loopback(self) -> bool:
@@ -182,8 +187,11 @@ class MiiPhy(Phy):
             if not self.link():
                 return 0
             speed = self.speed()
-            return ((0x8000 if speed == 1000 else 0x4000 if speed == 100 else 0) | 0x0C00
-                    | (0x2000 if self.full_duplex() else 0))
+            return (
+                (0x8000 if speed == 1000 else 0x4000 if speed == 100 else 0)
+                | 0x0C00
+                | (0x2000 if self.full_duplex() else 0)
+            )
         return self.regs.get(self.page << 5 | reg, 0)
 
     def write(self, reg: int, value: int) -> int:

@@ -31,7 +31,7 @@ _LOW5888: Final = (1 << 5888) - 1
 _LOW2944: Final = (1 << 2944) - 1
 _LOW1472: Final = (1 << 1472) - 1
 
-_EXT_HEADERS: Final = (0, 43, 60)       # hop-by-hop, routing, destination options
+_EXT_HEADERS: Final = (0, 43, 60)  # hop-by-hop, routing, destination options
 
 
 def sums_to_zero(data: bytes | memoryview) -> bool:
@@ -42,8 +42,7 @@ def sums_to_zero(data: bytes | memoryview) -> bool:
 
 
 def fold(total: int) -> int:
-    """A one's complement sum, given as any integer congruent to it modulo 0xffff, as the checksum to store.
-    """
+    """A one's complement sum, given as any integer congruent to it modulo 0xffff, as the checksum to store."""
     return ~(total % 0xFFFF) & 0xFFFF
 
 
@@ -73,8 +72,19 @@ class RxPacket:
     the IP datagram ends in the frame.
     """
 
-    __slots__ = ("ack_only", "end", "fragment", "ip_csum", "ip_id", "l3", "l3_off", "l4", "l4_csum",
-                 "l4_off", "payload")
+    __slots__ = (
+        "ack_only",
+        "end",
+        "fragment",
+        "ip_csum",
+        "ip_id",
+        "l3",
+        "l3_off",
+        "l4",
+        "l4_csum",
+        "l4_off",
+        "payload",
+    )
 
     def __init__(self) -> None:
         self.l3: int = 0
@@ -187,7 +197,7 @@ class RxPacket:
             if end - l4 > 512:
                 seg = fold_long(seg)
             if self.l3 == 6:
-                addresses = int.from_bytes(frame[off + 8:off + 40], "big")
+                addresses = int.from_bytes(frame[off + 8 : off + 40], "big")
             seg += addresses + proto + end - l4
             self.l4_csum = CSUM_OK if seg % 0xFFFF == 0 else CSUM_BAD
 
@@ -264,8 +274,9 @@ def insert_checksum(buf: bytearray, start: int, at: int, end: int, zero_is_none:
     _U16.pack_into(buf, at, c)
 
 
-def segment(frame: bytes, hdr_len: int, mss: int, ip_start: int, ip4: bool, l4_start: int,
-            tcp: bool) -> list[bytearray]:
+def segment(
+    frame: bytes, hdr_len: int, mss: int, ip_start: int, ip4: bool, l4_start: int, tcp: bool
+) -> list[bytearray]:
     """Cut a large send into frames of at most `mss` payload bytes, headers adjusted, checksums not yet
     inserted.
 
@@ -276,8 +287,13 @@ def segment(frame: bytes, hdr_len: int, mss: int, ip_start: int, ip4: bool, l4_s
     """
     total = len(frame) - hdr_len
     l4_min = 20 if tcp else 8
-    if (mss <= 0 or total < 0 or ip_start + (20 if ip4 else 40) > hdr_len or l4_start < ip_start
-            or l4_start + l4_min > hdr_len):
+    if (
+        mss <= 0
+        or total < 0
+        or ip_start + (20 if ip4 else 40) > hdr_len
+        or l4_start < ip_start
+        or l4_start + l4_min > hdr_len
+    ):
         return [bytearray(frame)]
     out: list[bytearray] = []
     pos = 0
@@ -291,7 +307,7 @@ def segment(frame: bytes, hdr_len: int, mss: int, ip_start: int, ip4: bool, l4_s
     while True:
         n = min(mss, total - pos)
         seg = bytearray(head)
-        seg += frame[hdr_len + pos:hdr_len + pos + n]
+        seg += frame[hdr_len + pos : hdr_len + pos + n]
         if ip4:
             _U16.pack_into(seg, ip_start + 2, (hdr_len - ip_start + n) & 0xFFFF)
             _U16.pack_into(seg, ip_start + 4, (ident + index) & 0xFFFF)

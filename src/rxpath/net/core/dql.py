@@ -14,8 +14,20 @@ DQL_MAX_LIMIT: Final = (1 << 32) // 2 - (1 << 32) // 16  # recorded: 1879048192
 class Dql:
     """`struct dql`: counts of bytes queued and completed, and the limit that follows from their course."""
 
-    __slots__ = ("adj_limit", "last_obj_cnt", "limit", "lowest_slack", "max_limit", "min_limit", "num_completed",
-                 "num_queued", "prev_last_obj_cnt", "prev_num_queued", "prev_ovlimit", "slack_start")
+    __slots__ = (
+        "adj_limit",
+        "last_obj_cnt",
+        "limit",
+        "lowest_slack",
+        "max_limit",
+        "min_limit",
+        "num_completed",
+        "num_queued",
+        "prev_last_obj_cnt",
+        "prev_num_queued",
+        "prev_ovlimit",
+        "slack_start",
+    )
 
     def __init__(self) -> None:
         self.min_limit = 0

@@ -158,8 +158,7 @@ class ExtackError(OSError):
 
 
 class RingParam:
-    """`struct ethtool_ringparam`: maxima and current sizes in descriptors; 0 maximum = there is no such ring.
-    """
+    """`struct ethtool_ringparam`: maxima and current sizes in descriptors; 0 maximum = there is no such ring."""
 
     __slots__ = (
         "rx_max_pending",
@@ -233,9 +232,7 @@ class Rxfh:
 
     __slots__ = ("indir", "key", "hfunc", "hfuncs_supported")
 
-    def __init__(
-        self, indir: list[int] | None = None, key: bytes | None = None, hfunc: int = ETH_RSS_HASH_TOP
-    ) -> None:
+    def __init__(self, indir: list[int] | None = None, key: bytes | None = None, hfunc: int = ETH_RSS_HASH_TOP) -> None:
         self.indir = indir
         self.key = key
         self.hfunc = hfunc
@@ -683,9 +680,7 @@ def ethnl_set_rings(dev: NetDevice, wanted: list[tuple[str, int]]) -> None:
         ):
             if value > top:
                 if _netlink(dev):
-                    raise ExtackError(
-                        EINVAL, "requested ring size exceeds maximum", _attr_offset(dev, at.get(name, 0))
-                    )
+                    raise ExtackError(EINVAL, "requested ring size exceeds maximum", _attr_offset(dev, at.get(name, 0)))
                 raise linux_error(EINVAL, name)
         ops.set_ringparam(p)
     finally:
@@ -764,9 +759,7 @@ def ethnl_set_channels(dev: NetDevice, wanted: list[tuple[str, int]]) -> None:
             ("combined", c.combined_count, c.max_combined),
         ):
             if value < 0 or value > top:
-                raise ExtackError(
-                    EINVAL, "requested channel count exceeds maximum", _attr_offset(dev, at.get(name, 0))
-                )
+                raise ExtackError(EINVAL, "requested channel count exceeds maximum", _attr_offset(dev, at.get(name, 0)))
         if not c.combined_count and not (c.rx_count and c.tx_count):
             worst = "combined" if "combined" in at else "rx" if not c.rx_count else "tx"
             raise ExtackError(
@@ -779,9 +772,7 @@ def ethnl_set_channels(dev: NetDevice, wanted: list[tuple[str, int]]) -> None:
         except OSError:
             used = -1
         if used >= c.combined_count + c.rx_count:
-            raise ExtackError(
-                EINVAL, "requested channel counts are too low for existing indirection table settings"
-            )
+            raise ExtackError(EINVAL, "requested channel counts are too low for existing indirection table settings")
         ops.set_channels(c)
     finally:
         ops.complete()

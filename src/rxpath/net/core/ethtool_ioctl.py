@@ -342,9 +342,7 @@ def get_settings(dev: NetDevice, ops: EthtoolOps, data: bytearray) -> None:
     """struct ethtool_cmd: the 32 oldest link modes only."""
     s = ops.get_link_ksettings()
     speed = s.speed & 0xFFFFFFFF
-    low = [
-        int.from_bytes(mode_words(m, 8)[:4], "little") for m in (s.supported, s.advertising, s.lp_advertising)
-    ]
+    low = [int.from_bytes(mode_words(m, 8)[:4], "little") for m in (s.supported, s.advertising, s.lp_advertising)]
     _put(
         data,
         0,
@@ -446,9 +444,7 @@ def set_eeprom(dev: NetDevice, ops: EthtoolOps, data: bytearray) -> None:
     ops.set_eeprom(magic, off, _get(data, 16, n))
 
 
-IOCTL_COALESCE: Final = et.COALESCE_FIELDS[:8] + tuple(
-    n for n in et.COALESCE_FIELDS[8:] if not n.startswith("cqe-")
-)
+IOCTL_COALESCE: Final = et.COALESCE_FIELDS[:8] + tuple(n for n in et.COALESCE_FIELDS[8:] if not n.startswith("cqe-"))
 """The members of struct ethtool_coalesce after cmd, by ethtool's names."""
 
 
@@ -491,10 +487,7 @@ def set_ringparam(dev: NetDevice, ops: EthtoolOps, data: bytearray) -> None:
     p = ops.get_ringparam()
     rx, mini, jumbo, tx = struct.unpack("<9I", _get(data, 0, 36))[5:]
     if _modern(dev) and (
-        rx > p.rx_max_pending
-        or mini > p.rx_mini_max_pending
-        or jumbo > p.rx_jumbo_max_pending
-        or tx > p.tx_max_pending
+        rx > p.rx_max_pending or mini > p.rx_mini_max_pending or jumbo > p.rx_jumbo_max_pending or tx > p.tx_max_pending
     ):
         raise linux_error(EINVAL, dev.name)
     p.rx_pending, p.rx_mini_pending, p.rx_jumbo_pending, p.tx_pending = rx, mini, jumbo, tx

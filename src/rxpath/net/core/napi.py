@@ -129,9 +129,7 @@ def napi_complete_done(n: NapiStruct, work_done: int) -> bool:
         net.softnet[n.list_owner].poll_list.remove(n)
         n.on_list = False
     state = n.state
-    new = state & ~(
-        NAPI_STATE_MISSED | NAPI_STATE_SCHED | NAPI_STATE_SCHED_THREADED | NAPI_STATE_PREFER_BUSY_POLL
-    )
+    new = state & ~(NAPI_STATE_MISSED | NAPI_STATE_SCHED | NAPI_STATE_SCHED_THREADED | NAPI_STATE_PREFER_BUSY_POLL)
     if state & NAPI_STATE_MISSED:
         n.state = new | NAPI_STATE_SCHED
         __napi_schedule(n)
@@ -231,8 +229,7 @@ def __napi_poll(n: NapiStruct) -> tuple[int, bool]:
     if work > weight:
         k.log.warn_once(
             "napi_poll_work",
-            "NAPI poll function %s returned %d, exceeding its budget of %d."
-            % (type(n).__name__, work, weight),
+            "NAPI poll function %s returned %d, exceeding its budget of %d." % (type(n).__name__, work, weight),
         )
     if k.real_time:
         k.pump()
@@ -307,9 +304,7 @@ def net_rx_action(net: Net, sd: SoftnetData, cpu: Cpu) -> None:
         net_rps_action_and_irq_enable(sd)
 
 
-def _requeue(
-    net: Net, sd: SoftnetData, cpu: Cpu, todo: list[NapiStruct], i: int, repoll: list[NapiStruct]
-) -> None:
+def _requeue(net: Net, sd: SoftnetData, cpu: Cpu, todo: list[NapiStruct], i: int, repoll: list[NapiStruct]) -> None:
     """What stays scheduled: the unpolled rest, what arrived meanwhile, then what wants more."""
     left = [n for n in todo[i:] if n.state & NAPI_STATE_SCHED and not n.on_list]
     for n in left:
@@ -389,14 +384,11 @@ def net_rx_action_3_13(net: Net, sd: SoftnetData, cpu: Cpu) -> None:
                 cpu.charge(cost)
             work = n.poll(weight)
             if k.trace.napi_poll.on:
-                k.trace.napi_poll.fire(
-                    n.napi_id, n.dev.name if n.dev is not None else "(no_device)", work, weight
-                )
+                k.trace.napi_poll.fire(n.napi_id, n.dev.name if n.dev is not None else "(no_device)", work, weight)
         if work > weight:
             k.log.warn_once(
                 "napi_poll_work",
-                "NAPI poll function %s returned %d, exceeding its budget of %d."
-                % (type(n).__name__, work, weight),
+                "NAPI poll function %s returned %d, exceeding its budget of %d." % (type(n).__name__, work, weight),
             )
         budget -= work
         if work == weight:

@@ -134,9 +134,7 @@ def netdev_register_kobject(dev: NetDevice) -> None:
         if name not in absent:
             f.add(base + "/" + name, read, write)
 
-    def num(
-        name: str, get: Callable[[], int], put: Callable[[int], None] | None = None, fmt: str = "%d\n"
-    ) -> None:
+    def num(name: str, get: Callable[[], int], put: Callable[[int], None] | None = None, fmt: str = "%d\n") -> None:
         def write(text: str) -> None:
             assert put is not None
             put(_uint(text))
