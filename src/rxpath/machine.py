@@ -22,12 +22,26 @@ from rxpath.kernel.release import find_release
 from rxpath.kernel.sched import Task
 from rxpath.link.source import BadFcsFrame
 from rxpath.net.core import dev as core_dev
-from rxpath.net.core.netdevice import IFF_UP, Net, NetDevice, dev_change_name, dev_close, dev_open, unregister_netdev
+from rxpath.net.core.netdevice import (
+    IFF_UP,
+    Net,
+    NetDevice,
+    dev_change_name,
+    dev_close,
+    dev_open,
+    dev_set_mtu,
+    unregister_netdev,
+)
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.core.xmit import own_in_flight
+from rxpath.net.ipv4.af_inet import close_all, in_flight, register_initcalls
+from rxpath.net.ipv4.devinet import inet_insert_ifa
+from rxpath.net.ipv4.tcp.ipv4 import register_initcalls as register_tcp
+from rxpath.net.packet.af_packet import packet_init
 from rxpath.sim.clock import Clock
 from rxpath.sim.costs import Costs, load_profile
 from rxpath.sim.engine import NEVER, Event
+from rxpath.sockets import Socket
 from rxpath.wire.addr import ip4, ip4_net
 
 # driver name -> (module of its package, attribute): the class of its Module, and of its device models by
@@ -265,10 +279,6 @@ class Machine:
         return self
 
     def _register_protocols(self) -> None:
-        from rxpath.net.ipv4.af_inet import register_initcalls
-        from rxpath.net.ipv4.tcp.ipv4 import register_initcalls as register_tcp
-        from rxpath.net.packet.af_packet import packet_init
-
         register_initcalls(self.kernel, self.net)
         register_tcp(self.kernel, self.net)
         self.kernel.initcalls.add("device", "packet_init", lambda: packet_init(self.net))
@@ -277,8 +287,6 @@ class Machine:
         m.init(self.kernel, self.net)
 
     def _bring_up(self) -> None:
-        from rxpath.net.ipv4.devinet import inet_insert_ifa
-
         lo = self.net.loopback
         if lo is not None:
             dev_open(lo)
@@ -291,8 +299,6 @@ class Machine:
             if nic.name and nic.name != dev.name:
                 dev_change_name(dev, nic.name)
             if nic.mtu:
-                from rxpath.net.core.netdevice import dev_set_mtu
-
                 dev_set_mtu(dev, nic.mtu)
             if nic.up:
                 port.model.link_change(True)
@@ -323,8 +329,6 @@ class Machine:
 
     def socket(self, family: int = 2, type: int = 2, proto: int = 0) -> Any:
         """A socket with stdlib semantics, for programs (see net/ipv4/af_inet.py)."""
-        from rxpath.sockets import Socket
-
         return Socket(self.net, family, type, proto)
 
     # --- the wire -------------------------------------------------------------------------------------------
@@ -395,8 +399,6 @@ class Machine:
         for d in self.net.devices:
             n += d.rx_in_flight()
         if self.net.ipv4 is not None:
-            from rxpath.net.ipv4.af_inet import in_flight
-
             n += in_flight(self.net)
         return n
 
@@ -442,8 +444,6 @@ class Machine:
                 return
 
     def _shutdown(self) -> None:
-        from rxpath.net.ipv4.af_inet import close_all
-
         close_all(self.net)
         for d in list(self.net.devices):
             if d is not self.net.loopback:

@@ -15,6 +15,10 @@ from rxpath.kernel.errno import EACCES, EINVAL, EIO, EISDIR, ENOENT, ENOTDIR, EN
 from rxpath.kernel.files import File, FileTree
 from rxpath.machine import Machine
 from rxpath.net.core.dev_ioctl import IFREQ_SIZE, SIOCETHTOOL, ifr_name
+from rxpath.net.core.ethtool_ioctl import dev_ethtool
+from rxpath.net.core.rtnetlink import rtnetlink_rcv
+from rxpath.net.ipv4.inet_ioctl import inet_gifconf, inet_ioctl
+from rxpath.net.ipv4.rtnetlink import HANDLERS
 
 READ: Final = 1
 WRITE: Final = 2
@@ -106,9 +110,6 @@ def write(f: FileTree, path: str, text: str) -> None:
 
 def ioctl(machine: Machine, cmd: int, ifr: bytearray, data: bytearray) -> int:
     """One SIOC* on an AF_INET socket of the machine; `data` is the memory at ifr_data (SIOCETHTOOL only)."""
-    from rxpath.net.core.ethtool_ioctl import dev_ethtool
-    from rxpath.net.ipv4.inet_ioctl import inet_ioctl
-
     if len(ifr) != IFREQ_SIZE:
         raise linux_error(EINVAL, "struct ifreq")
     if cmd == SIOCETHTOOL:
@@ -161,15 +162,10 @@ def _ioctl(m: Machine, what: Answer) -> Answer:
 
 
 def _ifconf(m: Machine, what: Answer) -> Answer:
-    from rxpath.net.ipv4.inet_ioctl import inet_gifconf
-
     return {"data": b64encode(inet_gifconf(m.net)).decode()}
 
 
 def _rtnetlink(m: Machine, what: Answer) -> Answer:
-    from rxpath.net.core.rtnetlink import rtnetlink_rcv
-    from rxpath.net.ipv4.rtnetlink import HANDLERS
-
     got = rtnetlink_rcv(m.net, b64decode(what["data"]), int(what["portid"]) & 0xFFFFFFFF, HANDLERS)
     return {"datagrams": [b64encode(d).decode() for d in got]}
 

@@ -16,12 +16,15 @@ from rxpath.config import ConfigError, ListenConfig, MachineConfig, NicConfig, p
 from rxpath.kernel.errno import ENOTSUP
 from rxpath.link.badcable import BadCable
 from rxpath.link.tap import Tap
+from rxpath.live import access
 from rxpath.live.bridge import Bridge
 from rxpath.live.control import Server, check_name
 from rxpath.live.module import make_modules, make_ssl
 from rxpath.live.operations import OPERATIONS
 from rxpath.live.programs import LiveReader
 from rxpath.machine import Machine
+from rxpath.net.core.neighbour import NUD_PERMANENT, neigh_add
+from rxpath.net.ipv4.netns import ipv4_of
 
 # (machine, line) -> something with status, stdout, stderr
 Runner = Callable[[Machine, str], Any]
@@ -110,9 +113,6 @@ class LiveMachine:
 
     @staticmethod
     def _neighbour(m: Machine, ip: str, mac: str, name: str) -> None:
-        from rxpath.net.core.neighbour import NUD_PERMANENT, neigh_add
-        from rxpath.net.ipv4.netns import ipv4_of
-
         dev = m.dev(name) if name else m.ports[0].dev
         assert dev is not None
         addr = int(ipaddress.IPv4Address(ip))
@@ -161,8 +161,6 @@ class LiveMachine:
 
     def perform(self, what: dict[str, Any]) -> dict[str, Any]:
         """One operation of access.py on the machine; in a task of its own when it may sleep."""
-        from rxpath.live import access
-
         b = self._running()
         m = b.machine
         assert m is not None

@@ -20,6 +20,7 @@ from rxpath.net.ipv4.fib import fib_add_route
 from rxpath.net.ipv4.tcp.sock import TcpSock, tcp_state_of
 from rxpath.packetdrill.host import Epoll, Host, Pending, Setup
 from rxpath.sockets import Socket
+from rxpath.tools.run import COMMANDS, NOT_FOUND, run_command
 from rxpath.wire.addr import ip4, ip4_net
 
 HZ: Final = 1000
@@ -324,7 +325,6 @@ class MachineHost(Host):
                 self.tun.fq = m.group(1) != "del" and "nopacing" not in m.group(3)
                 return ""
             return None
-        from rxpath.tools.run import COMMANDS, NOT_FOUND, run_command
 
         if line.split()[0] not in COMMANDS:
             return None

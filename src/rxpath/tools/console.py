@@ -23,7 +23,7 @@ from rxpath.link.generator import LoadGenerator, Sizes
 from rxpath.link.survey import survey
 from rxpath.machine import Machine, Port
 from rxpath.observe.function_trace import FunctionTrace, TraceFilter
-from rxpath.tools.run import COMMANDS, LOOKING, Completed, SyntaxFault, parse, run_command
+from rxpath.tools.run import COMMANDS, LOOKING, Completed, Pipeline, SyntaxFault, parse, run_command, run_rest
 from rxpath.tune.replay import Listener, ReaderProgram
 from rxpath.units import UnitError, human_time, parse_count, parse_rate, parse_size, parse_time
 from rxpath.wire.addr import ip4_str
@@ -163,8 +163,6 @@ class Console:
 
     def _piped(self, line: str) -> Completed:
         """An own command into the host's programs: its text is gathered first."""
-        from rxpath.tools.run import Pipeline, run_rest
-
         pipelines = parse(line)
         if len(pipelines) != 1:
             raise ConsoleError("one pipe a line")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import formats
-from ..formats import FormatError
+from ..formats import FormatError, stat
 from ..formats.errors import decimal
 from ..formats.line_pairs import Group, LinePairs
 from .paste import decoded, unpasted
@@ -403,8 +403,6 @@ def _sock_kind(header: str) -> str:
 
 
 def _parse_stat(text: str) -> CpuTimes:
-    from ..formats import stat
-
     try:
         whole = stat.parse(text)
         return CpuTimes(whole.cpus, whole.btime, whole.intr[0])

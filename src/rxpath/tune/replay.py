@@ -15,8 +15,10 @@ from rxpath.config import MachineConfig
 from rxpath.kernel.cpu import Cpu
 from rxpath.link.conversations import Conversations
 from rxpath.machine import Machine, Port
+from rxpath.net.core.neighbour import NUD_PERMANENT, neigh_add
 from rxpath.net.core.netdevice import NetDevice
 from rxpath.net.core.sock import SO_RCVBUF, SO_REUSEPORT, SOL_SOCKET
+from rxpath.net.ipv4.fib import fib_add_route
 from rxpath.observe import counters
 from rxpath.tune.tcp_replay import TcpListener, TcpReplay
 from rxpath.wire.addr import ip4_str
@@ -321,8 +323,6 @@ def _sync_stats(m: Machine) -> None:
 
 def _teach_peers(m: Machine, dev: NetDevice, hosts: HostScan) -> None:
     """Neighbours that the capture showed answer no ARP here: their addresses are put in for good."""
-    from rxpath.net.core.neighbour import NUD_PERMANENT, neigh_add
-    from rxpath.net.ipv4.fib import fib_add_route
 
     def teach() -> None:
         ipv4 = m.net.ipv4

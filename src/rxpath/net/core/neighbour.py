@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.core import Kernel
+from rxpath.kernel.errno import ENOBUFS, linux_error
 from rxpath.kernel.timer import DelayedWork, TimerList
 from rxpath.net.core.netdevice import Net, NetDevice
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_end
@@ -631,8 +632,6 @@ def neigh_add(tbl: NeighTable, key: int, dev: NetDevice, lladdr: bytes | None, s
     """`ip neigh replace`.  Raises OSError(ENOBUFS) when the table is full."""
     n = neigh_lookup_create(tbl, key, dev)
     if n is None:
-        from rxpath.kernel.errno import ENOBUFS, linux_error
-
         raise linux_error(ENOBUFS, "neighbour table is full")
     __neigh_update(n, lladdr, state, NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN)
     return n

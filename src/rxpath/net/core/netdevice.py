@@ -16,7 +16,7 @@ from rxpath.kernel.core import CallSingle, Kernel
 from rxpath.kernel.cpu import Cpu
 from rxpath.kernel.errno import EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, linux_error
 from rxpath.net.core.dql import Dql
-from rxpath.net.core.skbuff import SkBuff
+from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason
 
 if TYPE_CHECKING:
     from rxpath.kernel.sched import Task
@@ -914,7 +914,6 @@ def dev_close(dev: NetDevice) -> None:
     dev.flags &= ~IFF_UP
     for q in dev.tx_queues:
         while q.q:
-            from rxpath.net.core.skbuff import kfree_skb_reason
             from rxpath.net.core.xmit import SITE_TX_DOWN
 
             kfree_skb_reason(q.q.popleft(), SITE_TX_DOWN)

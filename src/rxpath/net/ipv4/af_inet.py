@@ -28,7 +28,7 @@ from rxpath.kernel.errno import (
     ESOCKTNOSUPPORT,
     linux_error,
 )
-from rxpath.net.core.neighbour import neigh_in_flight
+from rxpath.net.core.neighbour import neigh_in_flight, neigh_remove
 from rxpath.net.core.netdevice import Net, dev_add_pack
 from rxpath.net.core.sock import (
     AF_INET,
@@ -72,7 +72,7 @@ from rxpath.net.ipv4.ip_forward import ForwardAction
 from rxpath.net.ipv4.ip_fragment import frag_in_flight, ipfrag_flush, ipfrag_init
 from rxpath.net.ipv4.ip_input import IpPacketType, LocalAction
 from rxpath.net.ipv4.ip_output import ip_output_init
-from rxpath.net.ipv4.netns import Ipv4, inet_add_protocol, ipv4_of
+from rxpath.net.ipv4.netns import Inetsw, Ipv4, inet_add_protocol, ipv4_of
 from rxpath.net.ipv4.nf_reject import nf_reject_init
 from rxpath.net.ipv4.offload import ipv4_offload_init
 from rxpath.net.ipv4.ping import PingInetsw
@@ -155,8 +155,6 @@ def ip_init(ipv4: Ipv4) -> None:
 
 def inet_register_protosw(net: Net, sw: object) -> None:
     """Another protocol's sockets (TCP registers itself so)."""
-    from rxpath.net.ipv4.netns import Inetsw
-
     assert isinstance(sw, Inetsw)
     ipv4_of(net).inetsw.insert(0, sw)
 
@@ -456,7 +454,6 @@ def close_all(net: Net) -> None:
         if isinstance(sk, InetSock):
             sk.power_off()
     ipfrag_flush(net)
-    from rxpath.net.core.neighbour import neigh_remove
 
     tbl = ipv4_of(net).arp_tbl
     for n in list(tbl.entries.values()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
+from rxpath.kernel.timer import TimerList
 from rxpath.net.core.neighbour import (
     NEIGH_UPDATE_F_OVERRIDE,
     NUD_NOARP,
@@ -16,6 +17,7 @@ from rxpath.net.core.neighbour import (
     NUD_VALID,
     Neighbour,
     NeighTable,
+    _xmit_from_outside,
     neigh_create,
     neigh_event_ns,
     neigh_update,
@@ -42,6 +44,7 @@ from rxpath.net.ipv4.fib import (
     RTN_UNICAST,
     inet_addr_type_dev_table,
 )
+from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 from rxpath.net.ipv4.route import Flowi4, Rtable, ip_route_input_noref, ip_route_output_key_hash
 from rxpath.net.netfilter.core import NF_ARP_IN, NF_ARP_OUT, NFPROTO_ARP, NfHookState, nf_hook_slow
@@ -103,8 +106,6 @@ def arp_constructor(ipv4: Ipv4, n: Neighbour) -> bool:
 
 def arp_error_report(n: Neighbour, skb: SkBuff) -> None:
     """dst_link_failure: the sender of the packet is told, host unreachable."""
-    from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
-
     skb.own = False
     rt = skb.dst
     if isinstance(rt, Rtable):
@@ -194,8 +195,6 @@ def arp_xmit(ipv4: Ipv4, skb: SkBuff) -> None:
         return
     eng = ipv4.kernel.engine
     if eng.current is None:
-        from rxpath.net.core.neighbour import _xmit_from_outside
-
         _xmit_from_outside(skb, ipv4.net)
         return
     __dev_queue_xmit(skb)
@@ -392,8 +391,6 @@ class _ProxyReply:
         self.sha = sha
 
     def start(self, jiffies: int) -> None:
-        from rxpath.kernel.timer import TimerList
-
         TimerList(self.ipv4.kernel, self.fire).mod_timer(self.ipv4.kernel.jiffies() + jiffies)
 
     def fire(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.errno import EADDRNOTAVAIL, EEXIST, EINVAL, linux_error
+from rxpath.net.core.neighbour import neigh_changeaddr, neigh_ifdown, neigh_parms_alloc
 from rxpath.net.core.netdevice import (
     IFF_LOOPBACK,
     IFF_UP,
@@ -24,7 +25,9 @@ from rxpath.net.core.netdevice import (
     NetDevice,
 )
 from rxpath.net.ipv4 import fib
+from rxpath.net.ipv4.igmp import ip_mc_destroy_dev, ip_mc_down, ip_mc_init_dev, ip_mc_up
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
+from rxpath.net.ipv4.sysctl_net_ipv4 import devinet_sysctl_register
 from rxpath.wire.addr import inet_make_mask, ip4, ip4_str
 
 if TYPE_CHECKING:
@@ -284,9 +287,6 @@ def inet_forward_change(ipv4: Ipv4, on: int) -> None:
 
 def inetdev_init(dev: NetDevice) -> InDevice:
     """A device starts to speak IPv4."""
-    from rxpath.net.core.neighbour import neigh_parms_alloc
-    from rxpath.net.ipv4.igmp import ip_mc_init_dev, ip_mc_up
-
     ipv4 = ipv4_of(dev.net)
     d = InDevice(ipv4, dev)
     d.arp_parms = neigh_parms_alloc(dev, ipv4.arp_tbl)
@@ -294,7 +294,6 @@ def inetdev_init(dev: NetDevice) -> InDevice:
         d.conf.disable_policy = d.conf.disable_xfrm = 1
     ipv4.in_devs.append(d)
     dev.ip_ptr = d
-    from rxpath.net.ipv4.sysctl_net_ipv4 import devinet_sysctl_register
 
     devinet_sysctl_register(ipv4, dev.name, d.conf, d)
     ip_mc_init_dev(d)
@@ -304,9 +303,6 @@ def inetdev_init(dev: NetDevice) -> InDevice:
 
 
 def inetdev_destroy(d: InDevice) -> None:
-    from rxpath.net.core.neighbour import neigh_ifdown
-    from rxpath.net.ipv4.igmp import ip_mc_destroy_dev
-
     ipv4 = d.ipv4
     d.dead = True
     ip_mc_destroy_dev(d)
@@ -321,9 +317,6 @@ def inetdev_destroy(d: InDevice) -> None:
 
 def inetdev_event(event: str, dev: NetDevice) -> None:
     """The netdevice notifier of IPv4 (addresses, multicast, ARP, routes in one place, in Linux's order)."""
-    from rxpath.net.core.neighbour import neigh_changeaddr, neigh_ifdown
-    from rxpath.net.ipv4.igmp import ip_mc_down, ip_mc_up
-
     ipv4 = ipv4_of(dev.net)
     d: InDevice | None = dev.ip_ptr
     if d is None:
@@ -333,8 +326,6 @@ def inetdev_event(event: str, dev: NetDevice) -> None:
             d = inetdev_init(dev)
         return
     if event == NETDEV_CHANGENAME:
-        from rxpath.net.ipv4.sysctl_net_ipv4 import devinet_sysctl_register
-
         old = str(dev.attr["old_name"]).replace(".", "/")
         ipv4.kernel.sysctl.unregister("net.ipv4.conf." + old)
         ipv4.kernel.sysctl.unregister("net.ipv4.neigh." + old)

@@ -52,8 +52,9 @@ from rxpath.net.ipv4.route import (
     ip_route_output_flow,
     ip_route_output_key_hash,
     ipv4_mtu,
+    ipv4_update_pmtu,
 )
-from rxpath.net.ipv4.udp import __skb_checksum_complete, pskb_may_pull
+from rxpath.net.ipv4.udp import __skb_checksum_complete, ipv4_redirect, pskb_may_pull
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import csum_partial
 
@@ -576,9 +577,6 @@ def icmp_redirect(ipv4: Ipv4, skb: SkBuff) -> Site | None:
 
 def icmp_err(skb: SkBuff, info: int) -> int:
     """An error quotes one of our ICMP messages: ping sockets, path MTU, redirects."""
-    from rxpath.net.ipv4.route import ipv4_update_pmtu
-    from rxpath.net.ipv4.udp import ipv4_redirect
-
     ipv4 = ipv4_of(skb.net)
     q = skb.data
     ihl = (skb.head[q] & 15) << 2

@@ -16,9 +16,12 @@ from rxpath.net.core.skbuff import (
     PACKET_BROADCAST,
     PACKET_MULTICAST,
     SkBuff,
+    __alloc_skb,
     consume_skb,
     kfree_skb_reason,
+    skb_put,
 )
+from rxpath.net.ipv4.fib import rt_cache_flush
 from rxpath.net.ipv4.netns import Ipv4, NetProtocol, ipv4_of
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip_eth_mc_map
@@ -351,7 +354,6 @@ def ip_mc_inc_group(d: InDevice, group: int, mode: int) -> None:
         im.incl = 1
     d.mc_list.insert(0, im)
     igmp_group_added(im)
-    from rxpath.net.ipv4.fib import rt_cache_flush
 
     rt_cache_flush(d.ipv4)
 
@@ -367,7 +369,6 @@ def ip_mc_dec_group(d: InDevice, group: int, mode: int) -> None:
             if im.users == 0:
                 d.mc_list.remove(im)
                 igmp_group_dropped(im)
-                from rxpath.net.ipv4.fib import rt_cache_flush
 
                 rt_cache_flush(d.ipv4)
             return
@@ -547,7 +548,6 @@ def igmpv3_get_srcaddr(d: InDevice, saddr: int) -> int:
 
 def _send(d: InDevice, dst: int, body: bytes, tos: int, room: int) -> None:
     """An IGMP packet: TTL 1, router alert; its head has `room` bytes, or more when the packet needs it."""
-    from rxpath.net.core.skbuff import __alloc_skb, skb_put
     from rxpath.net.ipv4.devinet import RT_SCOPE_LINK, inet_select_addr
     from rxpath.net.ipv4.ip_output import ip_local_out
     from rxpath.net.ipv4.route import Flowi4, ip_route_output_key_hash

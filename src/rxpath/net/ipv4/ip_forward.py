@@ -7,7 +7,9 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.net.core.skbuff import PACKET_HOST, SkBuff, kfree_skb_reason
+from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, icmp_send
 from rxpath.net.ipv4.ip_cb import IPSKB_DOREDIRECT, IPSKB_FORWARDED, ip_cb
+from rxpath.net.ipv4.ip_input import ip_call_ra_chain
 from rxpath.net.ipv4.ip_options import ip_forward_options
 from rxpath.net.ipv4.ip_output import ip_dst_mtu_maybe_forward
 from rxpath.net.ipv4.mib import (
@@ -44,9 +46,6 @@ def ip_exceeds_mtu(skb: SkBuff, mtu: int) -> bool:
 
 
 def ip_forward(skb: SkBuff) -> int:
-    from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, icmp_send
-    from rxpath.net.ipv4.ip_input import ip_call_ra_chain
-
     ipv4 = ipv4_of(skb.net)
     rt = skb.dst
     if skb.pkt_type != PACKET_HOST or skb.sk is not None or not isinstance(rt, Rtable):

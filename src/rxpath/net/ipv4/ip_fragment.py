@@ -24,6 +24,8 @@ from rxpath.net.core.skbuff import (
     skb_unclone,
 )
 from rxpath.net.core.sock import count_tokens
+from rxpath.net.ipv4.fib import RTN_LOCAL
+from rxpath.net.ipv4.icmp import ICMP_TIME_EXCEEDED, icmp_send
 from rxpath.net.ipv4.inet_fragment import IPQ_SIZE, FqDir
 from rxpath.net.ipv4.ip_cb import IPSKB_FRAG_PMTU, ip_cb
 from rxpath.net.ipv4.mib import (
@@ -34,6 +36,7 @@ from rxpath.net.ipv4.mib import (
     IPSTATS_MIB_REASMTIMEOUT,
 )
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
+from rxpath.net.ipv4.route import Rtable, ip_route_input_noref
 from rxpath.sim.ledger import CONSUMED, Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import csum_add, ip_fast_csum
@@ -161,10 +164,6 @@ def _purge(q: Ipq, site: Site) -> None:
 
 def ip_expire(q: Ipq) -> None:
     """The time is up: an end host tells the sender when it had the first fragment."""
-    from rxpath.net.ipv4.fib import RTN_LOCAL
-    from rxpath.net.ipv4.icmp import ICMP_TIME_EXCEEDED, icmp_send
-    from rxpath.net.ipv4.route import Rtable, ip_route_input_noref
-
     if q.dead:
         return
     ipv4 = q.fqdir.ipv4

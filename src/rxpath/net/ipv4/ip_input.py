@@ -25,6 +25,7 @@ from rxpath.net.core.skbuff import (
     skb_unclone,
 )
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
+from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
 from rxpath.net.ipv4.ip_cb import InetSkbParm, ip_cb
 from rxpath.net.ipv4.ip_fragment import IP_DEFRAG_CALL_RA_CHAIN, IP_DEFRAG_LOCAL_DELIVER, ip_defrag
 from rxpath.net.ipv4.ip_options import __ip_options_compile, ip_options_rcv_srr
@@ -340,8 +341,6 @@ def ip_protocol_deliver_rcu(ipv4: Ipv4, skb: SkBuff, protocol: int) -> None:
                 continue
             ipv4.ip[IPSTATS_MIB_INDELIVERS] += 1
         elif not raw:
-            from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
-
             ipv4.ip[IPSTATS_MIB_INUNKNOWNPROTOS] += 1
             icmp_send(skb, ICMP_DEST_UNREACH, 2, 0)
             kfree_skb_reason(skb, SITE_NOPROTO)

@@ -10,6 +10,7 @@ from typing import Final
 from rxpath.kernel.errno import EINVAL, linux_error
 from rxpath.net.core.netdevice import NetDevice
 from rxpath.net.core.skbuff import PACKET_HOST, SkBuff
+from rxpath.net.ipv4.devinet import inet_select_addr
 from rxpath.net.ipv4.fib import RTN_LOCAL, RTN_UNICAST, FibResult, fib_lookup, inet_addr_type
 from rxpath.net.ipv4.ip_cb import ip_cb
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
@@ -356,7 +357,6 @@ def ip_rt_get_source(ipv4: Ipv4, skb: SkBuff, rt: Rtable) -> bytes:
     daddr = int.from_bytes(head[nh + 16 : nh + 20], "big")
     if fib_lookup(ipv4, daddr, head[nh + 1] & IPTOS_RT_MASK, rt.dev.ifindex, 0, res) == 0:
         return fib_result_prefsrc(ipv4, res, daddr).to_bytes(4, "big")
-    from rxpath.net.ipv4.devinet import inet_select_addr
 
     return inet_select_addr(rt.dev, rt.rt_gw or daddr, 0, ipv4).to_bytes(4, "big")
 

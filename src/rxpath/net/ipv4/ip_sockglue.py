@@ -55,10 +55,12 @@ from rxpath.net.core.sock import (
     SockErr,
     __sock_recv_timestamp,
     opt_int,
+    sk_getsockopt,
     sk_setsockopt,
     sock_dequeue_err_skb,
     sock_queue_err_skb,
 )
+from rxpath.net.ipv4.devinet import ip_dev_find
 from rxpath.net.ipv4.igmp import (
     ip_mc_find_dev,
     ip_mc_join_group,
@@ -71,7 +73,7 @@ from rxpath.net.ipv4.ip_cb import InetSkbParm, ip_cb, ip_cb_peek
 from rxpath.net.ipv4.ip_options import __ip_options_echo, ip_options_get, ip_options_undo
 from rxpath.net.ipv4.ip_output import IpcmCookie
 from rxpath.net.ipv4.netns import ipv4_of
-from rxpath.net.ipv4.route import Rtable, fib_compute_spec_dst, ipv4_mtu
+from rxpath.net.ipv4.route import Flowi4, Rtable, fib_compute_spec_dst, ip_route_output_flow, ipv4_mtu
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 
@@ -379,7 +381,6 @@ def ip_recv_error(sk: InetSock, size: int) -> Msg:
 
 def _ifindex_of(sk: InetSock, addr: int) -> int:
     dev = None
-    from rxpath.net.ipv4.devinet import ip_dev_find
 
     dev = ip_dev_find(sk.net, addr)
     return dev.ifindex if dev is not None else 0
@@ -655,8 +656,6 @@ def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) ->
 def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
     """getsockopt at SOL_IP (and SOL_SOCKET): an int, or bytes for structures."""
     if level == SOL_SOCKET:
-        from rxpath.net.core.sock import sk_getsockopt
-
         return sk_getsockopt(sk, optname)
     if level != SOL_IP:
         raise linux_error(EOPNOTSUPP, f"level {level}")
@@ -681,16 +680,12 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
         rt = sk.dst
         if isinstance(rt, Rtable):
             if rt.obsolete or (rt.genid == rt.ipv4.rt_genid and not rt.valid()):
-                from rxpath.net.ipv4.route import Flowi4, ip_route_output_flow
-
                 new = ip_route_output_flow(sk.ipv4, Flowi4(sk.daddr, sk.saddr, oif=sk.bound_dev_if, proto=sk.protocol))
                 if new is None:
                     raise linux_error(ENOTCONN)
                 sk.dst = rt = new
             return ipv4_mtu(rt)
         if sk.daddr and sk.state == 1 and sk.type != SOCK_STREAM:  # an ICMP error made its route old
-            from rxpath.net.ipv4.route import Flowi4, ip_route_output_flow
-
             new = ip_route_output_flow(sk.ipv4, Flowi4(sk.daddr, sk.saddr, oif=sk.bound_dev_if, proto=sk.protocol))
             if new is not None:
                 sk.dst = new

@@ -51,6 +51,7 @@ from rxpath.net.ipv4.ip_sockglue import (
 from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
 from rxpath.net.ipv4.netns import Inetsw, Ipv4, ipv4_of
 from rxpath.net.ipv4.route import FLOWI_FLAG_ANYSRC, IPTOS_RT_MASK, RTCF_BROADCAST, Flowi4, Rtable, ip_route_output_flow
+from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT, ipv4_sk_redirect, ipv4_sk_update_pmtu
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import ip_compute_csum
@@ -181,8 +182,6 @@ def skb_take_over(skb: SkBuff) -> SkBuff:
 
 def ping_err(ipv4: Ipv4, skb: SkBuff, icmp_at: int, info: int) -> None:
     """An error quotes an echo request of a ping socket."""
-    from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT, ipv4_sk_redirect, ipv4_sk_update_pmtu
-
     head = skb.head
     saddr, daddr = _ADDRS.unpack_from(head, skb.network_header + 12)  # of the error, not of what it quotes
     if head[icmp_at] not in (8, 42) or head[icmp_at + 1]:  # ping_supported

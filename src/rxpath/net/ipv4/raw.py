@@ -10,6 +10,7 @@ from typing import Final
 
 from rxpath.kernel.errno import (
     EACCES,
+    EADDRNOTAVAIL,
     EDESTADDRREQ,
     EFAULT,
     EINVAL,
@@ -42,11 +43,13 @@ from rxpath.net.core.sock import (
 )
 from rxpath.net.core.xmit import NET_XMIT_CN
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
+from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
 from rxpath.net.ipv4.igmp import ip_mc_drop_socket, ip_mc_sf_allow
 from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
 from rxpath.net.ipv4.ip_output import (
     Cork,
     IpcmCookie,
+    __ip_select_ident,
     _nf_local_out,
     ip_append_data,
     ip_flush_pending_frames,
@@ -75,6 +78,7 @@ from rxpath.net.ipv4.route import (
     inet_iif,
     ip_route_output_flow,
 )
+from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT, ipv4_sk_redirect, ipv4_sk_update_pmtu
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import ip_fast_csum
@@ -173,9 +177,6 @@ def raw_flush_pending_frames(sk: RawSock) -> None:
 
 
 def raw_bind(sk: RawSock, addr: int) -> None:
-    from rxpath.kernel.errno import EADDRNOTAVAIL
-    from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
-
     if sk.state != TCP_CLOSE:
         raise linux_error(EINVAL)
     t = inet_addr_type(sk.ipv4, addr)
@@ -271,8 +272,6 @@ def raw_icmp_error(ipv4: Ipv4, skb: SkBuff, protocol: int, info: int) -> None:
 
 
 def raw_err(sk: RawSock, skb: SkBuff, info: int) -> None:
-    from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT, ipv4_sk_redirect, ipv4_sk_update_pmtu
-
     th = skb.transport_header
     type_ = skb.head[th]
     code = skb.head[th + 1]
@@ -405,8 +404,6 @@ def raw_send_hdrinc(sk: RawSock, fl4: Flowi4, data: bytes, rt: Rtable) -> None:
         h[12:16] = fl4.saddr.to_bytes(4, "big")
     h[2:4] = n.to_bytes(2, "big")
     if h[4:6] == b"\0\0":
-        from rxpath.net.ipv4.ip_output import __ip_select_ident
-
         h[4:6] = __ip_select_ident(ipv4, fl4.saddr, fl4.daddr, h[9]).to_bytes(2, "big")
     h[10:12] = b"\0\0"
     h[10:12] = ip_fast_csum(h[:hl]).to_bytes(2, "big")

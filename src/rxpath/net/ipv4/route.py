@@ -12,6 +12,7 @@ from typing import Final
 
 from rxpath.kernel.errno import EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV, EXDEV
 from rxpath.net.core.dst import Dst
+from rxpath.net.core.neighbour import NUD_VALID, neigh_event_send, neigh_lookup_create
 from rxpath.net.core.netdevice import ETH_P_IP, IFF_LOOPBACK, IFF_UP, NetDevice
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason
 from rxpath.net.ipv4.devinet import InDevice, inet_addr_onlink, inet_select_addr
@@ -585,7 +586,6 @@ def ip_do_redirect(ipv4: Ipv4, skb: SkBuff, rt: Rtable, fl4: Flowi4, new_gw: int
             return
     elif inet_addr_type(ipv4, new_gw) != RTN_UNICAST:
         return
-    from rxpath.net.core.neighbour import NUD_VALID, neigh_event_send, neigh_lookup_create
 
     n = neigh_lookup_create(ipv4.arp_tbl, new_gw, rt.dev)
     if n is None:

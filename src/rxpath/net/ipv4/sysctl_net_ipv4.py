@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.errno import EINVAL, linux_error
 from rxpath.kernel.sysctl import INT_MAX, INT_MIN, SysctlTable, bitmap_text, parse_bitmap
+from rxpath.net.ipv4.fib import ipv4_sysctl_rtcache_flush
 from rxpath.net.ipv4.netns import Ipv4
 
 if TYPE_CHECKING:
@@ -115,7 +116,6 @@ class JiffiesSysctl:
 def sysctl_ipv4_init(ipv4: Ipv4) -> None:
     """device_initcall."""
     from rxpath.net.ipv4.devinet import inet_forward_change
-    from rxpath.net.ipv4.fib import ipv4_sysctl_rtcache_flush
 
     s = ipv4.kernel.sysctl
     r = ipv4.kernel.release

@@ -93,7 +93,7 @@ from rxpath.net.core.sock import (
     sock_recv_cmsgs,
     sock_rfree,
 )
-from rxpath.net.ipv4.datagram import ip4_datagram_connect, udp_disconnect_common
+from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
 from rxpath.net.ipv4.igmp import ip_check_mc_rcu, ip_mc_drop_socket, ip_mc_sf_allow
 from rxpath.net.ipv4.inet_sock import (
     IP_PMTUDISC_DONT,
@@ -143,6 +143,7 @@ from rxpath.net.ipv4.route import (
     RTCF_MULTICAST,
     Flowi4,
     Rtable,
+    __ip_route_output_key,
     inet_iif,
     ip_do_redirect,
     ip_mc_validate_source,
@@ -1395,8 +1396,6 @@ def ipv4_sk_redirect(skb: SkBuff, sk: InetSock) -> None:
 
 def ipv4_redirect(ipv4: Ipv4, skb: SkBuff, oif: int) -> None:
     """Believe a redirect for the quoted destination, if its sender is the gateway in use."""
-    from rxpath.net.ipv4.route import __ip_route_output_key
-
     h = skb.head
     q = skb.data
     saddr, daddr = _ADDRS.unpack_from(h, q + 12)
@@ -1418,8 +1417,6 @@ def ipv4_redirect(ipv4: Ipv4, skb: SkBuff, oif: int) -> None:
 
 def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
     """Send one datagram (or append to a corked one).  Raises OSError."""
-    from rxpath.net.ipv4.datagram import parse_addr
-
     n = len(data)
     ipv4 = sk.ipv4
     if n > 0xFFFF:

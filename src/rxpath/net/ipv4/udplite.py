@@ -10,6 +10,7 @@ from struct import Struct
 from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason
+from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
 from rxpath.net.ipv4.mib import (
     ICMP_MIB_INERRORS,
     UDP_MIB_CSUMERRORS,
@@ -57,7 +58,6 @@ def udplite_rcv(skb: SkBuff) -> int:
     if csum_tcpudp_magic(saddr, daddr, n, IPPROTO_UDPLITE, csum_partial(data[: cover or n])):
         return _csum_drop(ipv4, skb)
     ipv4.udplite[UDP_MIB_NOPORTS] += 1
-    from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
 
     icmp_send(skb, ICMP_DEST_UNREACH, 3, 0)
     kfree_skb_reason(skb, SITE_NO_SOCKET)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ...formats.cpumask import render_mask
 from ...formats.interrupts import IrqRow
 from ..counters import find
 from ..delta import move
@@ -771,7 +772,6 @@ def rps_mask(v: View) -> Fact:
     if node is not None and node >= 0 and v.b.nodes() > 1:
         cpus = [c for c in cpus if v.b.node_of(c) == int(node)] or cpus
     cpus = [c for c in cpus if c != hot] or cpus
-    from ...formats.cpumask import render_mask
 
     return (
         Fact(render_mask(sum(1 << c for c in cpus), max(cpus) + 1).strip()) if cpus else unknown_fact("cat /proc/stat")

@@ -39,6 +39,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_xmit_retransmit_queue,
     wfree,
 )
+from rxpath.net.ipv4.tcp.rcvq import tcp_fast_path_on
 from rxpath.net.ipv4.tcp.recovery import (
     tcp_ack_update_rtt,
     tcp_check_sack_reordering,
@@ -997,8 +998,6 @@ def _accecn(sk: TcpSock, skb: SkBuff, pkts: int, st: AckState) -> int:
         sk.delivered_ce += n
         st.flag |= FLAG_ECE
         if sk.pred_flags:
-            from rxpath.net.ipv4.tcp.rcvq import tcp_fast_path_on
-
             tcp_fast_path_on(sk)
     return n
 

@@ -40,6 +40,7 @@ from rxpath.net.ipv4.datagram import parse_addr
 from rxpath.net.ipv4.inet_sock import Address, InetSock
 from rxpath.net.ipv4.ip_cb import ip_cb_peek
 from rxpath.net.ipv4.ip_options import __ip_options_echo
+from rxpath.net.ipv4.ip_sockglue import ip_icmp_error
 from rxpath.net.ipv4.mib import (
     ICMP_MIB_INERRORS,
     IPSTATS_MIB_OUTNOROUTES,
@@ -57,11 +58,13 @@ from rxpath.net.ipv4.route import (
     RTCF_MULTICAST,
     Flowi4,
     Rtable,
+    __ip_rt_update_pmtu,
     dst_metric,
     ip_route_output_flow,
     ipv4_mtu,
 )
 from rxpath.net.ipv4.tcp import tcp as api
+from rxpath.net.ipv4.tcp.ack import tcp_limit_reno_sacked
 from rxpath.net.ipv4.tcp.cookies import (
     cookie_init_sequence,
     cookie_init_timestamp,
@@ -129,18 +132,30 @@ from rxpath.net.ipv4.tcp.options import (
     tcp_parse_options,
 )
 from rxpath.net.ipv4.tcp.output import (
+    inet_csk_reset_xmit_timer,
     ipv4_default_advmss,
     jiffies,
     tcp_connect,
+    tcp_current_mss,
+    tcp_mstamp_refresh,
     tcp_rto_delta_us,
+    tcp_skb_seglen,
     tcp_sync_mss,
     tcp_v4_send_check,
     tcp_write_xmit,
+    tcp_xmit_retransmit_queue,
 )
 from rxpath.net.ipv4.tcp.prequeue import tcp_prequeue
-from rxpath.net.ipv4.tcp.rcvbuf import tcp_full_space, tcp_select_initial_window
+from rxpath.net.ipv4.tcp.proc import tcp_proc_init, tcp_sysctl_init
+from rxpath.net.ipv4.tcp.rcvbuf import tcp_full_space, tcp_initialize_rcv_mss, tcp_select_initial_window
 from rxpath.net.ipv4.tcp.rcvq import tcp_drop_reason, tcp_fast_path_check
-from rxpath.net.ipv4.tcp.recovery import tcp_ack_update_rtt
+from rxpath.net.ipv4.tcp.recovery import (
+    tcp_ack_update_rtt,
+    tcp_current_ssthresh,
+    tcp_enter_loss,
+    tcp_mark_skb_lost,
+    tcp_set_ca_state,
+)
 from rxpath.net.ipv4.tcp.seq import (
     M32,
     TCP_CLOSE,
@@ -198,6 +213,7 @@ from rxpath.net.ipv4.tcp.timer import (
     tcp_delack_timer,
     tcp_keepalive_timer,
     tcp_pace_kick,
+    tcp_retransmit_timer,
     tcp_write_timer,
 )
 from rxpath.sim.ledger import Site
@@ -946,7 +962,6 @@ def tcp_v4_syn_recv_sock(lsk: TcpSock, skb: SkBuff, req: RequestSock) -> TcpSock
     if child.rx_opt.user_mss and child.rx_opt.user_mss < adv:
         adv = child.rx_opt.user_mss
     child.advmss = adv
-    from rxpath.net.ipv4.tcp.rcvbuf import tcp_initialize_rcv_mss
 
     tcp_initialize_rcv_mss(child)
     inet_csk_reqsk_queue_drop(req)
@@ -1131,9 +1146,6 @@ def tcp_sendmsg_fastopen(sk: TcpSock, data: bytes, name: Address | None, flags: 
 
 def tcp_retransmit_syn_data(sk: TcpSock) -> None:
     """The data that went with the SYN is lost; no congestion."""
-    from rxpath.net.ipv4.tcp.output import tcp_xmit_retransmit_queue
-    from rxpath.net.ipv4.tcp.recovery import tcp_mark_skb_lost, tcp_set_ca_state
-
     for t in sk.rtx_queue:
         tcp_mark_skb_lost(sk, t)
     if sk.ca_state != 4:
@@ -1143,12 +1155,6 @@ def tcp_retransmit_syn_data(sk: TcpSock) -> None:
         sk.undo_marker = 0
         tcp_set_ca_state(sk, 4)
     tcp_xmit_retransmit_queue(sk)
-
-
-def tcp_current_ssthresh(sk: TcpSock) -> int:
-    if sk.snd_ssthresh >= 0x7FFFFFFF:
-        return sk.snd_ssthresh
-    return max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2))
 
 
 def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int, is_sendmsg: bool = False) -> None:
@@ -1227,7 +1233,6 @@ def tcp_v4_mtu_reduced(sk: TcpSock) -> None:
     """The path takes less: cut smaller and send what is lost again."""
     if sk.state in (TCP_LISTEN, TCP_CLOSE):
         return
-    from rxpath.net.ipv4.route import __ip_rt_update_pmtu
 
     rt = inet_sk_rebuild_header(sk)
     if rt is None:
@@ -1244,10 +1249,6 @@ def tcp_v4_mtu_reduced(sk: TcpSock) -> None:
 
 
 def tcp_simple_retransmit(sk: TcpSock) -> None:
-    from rxpath.net.ipv4.tcp.ack import tcp_limit_reno_sacked
-    from rxpath.net.ipv4.tcp.output import tcp_current_mss, tcp_skb_seglen, tcp_xmit_retransmit_queue
-    from rxpath.net.ipv4.tcp.recovery import tcp_current_ssthresh, tcp_mark_skb_lost, tcp_set_ca_state
-
     # the SYN of a Fast Open and its data are two elements, and what was too long is both together
     mss = -1 if sk.syn_data and sk.state == TCP_SYN_SENT else tcp_current_mss(sk)
     for t in sk.rtx_queue:
@@ -1352,8 +1353,6 @@ def tcp_v4_err(skb: SkBuff, info: int) -> int:
     else:
         return 0
     if sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
-        from rxpath.net.ipv4.ip_sockglue import ip_icmp_error
-
         ip_icmp_error(sk, skb, err, dport, info, th)
         if not sk.owned:
             sk.err = err
@@ -1375,7 +1374,6 @@ def tcp_ld_RTO_revert(sk: TcpSock, seq: int) -> None:
     """RFC 6069: an unreachable while we back off takes one doubling back."""
     if sk.owned or seq != sk.snd_una or not sk.retransmits or not sk.backoff or not sk.rtx_queue:
         return
-    from rxpath.net.ipv4.tcp.output import inet_csk_reset_xmit_timer, tcp_mstamp_refresh
 
     sk.backoff -= 1
     k = sk.ts.ipv4.kernel
@@ -1386,8 +1384,6 @@ def tcp_ld_RTO_revert(sk: TcpSock, seq: int) -> None:
     if left > 0:
         inet_csk_reset_xmit_timer(sk, 1, k.usecs_to_jiffies(left))
     else:
-        from rxpath.net.ipv4.tcp.timer import tcp_retransmit_timer
-
         tcp_retransmit_timer(sk)
 
 
@@ -1481,8 +1477,6 @@ class TcpHandlers:
         tcp_init_transfer(sk)
 
     def enter_loss(self, sk: TcpSock) -> None:
-        from rxpath.net.ipv4.tcp.recovery import tcp_enter_loss
-
         tcp_enter_loss(sk)
 
     def retransmit_syn_data(self, sk: TcpSock) -> None:
@@ -1595,8 +1589,6 @@ def register_initcalls(k: Kernel, net: Net) -> None:
 
 def tcp_init(ipv4: Ipv4) -> None:
     """Register TCP with IPv4 (what inet_init and tcp_init do): protocol 6, SOCK_STREAM, sysctls, /proc/net/tcp."""
-    from rxpath.net.ipv4.tcp.proc import tcp_proc_init, tcp_sysctl_init
-
     net = ipv4.net
     ts = TcpState(ipv4)
     ipv4.tcp_state = ts

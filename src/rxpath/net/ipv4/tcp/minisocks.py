@@ -13,6 +13,7 @@ from rxpath.net.ipv4.tcp.fastopen import reqsk_fastopen_remove
 from rxpath.net.ipv4.tcp.hashtables import bind_add, bind_del, inet_ehashfn, inet_put_port
 from rxpath.net.ipv4.tcp.options import tcp_parse_options
 from rxpath.net.ipv4.tcp.output import jiffies, rto_max
+from rxpath.net.ipv4.tcp.rcvbuf import tcp_receive_window
 from rxpath.net.ipv4.tcp.seq import (
     M32,
     TCP_FIN_WAIT2,
@@ -38,7 +39,7 @@ from rxpath.net.ipv4.tcp.sites import (
     SITE_TW,
     SITE_TW_PAWS,
 )
-from rxpath.net.ipv4.tcp.sock import RequestSock, RxOpt, TcpSock, TcpState, TimewaitSock, tcb
+from rxpath.net.ipv4.tcp.sock import RequestSock, RxOpt, TcpSock, TcpState, TimewaitSock, tcb, tcp_state_of
 from rxpath.net.ipv4.tcp.state import tcp_done, tcp_reset
 from rxpath.sim.ledger import Site
 
@@ -112,7 +113,6 @@ def tcp_time_wait(sk: TcpSock, state: int, timeo: int) -> None:
         tw.rcv_wscale = sk.rx_opt.rcv_wscale
         tw.rcv_nxt = sk.rcv_nxt
         tw.snd_nxt = sk.snd_nxt
-        from rxpath.net.ipv4.tcp.rcvbuf import tcp_receive_window
 
         tw.rcv_wnd = tcp_receive_window(sk)
         tw.ts_recent = sk.rx_opt.ts_recent
@@ -154,8 +154,6 @@ def tcp_timewait_check_oow_rate_limit(tw: TimewaitSock, ts: TcpState, skb: SkBuf
 
 def tcp_timewait_state_process(tw: TimewaitSock, skb: SkBuff) -> tuple[int, Site]:
     """(what to do, where the segment ends)."""
-    from rxpath.net.ipv4.tcp.sock import tcp_state_of
-
     ts = tcp_state_of(tw.ipv4)
     c = tcb(skb)
     opt = RxOpt()
@@ -257,7 +255,6 @@ def inet_csk_reqsk_queue_drop(req: RequestSock) -> bool:
     """Forget a request; False when somebody did already."""
     if not req.hashed:
         return False
-    from rxpath.net.ipv4.tcp.sock import tcp_state_of
 
     ts = tcp_state_of(req.ipv4)
     req.hashed = False

@@ -21,6 +21,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_wnd_end,
     wfree,
 )
+from rxpath.net.ipv4.tcp.recovery import tcp_current_ssthresh
 from rxpath.net.ipv4.tcp.seq import M32, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_PSH, after
 from rxpath.net.ipv4.tcp.sock import TCP_CA_Open, TcpSock
 
@@ -123,8 +124,6 @@ def tcp_mtup_probe_failed(sk: TcpSock) -> None:
 
 def tcp_mtup_probe_success(sk: TcpSock) -> None:
     """The peer has it: segments of that size from now on, and fewer of them in flight."""
-    from rxpath.net.ipv4.tcp.recovery import tcp_current_ssthresh
-
     sk.prior_ssthresh = tcp_current_ssthresh(sk)
     sk.snd_cwnd = max(sk.snd_cwnd * tcp_mss_to_mtu(sk, sk.mss_cache) // sk.mtup_probe_size, 1)
     sk.snd_cwnd_cnt = 0

@@ -23,6 +23,7 @@ from rxpath.net.core.sock import (
     sock_def_write_space,
 )
 from rxpath.net.ipv4.mib import (
+    TCP_MIB_ACTIVEOPENS,
     TCP_MIB_OUTRSTS,
     TCP_MIB_OUTSEGS,
     TCP_MIB_RETRANSSEGS,
@@ -38,12 +39,13 @@ from rxpath.net.ipv4.tcp.accecn import (
     tcp_options_fit_accecn,
     wants_option,
 )
-from rxpath.net.ipv4.tcp.ipxmit import __sk_dst_check, ip_queue_xmit
+from rxpath.net.ipv4.tcp.ipxmit import __sk_dst_check, inet_sk_rebuild_header, ip_queue_xmit
 from rxpath.net.ipv4.tcp.notify import tcp_notice_transmit
 from rxpath.net.ipv4.tcp.options import tcp_options_write
 from rxpath.net.ipv4.tcp.rcvbuf import (
     sk_forced_mem_schedule,
     tcp_full_space,
+    tcp_initialize_rcv_mss,
     tcp_select_initial_window,
     tcp_select_window,
     tcp_sndbuf_expand,
@@ -1163,8 +1165,6 @@ def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int) -> int:
         if before(t.seq, sk.snd_una):
             tcp_trim_head(sk, t, (sk.snd_una - t.seq) & M32)
     if __sk_dst_check(sk) is None:
-        from rxpath.net.ipv4.tcp.ipxmit import inet_sk_rebuild_header
-
         if inet_sk_rebuild_header(sk) is None:
             return -EHOSTUNREACH
     mss = tcp_current_mss(sk)
@@ -1420,8 +1420,6 @@ def tcp_connect_init(sk: TcpSock) -> None:
 
 
 def tcp_initialize_rcv_mss_(sk: TcpSock) -> None:
-    from rxpath.net.ipv4.tcp.rcvbuf import tcp_initialize_rcv_mss
-
     tcp_initialize_rcv_mss(sk)
 
 
@@ -1465,8 +1463,6 @@ def tcp_send_syn_data(sk: TcpSock, syn: TxSkb) -> int:
 
 def tcp_connect(sk: TcpSock) -> int:
     """Send the SYN: 0 or a negative errno."""
-    from rxpath.net.ipv4.mib import TCP_MIB_ACTIVEOPENS
-
     tcp_connect_init(sk)
     flags = TCPHDR_SYN
     if sk.ts.tcp_ecn == 1 or dst_metric(sk.dst, "features"):

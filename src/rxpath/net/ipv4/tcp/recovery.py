@@ -12,6 +12,7 @@ from rxpath.net.ipv4.tcp.output import (
     jiffies,
     rto_max,
     tcp_packets_in_flight,
+    tcp_rearm_rto,
 )
 from rxpath.net.ipv4.tcp.seq import M32, TCP_SYN_SENT, after, before
 from rxpath.net.ipv4.tcp.sock import (
@@ -449,6 +450,4 @@ def tcp_try_keep_open(sk: TcpSock) -> None:
 
 
 def tcp_rearm_rto_(sk: TcpSock) -> None:
-    from rxpath.net.ipv4.tcp.output import tcp_rearm_rto
-
     tcp_rearm_rto(sk)

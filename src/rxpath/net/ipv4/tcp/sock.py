@@ -19,6 +19,7 @@ from rxpath.net.core.sock import SOCK_STREAM, Msg, Proto, count_tokens
 from rxpath.net.core.sock import __wake_up as wake_up
 from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
 from rxpath.net.ipv4.netns import Ipv4
+from rxpath.net.ipv4.tcp.cong import CubicOps, RenoOps
 from rxpath.net.ipv4.tcp.rbtree import RbNode, RbTree
 from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_NEW_SYN_RECV, TCP_TIME_WAIT
 from rxpath.net.ipv4.tcp.variants import VARIANTS, TcpVariant
@@ -1142,8 +1143,6 @@ class TcpState:
     )
 
     def __init__(self, ipv4: Ipv4) -> None:
-        from rxpath.net.ipv4.tcp.cong import CubicOps, RenoOps
-
         k = ipv4.kernel
         r = k.release
         hz = k.hz

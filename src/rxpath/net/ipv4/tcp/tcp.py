@@ -78,6 +78,8 @@ from rxpath.net.ipv4.tcp.fastopen import (
     tcp_fastopen_listen,
 )
 from rxpath.net.ipv4.tcp.hashtables import inet_csk_get_port, inet_hash, inet_put_port, inet_unhash
+from rxpath.net.ipv4.tcp.input import tcp_fin_time
+from rxpath.net.ipv4.tcp.minisocks import tcp_time_wait, timewait_len
 from rxpath.net.ipv4.tcp.output import (
     CHRONO_RWND_LIMITED,
     CHRONO_SNDBUF_LIMITED,
@@ -167,6 +169,7 @@ from rxpath.net.ipv4.tcp.state import (
     tcp_set_state,
     tcp_write_queue_purge,
 )
+from rxpath.net.ipv4.tcp.timer import tcp_delack_timer_handler, tcp_tsq_write, tcp_write_timer_handler
 
 TCP_NODELAY: Final = 1
 TCP_MAXSEG: Final = 2
@@ -229,7 +232,6 @@ def tcp_release_cb(sk: TcpSock) -> None:
     """Timers that found the socket owned."""
     f = sk.tsq_flags
     sk.tsq_flags = 0
-    from rxpath.net.ipv4.tcp.timer import tcp_delack_timer_handler, tcp_tsq_write, tcp_write_timer_handler
 
     if f & 1:
         tcp_tsq_write(sk)
@@ -911,9 +913,6 @@ def __tcp_close(sk: TcpSock, deadline: int) -> None:
     if state != TCP_CLOSE and sk.state == TCP_CLOSE:
         return
     if sk.state == TCP_FIN_WAIT2:
-        from rxpath.net.ipv4.tcp.input import tcp_fin_time
-        from rxpath.net.ipv4.tcp.minisocks import tcp_time_wait, timewait_len
-
         if sk.linger2 < 0:
             tcp_set_state(sk, TCP_CLOSE)
             tcp_send_active_reset_closed(sk)
