@@ -154,6 +154,11 @@ class Cork:
         return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
+def ip_sk_accept_pmtu(sk: InetSock) -> bool:
+    """Whether ICMP may tell this socket of its path's MTU; else it believes its interface alone."""
+    return sk.pmtudisc not in (IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT)
+
+
 def ip_sk_use_pmtu(sk: InetSock) -> bool:
     return sk.pmtudisc < IP_PMTUDISC_PROBE
 

@@ -97,8 +97,6 @@ from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disco
 from rxpath.net.ipv4.igmp import ip_check_mc_rcu, ip_mc_drop_socket, ip_mc_sf_allow
 from rxpath.net.ipv4.inet_sock import (
     IP_PMTUDISC_DONT,
-    IP_PMTUDISC_INTERFACE,
-    IP_PMTUDISC_OMIT,
     Address,
     Cmsg,
     InetSock,
@@ -112,6 +110,7 @@ from rxpath.net.ipv4.ip_output import (
     ip_make_skb,
     ip_push_pending_frames,
     ip_send_skb,
+    ip_sk_accept_pmtu,
 )
 from rxpath.net.ipv4.ip_sockglue import (
     CMSG_CHECKSUM,
@@ -1379,8 +1378,8 @@ def __udp4_lib_err(skb: SkBuff, info: int) -> int:
 
 
 def ipv4_sk_update_pmtu(sk: InetSock, skb: SkBuff, mtu: int) -> None:
-    """ICMP's word on the path's MTU, unless the socket believes its interface alone (ip_sk_accept_pmtu)."""
-    if sk.pmtudisc in (IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT):
+    """ICMP's word on the path's MTU, unless the socket believes its interface alone."""
+    if not ip_sk_accept_pmtu(sk):
         return
     h = skb.head
     q = skb.data

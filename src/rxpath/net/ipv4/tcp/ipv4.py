@@ -18,6 +18,7 @@ from rxpath.kernel.errno import (
     EINPROGRESS,
     EINVAL,
     EISCONN,
+    EMSGSIZE,
     ENETUNREACH,
     EOPNOTSUPP,
     EPROTO,
@@ -37,9 +38,10 @@ from rxpath.net.core.sock import (
     this_cpu,
 )
 from rxpath.net.ipv4.datagram import parse_addr
-from rxpath.net.ipv4.inet_sock import Address, InetSock
+from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, InetSock
 from rxpath.net.ipv4.ip_cb import ip_cb_peek
 from rxpath.net.ipv4.ip_options import __ip_options_echo
+from rxpath.net.ipv4.ip_output import ip_dont_fragment, ip_sk_accept_pmtu
 from rxpath.net.ipv4.ip_sockglue import ip_icmp_error
 from rxpath.net.ipv4.mib import (
     ICMP_MIB_INERRORS,
@@ -1243,7 +1245,9 @@ def tcp_v4_mtu_reduced(sk: TcpSock) -> None:
     if rt is None:
         return
     mtu = ipv4_mtu(rt)
-    if sk.pmtudisc != 0 and sk.pmtu_cookie > mtu:
+    if sk.mtu_info < mtu and ip_dont_fragment(sk, rt):
+        sk.err_soft = EMSGSIZE  # less than min_pmtu: the reason, should the connection end of it
+    if sk.pmtudisc != IP_PMTUDISC_DONT and ip_sk_accept_pmtu(sk) and sk.pmtu_cookie > mtu:
         tcp_sync_mss(sk, mtu)
         tcp_simple_retransmit(sk)
 
