@@ -8,7 +8,7 @@ import pytest
 from tests.net.ipv4.tcp.peer import ACK, FIN, HOST, HOST_MAC, NO_OPTIONS, PEER, PEER_MAC, PSH, RST, SYN, Bench, seg
 
 from rxpath.net.core.sock import SO_PEEK_OFF, SO_RCVLOWAT, SOL_SOCKET, SOL_TCP
-from rxpath.net.ipv4.tcp.tcp import TCP_INFO, TCP_INQ, TCP_SAVE_SYN
+from rxpath.net.ipv4.tcp.sockopt import TCP_INFO, TCP_INQ, TCP_SAVE_SYN
 from rxpath.sockets import Socket
 from rxpath.wire.build import tcp_frame
 from rxpath.wire.tcp import TcpOptions

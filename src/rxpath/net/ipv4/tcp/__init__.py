@@ -1,14 +1,19 @@
 """TCP over IPv4, a room for each mechanism.
 
-sock       the socket and its relatives (request, TIME_WAIT), control blocks, tables, sysctl values
-seq        sequence arithmetic, flags and states        options   TCP options, both ways
-variants   what differs between releases, as data       sites     where frames end
-hashtables who listens, who is connected, ports         ipxmit    IP headers of what TCP sends
-cong       Reno and CUBIC                               rcvbuf    window growth, autotuning, pruning, collapse
-output     segments, windows, retransmission, resets    recovery  RTT, RACK, loss, undo
-ack        what an acknowledgement does                 rcvq      in-order and out-of-order data, SACK, DSACK
-input      the state machine                            timer     retransmission, delayed ACK, probes, keepalive
-minisocks  requests becoming sockets, TIME_WAIT         cookies   SYN cookies
-ipv4       tcp_v4_rcv and the address family            tcp       system calls, options, poll
-proc       /proc/net/tcp, sysctls, registration
+sock        the socket and its relatives (request, TIME_WAIT), control blocks, tables, sysctl values
+seq         sequence arithmetic, flags and states         options    options of the header, both ways
+variants    what differs between releases, as data        sites      where frames end
+hashtables  who listens, who is connected, ports          ipxmit     IP headers of what TCP sends
+state       a socket's change of state and its end        rbtree     the order of segments behind a hole
+cong        Reno and CUBIC                                rcvbuf     window growth, autotuning, pruning, collapse
+output      segments, windows, retransmission, resets     recovery   RTT, RACK, loss, undo
+mtup        probes of the path's MTU                      accecn     accurate ECN
+ack         what an acknowledgement does                  rcvq       in-order and out-of-order data, SACK, DSACK
+input       the state machine                             timer      retransmission, delayed ACK, probes, keepalive
+minisocks   requests becoming sockets, TIME_WAIT          cookies    SYN cookies
+fastopen    Fast Open, both sides                         prequeue   the reader that does TCP's work (3.13)
+ipv4        tcp_v4_rcv and the address family             proc       /proc/net/tcp, sysctls
+tcp         lock, listen, accept, poll, close             sendmsg    what a program writes
+recvmsg     what a program reads                          sockopt    SOL_TCP, struct tcp_info
+notify      what the error queue tells a sender           repair     a connection restored from what is known of it
 """

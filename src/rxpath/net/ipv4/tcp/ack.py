@@ -79,6 +79,7 @@ from rxpath.net.ipv4.tcp.sock import (
     EVER_RETRANS,
     ICSK_ACK_NOW,
     ICSK_TIME_PROBE0,
+    ICSK_TIME_RETRANS,
     LOST,
     SACKED_ACKED,
     SACKED_RETRANS,
@@ -823,7 +824,9 @@ def tcp_identify_packet_loss(sk: TcpSock, st: AckState) -> None:
 def tcp_check_sack_reneging(sk: TcpSock, st: AckState) -> bool:
     if st.flag & FLAG_SACK_RENEGING and st.flag & FLAG_SND_UNA_ADVANCED:
         k = sk.ts.ipv4.kernel
-        inet_csk_reset_xmit_timer(sk, 1, max(k.usecs_to_jiffies(sk.srtt_us >> 4), k.usecs_to_jiffies(10_000)))
+        inet_csk_reset_xmit_timer(
+            sk, ICSK_TIME_RETRANS, max(k.usecs_to_jiffies(sk.srtt_us >> 4), k.usecs_to_jiffies(10_000))
+        )
         st.flag &= ~FLAG_SET_XMIT_TIMER
         return True
     return False

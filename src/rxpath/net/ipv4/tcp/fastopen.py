@@ -17,10 +17,11 @@ from rxpath.net.ipv4.tcp.rcvbuf import sk_forced_mem_schedule
 from rxpath.net.ipv4.tcp.rcvq import tcp_fin, tcp_queue_rcv
 from rxpath.net.ipv4.tcp.seq import (
     M32,
+    TCP_LISTEN,
     TCPHDR_FIN,
     TCPHDR_SYN,
 )
-from rxpath.net.ipv4.tcp.sock import RequestSock, RxOpt, TcpSock, TcpState, tcb
+from rxpath.net.ipv4.tcp.sock import ICSK_TIME_RETRANS, RequestSock, RxOpt, TcpSock, TcpState, tcb
 
 TFO_CLIENT_ENABLE: Final = 1
 TFO_SERVER_ENABLE: Final = 2
@@ -320,7 +321,7 @@ def reqsk_fastopen_remove(sk: TcpSock, reset: bool) -> None:
         return
     sk.fastopen_rsk = None
     lsk = req.listener
-    if reset and lsk.state == 10 and sk.listener is None:  # accepted already
+    if reset and lsk.state == TCP_LISTEN and sk.listener is None:  # accepted already
         lsk.fastopenq_rst.append(jiffies(sk) + RST_WAIT_S * sk.ts.ipv4.kernel.hz)
         return
     lsk.fastopen_qlen -= 1
@@ -347,7 +348,7 @@ def tcp_fastopen_synack_timer(sk: TcpSock, req: RequestSock) -> bool:
     tcp_mstamp_refresh(sk)
     if not sk.retrans_stamp:
         sk.retrans_stamp = sk.mstamp_us or 1
-    inet_csk_reset_xmit_timer(sk, 1, min(req.timeout << req.num_timeout, rto_max(sk)))
+    inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, min(req.timeout << req.num_timeout, rto_max(sk)))
     return False
 
 

@@ -40,6 +40,7 @@ from rxpath.net.ipv4.tcp.fastopen import (
 from rxpath.net.ipv4.tcp.minisocks import tcp_check_req_fastopen, tcp_time_wait, timewait_len
 from rxpath.net.ipv4.tcp.options import tcp_fast_parse_options, tcp_parse_aligned_timestamp, tcp_parse_options
 from rxpath.net.ipv4.tcp.output import (
+    TCP_TIMEOUT_MIN,
     inet_csk_reset_xmit_timer,
     jiffies,
     tcp_data_snd_check,
@@ -126,6 +127,7 @@ from rxpath.net.ipv4.tcp.sites import (
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_SCHED,
     ICSK_ACK_TIMER,
+    ICSK_TIME_RETRANS,
     TCP_ECN_MODE_ACCECN,
     TCP_ECN_MODE_ANY,
     TCP_MAX_QUICKACKS,
@@ -500,7 +502,7 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
     if c.flags & TCPHDR_ACK:
         if not after(c.ack_seq, sk.snd_una) or after(c.ack_seq, sk.snd_nxt):
             if sk.retransmits == 0:
-                inet_csk_reset_xmit_timer(sk, 1, 2)
+                inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, TCP_TIMEOUT_MIN)
             tcp_clear_options(sk, saved)
             return True, SITE_INVALID_ACK
         if opt.saw_tstamp and opt.rcv_tsecr:

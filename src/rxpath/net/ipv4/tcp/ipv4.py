@@ -32,6 +32,7 @@ from rxpath.net.core.sock import (
     SO_TIMESTAMPING,
     SOCK_STREAM,
     Msg,
+    lock_sock,
     sk_error_report,
     sk_filter_trim_cap,
     sock_def_readable,
@@ -65,7 +66,6 @@ from rxpath.net.ipv4.route import (
     ip_route_output_flow,
     ipv4_mtu,
 )
-from rxpath.net.ipv4.tcp import tcp as api
 from rxpath.net.ipv4.tcp.ack import tcp_limit_reno_sacked
 from rxpath.net.ipv4.tcp.cookies import (
     cookie_init_sequence,
@@ -158,6 +158,8 @@ from rxpath.net.ipv4.tcp.recovery import (
     tcp_mark_skb_lost,
     tcp_set_ca_state,
 )
+from rxpath.net.ipv4.tcp.recvmsg import tcp_inq, tcp_recvmsg
+from rxpath.net.ipv4.tcp.sendmsg import tcp_sendmsg
 from rxpath.net.ipv4.tcp.seq import (
     M32,
     TCP_CLOSE,
@@ -207,7 +209,21 @@ from rxpath.net.ipv4.tcp.sock import (
     tcb,
     tcp_state_of,
 )
+from rxpath.net.ipv4.tcp.sockopt import after_setsockopt, do_tcp_getsockopt, do_tcp_setsockopt, tcp_set_rcvlowat
 from rxpath.net.ipv4.tcp.state import tcp_done, tcp_set_state
+from rxpath.net.ipv4.tcp.tcp import (
+    deadline_of,
+    inet_release,
+    inet_shutdown,
+    release_sock,
+    sk_wait_event,
+    sys_accept,
+    sys_listen,
+    tcp_disconnect,
+    tcp_disconnect_child,
+    tcp_poll,
+    tcp_shutdown,
+)
 from rxpath.net.ipv4.tcp.timer import (
     reqsk_timer_handler,
     reset_keepalive,
@@ -1121,7 +1137,7 @@ def tcp_sendmsg_fastopen(sk: TcpSock, data: bytes, name: Address | None, flags: 
     """sendmsg with MSG_FASTOPEN, or the first write after a connect that waits for it.  Raises OSError."""
     ts = sk.ts
     if not sk.fastopen_defer and sk.state not in (TCP_CLOSE, TCP_SYN_SENT, TCP_SYN_RECV):
-        return api.tcp_sendmsg(sk, data, flags & ~MSG_FASTOPEN)
+        return tcp_sendmsg(sk, data, flags & ~MSG_FASTOPEN)
     if not ts.tcp_fastopen & TFO_CLIENT_ENABLE or (name is not None and name[0] == ""):
         raise linux_error(EOPNOTSUPP)
     if sk.fastopen_req is not None:
@@ -1143,7 +1159,7 @@ def tcp_sendmsg_fastopen(sk: TcpSock, data: bytes, name: Address | None, flags: 
     sk.fastopen_defer = False
     if fo.copied >= len(data):
         return fo.copied
-    return fo.copied + api.tcp_sendmsg(sk, data[fo.copied :], flags & ~MSG_FASTOPEN)
+    return fo.copied + tcp_sendmsg(sk, data[fo.copied :], flags & ~MSG_FASTOPEN)
 
 
 def tcp_retransmit_syn_data(sk: TcpSock) -> None:
@@ -1161,7 +1177,7 @@ def tcp_retransmit_syn_data(sk: TcpSock) -> None:
 
 def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int, is_sendmsg: bool = False) -> None:
     """connect: EINPROGRESS when it may not sleep.  Raises OSError."""
-    api.lock(sk)
+    lock_sock(sk)
     bias = 0
     try:
         if sk.ss_state == SS_CONNECTED:
@@ -1187,20 +1203,20 @@ def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int, is_sendms
             if fo is not None and fo.pending:
                 bias = 1
             sk.write_pending += bias
-            deadline = api.deadline_of(sk, sk.sndtimeo)
+            deadline = deadline_of(sk, sk.sndtimeo)
             while sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
-                if not api.wait(sk, deadline):
+                if not sk_wait_event(sk, deadline):
                     raise linux_error(err)
         if sk.state == TCP_CLOSE:
             e = sk.err or ECONNABORTED
             sk.err = 0
             sk.ss_state = SS_UNCONNECTED
-            api.tcp_disconnect(sk, locked=True)
+            tcp_disconnect(sk, locked=True)
             raise linux_error(e)
         sk.ss_state = SS_CONNECTED
     finally:
         sk.write_pending -= bias
-        api.release_sock(sk)
+        release_sock(sk)
 
 
 def inet_reqsk_purge(sk: TcpSock) -> None:
@@ -1225,7 +1241,7 @@ def inet_reqsk_purge(sk: TcpSock) -> None:
         child.orphan = True
         ts.orphans += 1
         # inet_child_forget: disconnect sends a RST where the state asks for one
-        api.tcp_disconnect_child(child)
+        tcp_disconnect_child(child)
 
 
 # --- ICMP -----------------------------------------------------------------------------------------
@@ -1444,18 +1460,18 @@ class TcpHandlers:
         inet_stream_connect(sk, addr, port, flags)
 
     def disconnect(self, sk: TcpSock) -> None:
-        api.tcp_disconnect(sk)
+        tcp_disconnect(sk)
         sk.ss_state = SS_UNCONNECTED
 
     def listen(self, sk: TcpSock, backlog: int) -> None:
-        api.sys_listen(sk, backlog)
+        sys_listen(sk, backlog)
 
     def accept(self, sk: TcpSock, flags: int) -> tuple[TcpSock, tuple[str, int]]:
-        child = api.sys_accept(sk, flags)
+        child = sys_accept(sk, flags)
         return child, (ip4_str(child.daddr), child.dport)
 
     def sendmsg(self, sk: TcpSock, data: bytes, name: Address | None, flags: int) -> int:
-        return api.tcp_sendmsg(sk, data, flags)
+        return tcp_sendmsg(sk, data, flags)
 
     def sendmsg_fastopen(self, sk: TcpSock, data: bytes, name: Address | None, flags: int) -> int:
         return tcp_sendmsg_fastopen(sk, data, name, flags)
@@ -1469,7 +1485,7 @@ class TcpHandlers:
             if flags & MSG_FASTOPEN or sk.fastopen_defer:
                 n = tcp_sendmsg_fastopen(sk, data, name, flags)
             else:
-                n = api.tcp_sendmsg(sk, data, flags)
+                n = tcp_sendmsg(sk, data, flags)
         finally:
             if first and n > 0:
                 for m in made:
@@ -1487,37 +1503,37 @@ class TcpHandlers:
         tcp_retransmit_syn_data(sk)
 
     def recvmsg(self, sk: TcpSock, size: int, flags: int) -> Msg:
-        return api.tcp_recvmsg(sk, size, flags)
+        return tcp_recvmsg(sk, size, flags)
 
     def close(self, sk: TcpSock) -> None:
-        api.inet_release(sk)
+        inet_release(sk)
 
     def shutdown(self, sk: TcpSock, how: int) -> None:
-        api.inet_shutdown(sk, how)
+        inet_shutdown(sk, how)
 
     def tcp_shutdown(self, sk: TcpSock, how: int) -> None:
         """Of a segment's handler, which has the socket."""
-        api.tcp_shutdown(sk, how)
+        tcp_shutdown(sk, how)
 
     def poll(self, sk: TcpSock) -> int:
-        return api.tcp_poll(sk)
+        return tcp_poll(sk)
 
     def siocinq(self, sk: TcpSock) -> int:
-        return api.tcp_inq(sk)
+        return tcp_inq(sk)
 
     def setsockopt(self, sk: TcpSock, optname: int, value: int | bytes) -> None:
-        api.do_tcp_setsockopt(sk, optname, value)
+        do_tcp_setsockopt(sk, optname, value)
 
     def after_setsockopt(self, sk: TcpSock, level: int, optname: int) -> None:
         if level == 1 and optname == SO_TIMESTAMPING and sk.tsflags & OPT_ID:
             sk.tskey = sk.write_seq if sk.tsflags & OPT_ID_TCP else sk.snd_una
-        api.after_setsockopt(sk, level, optname)
+        after_setsockopt(sk, level, optname)
 
     def getsockopt(self, sk: TcpSock, optname: int) -> int | bytes:
-        return api.do_tcp_getsockopt(sk, optname)
+        return do_tcp_getsockopt(sk, optname)
 
     def set_rcvlowat(self, sk: TcpSock, val: int) -> None:
-        api.tcp_set_rcvlowat(sk, val)
+        tcp_set_rcvlowat(sk, val)
 
     def twsk_unique(self, sk: TcpSock, tw: TimewaitSock, bound: bool) -> bool:
         return tcp_twsk_unique(sk, tw, bound)

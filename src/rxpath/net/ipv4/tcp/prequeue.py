@@ -1,7 +1,7 @@
 """The prequeue of releases up to 4.13: segments wait for the reader that sleeps, and it does TCP's work itself.
 
 What belongs here: putting a segment there, emptying it, and the copy past the receive queue into the buffer of
-the reader.  What does not: who reads (tcp.py), what is done with a segment (input.py, rcvq.py).
+the reader.  What does not: who reads (recvmsg.py), what is done with a segment (input.py, rcvq.py).
 
 A reader that waits installs itself (`ucopy_task`, `ucopy_iov`, `ucopy_len`).  What then comes for a socket that
 nobody owns is not looked at but put into `prequeue`; the reader wakes, owns the socket and takes it from there,

@@ -11,7 +11,16 @@ from rxpath.kernel.errno import EINVAL, ENOENT, linux_error
 from rxpath.net.ipv4.tcp.fastopen import key_text, parse_keys
 from rxpath.net.ipv4.tcp.hashtables import established_in_order, listening_in_order
 from rxpath.net.ipv4.tcp.seq import M32, TCP_LISTEN, TCP_SYN_RECV
-from rxpath.net.ipv4.tcp.sock import RequestSock, TcpSock, TcpState, TimewaitSock
+from rxpath.net.ipv4.tcp.sock import (
+    ICSK_TIME_LOSS_PROBE,
+    ICSK_TIME_PROBE0,
+    ICSK_TIME_REO_TIMEOUT,
+    ICSK_TIME_RETRANS,
+    RequestSock,
+    TcpSock,
+    TcpState,
+    TimewaitSock,
+)
 
 HEADER: Final = (
     "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
@@ -31,9 +40,9 @@ def _clock(ts: TcpState, j: int) -> int:
 
 def get_tcp4_sock(ts: TcpState, sk: TcpSock, i: int) -> str:
     active, when = 0, 0
-    if sk.icsk_pending in (1, 5, 6):
+    if sk.icsk_pending in (ICSK_TIME_RETRANS, ICSK_TIME_LOSS_PROBE, ICSK_TIME_REO_TIMEOUT):
         active, when = 1, sk.icsk_timeout
-    elif sk.icsk_pending == 3:
+    elif sk.icsk_pending == ICSK_TIME_PROBE0:
         active, when = 4, sk.icsk_timeout
     elif sk.keepalive_timer.queued:
         active, when = 2, sk.keepalive_timer.expires

@@ -15,7 +15,7 @@ from rxpath.kernel.sched import Task
 from rxpath.kernel.timer import HrTimer, TimerList
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff, slab_truesize
-from rxpath.net.core.sock import SOCK_STREAM, Msg, Proto, count_tokens
+from rxpath.net.core.sock import SOCK_STREAM, SOL_TCP, Msg, Proto, count_tokens
 from rxpath.net.core.sock import __wake_up as wake_up
 from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
 from rxpath.net.ipv4.netns import Ipv4
@@ -986,14 +986,14 @@ class TcpSock(InetSock):
         return self.ts.handlers.siocinq(self)
 
     def setsockopt(self, level: int, optname: int, value: int | bytes) -> None:
-        if level == 6:
+        if level == SOL_TCP:
             self.ts.handlers.setsockopt(self, optname, value)
         else:
             super().setsockopt(level, optname, value)
             self.ts.handlers.after_setsockopt(self, level, optname)
 
     def getsockopt(self, level: int, optname: int) -> int | bytes:
-        if level == 6:
+        if level == SOL_TCP:
             return self.ts.handlers.getsockopt(self, optname)
         return super().getsockopt(level, optname)
 
