@@ -468,6 +468,7 @@ def tcp_init_transfer(sk: TcpSock) -> None:
         sk.rttvar_us = sk.mdev_us = sk.mdev_max_us = 3_000_000
         sk.rto = 3 * sk.ts.ipv4.kernel.hz
     sk.ca_ops.init(sk)
+    sk.tos &= ~3  # none of these controls wants ECN of itself: INET_ECN_dontxmit
     tcp_init_buffer_space(sk)
 
 

@@ -111,6 +111,7 @@ from rxpath.net.ipv4.tcp.ipxmit import (
 )
 from rxpath.net.ipv4.tcp.minisocks import (
     TCP_TW_ACK,
+    TCP_TW_ACK_OOW,
     TCP_TW_RST,
     TCP_TW_SYN,
     inet_csk_reqsk_queue_drop,
@@ -371,8 +372,8 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
             else:
                 verdict = TCP_TW_ACK
         if isinstance(s, TimewaitSock):
-            if verdict == TCP_TW_ACK:
-                tcp_v4_timewait_ack(ts, s, skb)
+            if verdict in (TCP_TW_ACK, TCP_TW_ACK_OOW):
+                tcp_v4_timewait_ack(ts, s, skb, s.tos if verdict == TCP_TW_ACK else s.tos & ~3)
             elif verdict == TCP_TW_RST:
                 tcp_v4_send_reset(ts, None, skb)
                 inet_twsk_deschedule_put(ts, s)
@@ -629,7 +630,7 @@ def now_ts(ts: TcpState) -> int:
     return ts.clock(ts.ipv4.kernel.engine.now // 1000)
 
 
-def tcp_v4_timewait_ack(ts: TcpState, tw: TimewaitSock, skb: SkBuff) -> None:
+def tcp_v4_timewait_ack(ts: TcpState, tw: TimewaitSock, skb: SkBuff, tos: int) -> None:
     stamp = ((now_ts(ts) + tw.ts_offset) & M32, tw.ts_recent) if tw.ts_recent_stamp else None
     tcp_v4_send_ack(
         ts,
@@ -643,7 +644,7 @@ def tcp_v4_timewait_ack(ts: TcpState, tw: TimewaitSock, skb: SkBuff) -> None:
         tw.rcv_wnd >> tw.rcv_wscale & 0xFFFF,  # not capped: the field holds what fits
         stamp,
         tw.bound_dev_if,
-        tw.tos,
+        tos,
         tw.mark,
     )
 

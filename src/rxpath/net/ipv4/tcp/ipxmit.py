@@ -51,9 +51,9 @@ def inet_sk_rebuild_header(sk: TcpSock) -> Rtable | None:
     return rt
 
 
-def ip_queue_xmit(sk: TcpSock, skb: SkBuff, tos: int, tos_ecn: int) -> int:
+def ip_queue_xmit(sk: TcpSock, skb: SkBuff, tos: int) -> int:
     """0, or a negative errno (the packet is freed)."""
-    return __ip_queue_xmit(sk, skb, tos | tos_ecn)
+    return __ip_queue_xmit(sk, skb, tos)
 
 
 def __ip_queue_xmit(sk: TcpSock, skb: SkBuff, tos: int) -> int:

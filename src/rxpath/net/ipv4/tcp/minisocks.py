@@ -47,6 +47,7 @@ TCP_TW_SUCCESS: Final = 0
 TCP_TW_RST: Final = 1
 TCP_TW_ACK: Final = 2
 TCP_TW_SYN: Final = 3
+TCP_TW_ACK_OOW: Final = 4
 
 
 def timewait_len(ts: TcpState) -> int:
@@ -149,7 +150,7 @@ def tcp_timewait_check_oow_rate_limit(tw: TimewaitSock, ts: TcpState, skb: SkBuf
                 ts.ipv4.tcpext[mib] += 1
                 return TCP_TW_SUCCESS
             tw.last_oow_ack_time = now
-    return TCP_TW_ACK
+    return TCP_TW_ACK if ts.v.tw_oow_ack_ect else TCP_TW_ACK_OOW
 
 
 def tcp_timewait_state_process(tw: TimewaitSock, skb: SkBuff) -> tuple[int, Site]:

@@ -391,9 +391,7 @@ def tcp_v4_send_check(saddr: int, daddr: int, segment: bytes) -> bytes:
     return segment[:16] + c.to_bytes(2, "big") + segment[18:]
 
 
-def __tcp_transmit_skb(
-    sk: TcpSock, seq: int, flags: int, data: bytes, ect: int, pcount: int = 1, gso_size: int = 0
-) -> int:
+def __tcp_transmit_skb(sk: TcpSock, seq: int, flags: int, data: bytes, pcount: int = 1, gso_size: int = 0) -> int:
     """Header in front, then IP: 0 or a negative errno.  `pcount` segments of `gso_size` bytes in one packet."""
     ipv4 = sk.ts.ipv4
     if sk.wstamp_ns < sk.clock_cache:
@@ -414,15 +412,17 @@ def __tcp_transmit_skb(
         elif after((seq + 0xFFFF) & M32, sk.snd_nxt):
             urg = 0xFFFF
             flags |= TCPHDR_URG
-    ecn = 0
+    # the ECN field is kept in the socket's TOS, as IP_TOS and TIME_WAIT show
     mode = 0 if flags & TCPHDR_SYN else sk.ecn_flags & TCP_ECN_MODE_ANY
     if mode == TCP_ECN_MODE_ACCECN:
+        sk.tos &= ~3
         if not state_of(sk).accecn_fail_mode & TCP_ACCECN_ACE_FAIL_RECV:
-            ecn = 2
+            sk.tos |= 2
         flags = tcp_accecn_set_ace(sk, flags)
     elif mode == TCP_ECN_MODE_RFC3168:
+        sk.tos &= ~3
         if data and not before(seq, sk.snd_nxt):
-            ecn = 2 if ect else 0
+            sk.tos |= 2
             if sk.ecn_flags & TCP_ECN_QUEUE_CWR:
                 sk.ecn_flags &= ~TCP_ECN_QUEUE_CWR
                 flags |= TCPHDR_CWR
@@ -450,7 +450,7 @@ def __tcp_transmit_skb(
     if end_seq == seq or after(end_seq, sk.snd_nxt):
         # what was sent before does not count as a segment sent
         ipv4.tcp[TCP_MIB_OUTSEGS] += pcount
-    err = ip_queue_xmit(sk, skb, sk.tos, ecn)
+    err = ip_queue_xmit(sk, skb, sk.tos)
     if err > 0:
         from rxpath.net.ipv4.tcp.recovery import tcp_enter_cwr
 
@@ -511,7 +511,7 @@ def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
     t.delivered = sk.delivered
     t.delivered_us = sk.delivered_us
     flags = t.flags | TCPHDR_PSH if t.pcount > 1 else t.flags
-    err = __tcp_transmit_skb(sk, t.seq, flags, t.data, 1, t.pcount, t.gso_size)
+    err = __tcp_transmit_skb(sk, t.seq, flags, t.data, t.pcount, t.gso_size)
     if sk.pacing_status and not err:
         tcp_update_skb_after_send(sk, len(t.data), prior)
     if sk.notices and not err:
@@ -524,7 +524,7 @@ def __tcp_send_ack(sk: TcpSock, flags: int = 0) -> None:
         return
     tcp_mstamp_refresh(sk)
     # an acceptable sequence: never beyond the peer's window
-    __tcp_transmit_skb(sk, tcp_acceptable_seq(sk), TCPHDR_ACK | flags, b"", 0)
+    __tcp_transmit_skb(sk, tcp_acceptable_seq(sk), TCPHDR_ACK | flags, b"")
 
 
 def tcp_send_ack_reflect_ect(sk: TcpSock) -> None:
@@ -1298,7 +1298,7 @@ def tcp_send_active_reset(sk: TcpSock) -> None:
     tp = ipv4.kernel.trace.tcp_send_reset
     if tp.on:
         tp.fire(sk, None)
-    __tcp_transmit_skb(sk, tcp_acceptable_seq(sk), TCPHDR_ACK | TCPHDR_RST, b"", 0)
+    __tcp_transmit_skb(sk, tcp_acceptable_seq(sk), TCPHDR_ACK | TCPHDR_RST, b"")
 
 
 def tcp_send_synack(sk: TcpSock) -> int:
@@ -1318,7 +1318,7 @@ def tcp_send_synack(sk: TcpSock) -> int:
 def tcp_xmit_probe_skb(sk: TcpSock, urgent: int, mib: str) -> int:
     """An ACK with an old sequence number: the peer must answer."""
     sk.ts.ipv4.tcpext[mib] += 1
-    return __tcp_transmit_skb(sk, (sk.snd_una - (0 if urgent else 1)) & M32, TCPHDR_ACK, b"", 0)
+    return __tcp_transmit_skb(sk, (sk.snd_una - (0 if urgent else 1)) & M32, TCPHDR_ACK, b"")
 
 
 def tcp_write_wakeup(sk: TcpSock, mib: str) -> int:
@@ -1440,7 +1440,7 @@ def tcp_send_syn_data(sk: TcpSock, syn: TxSkb) -> int:
         fo.copied = len(data)
         t = TxSkb(sk.write_seq, data, TCPHDR_ACK | TCPHDR_PSH)
         t.tx_us = syn.tx_us = sk.mstamp_us
-        err = __tcp_transmit_skb(sk, syn.seq, syn.flags, data, 0)
+        err = __tcp_transmit_skb(sk, syn.seq, syn.flags, data)
         fo.cookie.len = -1
         if not err:
             sk.syn_data = fo.copied > 0

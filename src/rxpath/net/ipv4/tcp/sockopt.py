@@ -240,6 +240,7 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
         if ops is None:
             raise linux_error(2, name)
         sk.ca_ops = ops
+        sk.tos &= ~3
         if sk.state != TCP_CLOSE:
             ops.init(sk)
         return

@@ -136,6 +136,7 @@ class TcpVariant:
     fin_obeys_cwnd: bool = False
     ts_recent_deferred: bool = True  # a request keeps the time stamp of its SYN (6.14, read in 6.1.192)
     reqsk_ack_ect: bool = True  # an ACK of a request bears the ECN field of what it answers
+    tw_oow_ack_ect: bool = True  # TIME_WAIT's ACK of what is out of its window keeps the last segment's ECN field
     tw_in_place: bool = False  # TIME_WAIT takes the place of its socket in the bucket, not the first (6.10)
     listening_by_address: bool = True  # (6.0)
     user_timeout_clamps: bool = True  # (4.19)
@@ -258,6 +259,7 @@ V_6_18: Final = replace(
     tw_reuse_delay=True,
     fin_obeys_cwnd=True,
     reqsk_ack_ect=False,
+    tw_oow_ack_ect=False,
     tw_in_place=True,
     auth_options=True,
 )
