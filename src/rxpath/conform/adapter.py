@@ -52,6 +52,7 @@ class Scenario(Runner):
         self.mark = (-1, -1)
         self.tap: TunDevice
         self.task: Task | None = None
+        self.busy = False
         self.machine = Machine(MachineConfig(release=release, costs="none", seed=seed))
 
     # --- set-up ------------------------------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ class Scenario(Runner):
         table.set(key, str(value))
 
     def _on_kfree(self, tp: Any, cpu: int, t: int, values: tuple[Any, ...]) -> None:
-        if self.machine.kernel.cpus[0].curr is not self.task:
+        if self.machine.kernel.cpus[0].curr is not self.task and not self.busy:
             return
         if values[3] in ("SOCKET_CLOSE", "CONSUMED"):
             return  # sockets free their queues after a grace period, in nobody's context
@@ -127,6 +128,12 @@ class Scenario(Runner):
             k.sched.sleep(min(end - k.engine.now, 100_000_000))
             self.drain()
 
+    def work(self, ns: int) -> None:
+        """Let `ns` of virtual time pass, in which the program runs: timers interrupt it and drop in its context."""
+        self.busy = True
+        self.rest(ns)
+        self.busy = False
+
     def rest(self, ns: int) -> None:
         """Let `ns` of virtual time pass; what is sent meanwhile is not read yet."""
         k = self.machine.kernel
@@ -138,13 +145,13 @@ class Scenario(Runner):
 
     def preparing(self, spec: Any) -> None:
         pat = spec.get("pat") if isinstance(spec, dict) else None
-        self.rest(PREPARE_NS + (PATTERN_NS * pat[0] if pat else 0))
+        self.work(PREPARE_NS + (PATTERN_NS * pat[0] if pat else 0))
 
     def written(self, burst: bool) -> None:
-        self.rest(BURST_NS if burst else WRITE_NS)
+        self.work(BURST_NS if burst else WRITE_NS)
 
     def reply_read(self) -> None:
-        self.rest(REPLY_NS)
+        self.work(REPLY_NS)
 
     def wait_tick(self) -> None:
         k = self.machine.kernel
@@ -152,7 +159,7 @@ class Scenario(Runner):
 
     def set_mark(self, step: int, frame: int) -> None:
         if frame < 0 <= step:
-            self.rest(STEP_NS)
+            self.work(STEP_NS)
         self.mark = (step, frame)
 
     # --- sockets -----------------------------------------------------------------------------------------------------
