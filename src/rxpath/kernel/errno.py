@@ -27,6 +27,7 @@ ERANGE: Final = 34
 ENOSYS: Final = 38
 ELOOP: Final = 40
 ENODATA: Final = 61
+ENONET: Final = 64
 EPROTO: Final = 71
 EBADMSG: Final = 74
 EOVERFLOW: Final = 75

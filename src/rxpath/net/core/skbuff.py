@@ -23,6 +23,7 @@ from rxpath.kernel.mm import (
     page_frag_truesize,
 )
 from rxpath.sim.ledger import CONSUMED, DELIVERED, DROPPED, Fate, Site
+from rxpath.wire.checksum import csum_partial
 from rxpath.wire.ipv4 import IPV4_HDR
 
 if TYPE_CHECKING:
@@ -600,3 +601,28 @@ def __alloc_skb(net: Net, size: int) -> SkBuff:
 def build_skb_truesize(frag_size: int) -> int:
     """build_skb around a buffer of `frag_size` bytes (shared info included): what it is charged as."""
     return frag_size + SKB_STRUCT
+
+
+def __skb_checksum_complete(skb: SkBuff) -> bool:
+    """Sum everything from skb.data on with skb.csum; True = it is right."""
+    n = __skb_checksum(skb) + skb.csum
+    ok = n != 0 and n % 0xFFFF == 0
+    if ok and skb.users == 1:  # nothing is noted in a packet that is shared (peeked at)
+        skb.csum_valid = True
+        # what Linux keeps (CHECKSUM_COMPLETE by software) is worth nothing here but to IP_CHECKSUM, which sums anew
+        skb.csum = SUMMED_WITH_HEADER if skb.data == skb.transport_header else SUMMED_PAYLOAD
+    return ok
+
+
+def __skb_checksum(skb: SkBuff) -> int:
+    return csum_partial(skb.tobytes())
+
+
+def pskb_may_pull(skb: SkBuff, n: int) -> bool:
+    """At least `n` linear bytes (inline in Linux)."""
+    if skb.tail - skb.data >= n:
+        return True
+    if skb.len < n:
+        return False
+    skb.linearize()
+    return True

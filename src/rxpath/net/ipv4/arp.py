@@ -44,12 +44,13 @@ from rxpath.net.ipv4.fib import (
     RTN_UNICAST,
     inet_addr_type_dev_table,
 )
-from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+from rxpath.net.ipv4.icmp import icmp_send
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 from rxpath.net.ipv4.route import Flowi4, Rtable, ip_route_input_noref, ip_route_output_key_hash
 from rxpath.net.netfilter.core import NF_ARP_IN, NF_ARP_OUT, NFPROTO_ARP, NfHookState, nf_hook_slow
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip_eth_mc_map
+from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_HOST_UNREACH
 
 ARPOP_REQUEST: Final = 1
 ARPOP_REPLY: Final = 2
@@ -109,7 +110,7 @@ def arp_error_report(n: Neighbour, skb: SkBuff) -> None:
     skb.own = False
     rt = skb.dst
     if isinstance(rt, Rtable):
-        icmp_send(skb, ICMP_DEST_UNREACH, 1, 0)
+        icmp_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0)
         if rt.expires:
             rt.obsolete = True
     kfree_skb_reason(skb, SITE_HOST_UNREACH)

@@ -26,6 +26,7 @@ from rxpath.net.core.netdevice import (
 )
 from rxpath.net.ipv4 import fib
 from rxpath.net.ipv4.igmp import ip_mc_destroy_dev, ip_mc_down, ip_mc_init_dev, ip_mc_up
+from rxpath.net.ipv4.inet_sock import IPV4_MIN_MTU
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 from rxpath.net.ipv4.sysctl_net_ipv4 import devinet_sysctl_register
 from rxpath.wire.addr import inet_make_mask, ip4, ip4_str
@@ -322,7 +323,7 @@ def inetdev_event(event: str, dev: NetDevice) -> None:
     if d is None:
         if event == NETDEV_REGISTER:
             d = inetdev_init(dev)
-        elif event == NETDEV_CHANGEMTU and dev.mtu >= 68:
+        elif event == NETDEV_CHANGEMTU and dev.mtu >= IPV4_MIN_MTU:
             d = inetdev_init(dev)
         return
     if event == NETDEV_CHANGENAME:
@@ -332,7 +333,7 @@ def inetdev_event(event: str, dev: NetDevice) -> None:
         devinet_sysctl_register(ipv4, dev.name, d.conf, d)
         return
     if event == NETDEV_UP:
-        if dev.mtu < 68:
+        if dev.mtu < IPV4_MIN_MTU:
             return
         if dev.flags & IFF_LOOPBACK and not d.ifa_list:
             inet_insert_ifa(dev, ip4("127.0.0.1"), 8, scope=RT_SCOPE_HOST)
@@ -349,7 +350,7 @@ def inetdev_event(event: str, dev: NetDevice) -> None:
         inetdev_destroy(d)
         fib.fib_disable_ip(ipv4, dev, force=True)
     elif event == NETDEV_CHANGEMTU:
-        if dev.mtu < 68:
+        if dev.mtu < IPV4_MIN_MTU:
             inetdev_destroy(d)
         fib.rt_cache_flush(ipv4)
     elif event == NETDEV_CHANGEADDR:

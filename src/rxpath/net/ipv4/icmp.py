@@ -15,8 +15,10 @@ from rxpath.net.core.skbuff import (
     CHECKSUM_UNNECESSARY,
     PACKET_HOST,
     SkBuff,
+    __skb_checksum_complete,
     consume_skb,
     kfree_skb_reason,
+    pskb_may_pull,
     skb_put,
 )
 from rxpath.net.core.sock import IPPROTO_ICMP, IPPROTO_RAW, SOCK_RAW
@@ -52,50 +54,33 @@ from rxpath.net.ipv4.route import (
     ip_route_output_flow,
     ip_route_output_key_hash,
     ipv4_mtu,
+    ipv4_redirect,
     ipv4_update_pmtu,
 )
-from rxpath.net.ipv4.udp import __skb_checksum_complete, ipv4_redirect, pskb_may_pull
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import csum_partial
-
-ICMP_ECHOREPLY: Final = 0
-ICMP_DEST_UNREACH: Final = 3
-ICMP_SOURCE_QUENCH: Final = 4
-ICMP_REDIRECT: Final = 5
-ICMP_ECHO: Final = 8
-ICMP_TIME_EXCEEDED: Final = 11
-ICMP_PARAMETERPROB: Final = 12
-ICMP_TIMESTAMP: Final = 13
-ICMP_TIMESTAMPREPLY: Final = 14
-ICMP_ADDRESS: Final = 17
-ICMP_ADDRESSREPLY: Final = 18
-NR_ICMP_TYPES: Final = 18
-NR_ICMP_UNREACH: Final = 15
-ICMP_EXT_ECHO: Final = 42
-ICMP_EXT_ECHOREPLY: Final = 43
+from rxpath.wire.icmp import (
+    ICMP_ADDRESS,
+    ICMP_ADDRESSREPLY,
+    ICMP_DEST_UNREACH,
+    ICMP_ECHO,
+    ICMP_ECHOREPLY,
+    ICMP_EXC_FRAGTIME,
+    ICMP_EXT_ECHO,
+    ICMP_EXT_ECHOREPLY,
+    ICMP_FRAG_NEEDED,
+    ICMP_PARAMETERPROB,
+    ICMP_REDIRECT,
+    ICMP_SOURCE_QUENCH,
+    ICMP_TIME_EXCEEDED,
+    ICMP_TIMESTAMP,
+    ICMP_TIMESTAMPREPLY,
+    NR_ICMP_TYPES,
+    NR_ICMP_UNREACH,
+)
 
 # which of types 0..18 are errors (nobody answers those)
-_IS_ERROR: Final = (
-    False,
-    True,
-    True,
-    True,
-    True,
-    True,
-    True,
-    True,
-    False,
-    True,
-    True,
-    True,
-    True,
-    False,
-    False,
-    False,
-    False,
-    False,
-    False,
-)
+_IS_ERROR: Final = tuple(t in (1, 2, *range(3, 8), *range(9, 13)) for t in range(NR_ICMP_TYPES + 1))
 
 # RFC 8335
 ICMP_EXT_CODE_MAL_QUERY: Final = 1
@@ -386,7 +371,11 @@ def icmp_global_consume(ipv4: Ipv4) -> None:
 
 def icmpv4_global_allow(ipv4: Ipv4, type_: int, code: int) -> tuple[bool, bool]:
     """(may be sent, counts against the limits)."""
-    if type_ > NR_ICMP_TYPES or (type_ == ICMP_DEST_UNREACH and code == 4) or not 1 << type_ & ipv4.icmp_ratemask:
+    if (
+        type_ > NR_ICMP_TYPES
+        or (type_ == ICMP_DEST_UNREACH and code == ICMP_FRAG_NEEDED)
+        or not 1 << type_ & ipv4.icmp_ratemask
+    ):
         return True, False
     if not ipv4.kernel.release.icmp_global_limit or icmp_global_allow(ipv4):
         return True, True
@@ -526,7 +515,7 @@ def icmp_unreach(ipv4: Ipv4, skb: SkBuff) -> Site | None:
         return SITE_INHDR
     info = 0
     if type_ == ICMP_DEST_UNREACH:
-        if code & 15 == 4:
+        if code & 15 == ICMP_FRAG_NEEDED:
             v = ipv4.ip_no_pmtu_disc
             if v == 2:
                 return None
@@ -540,7 +529,7 @@ def icmp_unreach(ipv4: Ipv4, skb: SkBuff) -> Site | None:
             return None
     elif type_ == ICMP_PARAMETERPROB:
         info = head[th + 4]
-    elif type_ == ICMP_TIME_EXCEEDED and code == 1:
+    elif type_ == ICMP_TIME_EXCEEDED and code == ICMP_EXC_FRAGTIME:
         return None
     if not ipv4.icmp_ignore_bogus_error_responses:
         if inet_addr_type_dev_table(ipv4, skb.dev, int.from_bytes(head[q + 16 : q + 20], "big")) == RTN_BROADCAST:
@@ -585,7 +574,7 @@ def icmp_err(skb: SkBuff, info: int) -> int:
         return 0
     th = skb.transport_header
     type_ = skb.head[th]
-    if type_ == ICMP_DEST_UNREACH and skb.head[th + 1] == 4:
+    if type_ == ICMP_DEST_UNREACH and skb.head[th + 1] == ICMP_FRAG_NEEDED:
         saddr = int.from_bytes(skb.head[q + 12 : q + 16], "big")
         daddr = int.from_bytes(skb.head[q + 16 : q + 20], "big")
         ipv4_update_pmtu(ipv4, daddr, saddr, skb.head[q + 1], info, 0, IPPROTO_ICMP)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rxpath.net.ipv4.ip_options import IpOptions
     from rxpath.net.ipv4.ip_output import Cork
 
+IPV4_MIN_MTU: Final = 68  # RFC 791
+
 IP_PMTUDISC_DONT: Final = 0
 IP_PMTUDISC_WANT: Final = 1
 IP_PMTUDISC_DO: Final = 2
@@ -139,7 +141,7 @@ class InetSock(Sock):
         """Raises OSError."""
         from rxpath.net.ipv4.af_inet import bind_entry
 
-        bind_inet(self, addr, port, bind_entry)
+        bind_entry(self, addr, port)
 
     def connect(self, addr: int, port: int, flags: int) -> None:
         raise linux_error(EOPNOTSUPP)
@@ -198,13 +200,13 @@ def inet_is_local_reserved_port(ipv4: Ipv4, port: int) -> bool:
     return bool(bits) and bool(bits >> port & 1)
 
 
-class _Binder:
-    """The type of __inet_bind, handed over because a class body mangles the name."""
+def ip_sk_accept_pmtu(sk: InetSock) -> bool:
+    """Whether ICMP may tell this socket of its path's MTU; else it believes its interface alone."""
+    return sk.pmtudisc not in (IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT)
 
 
-def bind_inet(sk: InetSock, addr: int, port: int, fn: object) -> None:
-    assert callable(fn)
-    fn(sk, addr, port)
+def ip_sk_use_pmtu(sk: InetSock) -> bool:
+    return sk.pmtudisc < IP_PMTUDISC_PROBE
 
 
 def inet_sk_reset(sk: InetSock) -> None:

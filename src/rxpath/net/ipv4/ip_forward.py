@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.net.core.skbuff import PACKET_HOST, SkBuff, kfree_skb_reason
-from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, icmp_send
+from rxpath.net.ipv4.icmp import icmp_send
 from rxpath.net.ipv4.ip_cb import IPSKB_DOREDIRECT, IPSKB_FORWARDED, ip_cb
 from rxpath.net.ipv4.ip_input import ip_call_ra_chain
 from rxpath.net.ipv4.ip_options import ip_forward_options
@@ -23,6 +23,7 @@ from rxpath.net.ipv4.offload import skb_gso_validate_network_len
 from rxpath.net.ipv4.route import Rtable, RtAction, ip_rt_send_redirect
 from rxpath.net.netfilter.core import NF_INET_FORWARD, NFPROTO_IPV4, NfHookState, nf_hook_slow
 from rxpath.sim.ledger import Site
+from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_SR_FAILED, ICMP_TIME_EXCEEDED
 
 SITE_FORWARD: Final = Site("ip forward", "cannot be forwarded", "none", "NOT_SPECIFIED")
 SITE_TTL: Final = Site("ip forward", "TTL expired", "Ip InHdrErrors", "IP_INHDR")
@@ -58,11 +59,11 @@ def ip_forward(skb: SkBuff) -> int:
     nh = skb.network_header
     if skb.head[nh + 8] <= 1:
         ipv4.ip[IPSTATS_MIB_INHDRERRORS] += 1
-        icmp_send(skb, ICMP_TIME_EXCEEDED, 0, 0)
+        icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0)
         kfree_skb_reason(skb, SITE_TTL)
         return 1
     if opt is not None and opt.is_strictroute and rt.rt_uses_gateway:
-        icmp_send(skb, ICMP_DEST_UNREACH, 5, 0)
+        icmp_send(skb, ICMP_DEST_UNREACH, ICMP_SR_FAILED, 0)
         kfree_skb_reason(skb, SITE_SRFAIL)
         return 1
     cb.flags |= IPSKB_FORWARDED
@@ -71,7 +72,7 @@ def ip_forward(skb: SkBuff) -> int:
     mtu = ip_dst_mtu_maybe_forward(ipv4, rt, True)
     if ip_exceeds_mtu(skb, mtu):
         ipv4.ip[IPSTATS_MIB_FRAGFAILS] += 1
-        icmp_send(skb, ICMP_DEST_UNREACH, 4, mtu)
+        icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu)
         kfree_skb_reason(skb, SITE_TOO_BIG)
         return 1
     ip_decrease_ttl(skb)

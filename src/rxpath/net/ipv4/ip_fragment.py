@@ -25,7 +25,7 @@ from rxpath.net.core.skbuff import (
 )
 from rxpath.net.core.sock import count_tokens
 from rxpath.net.ipv4.fib import RTN_LOCAL
-from rxpath.net.ipv4.icmp import ICMP_TIME_EXCEEDED, icmp_send
+from rxpath.net.ipv4.icmp import icmp_send
 from rxpath.net.ipv4.inet_fragment import IPQ_SIZE, FqDir
 from rxpath.net.ipv4.ip_cb import IPSKB_FRAG_PMTU, ip_cb
 from rxpath.net.ipv4.mib import (
@@ -40,6 +40,7 @@ from rxpath.net.ipv4.route import Rtable, ip_route_input_noref
 from rxpath.sim.ledger import CONSUMED, Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import csum_add, ip_fast_csum
+from rxpath.wire.icmp import ICMP_EXC_FRAGTIME, ICMP_TIME_EXCEEDED
 
 IP_DEFRAG_LOCAL_DELIVER: Final = 0
 IP_DEFRAG_CALL_RA_CHAIN: Final = 1
@@ -191,7 +192,7 @@ def ip_expire(q: Ipq) -> None:
             user = q.key[4]
             skip = user >= IP_DEFRAG_CONNTRACK_IN and (not isinstance(rt, Rtable) or rt.rt_type != RTN_LOCAL)
             if not err and not skip:
-                icmp_send(head, ICMP_TIME_EXCEEDED, 1, 0)
+                icmp_send(head, ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0)
     _purge(q, SITE_FRAG_TIMEOUT)
 
 

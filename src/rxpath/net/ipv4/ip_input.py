@@ -25,7 +25,7 @@ from rxpath.net.core.skbuff import (
     skb_unclone,
 )
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
-from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+from rxpath.net.ipv4.icmp import icmp_send
 from rxpath.net.ipv4.ip_cb import InetSkbParm, ip_cb
 from rxpath.net.ipv4.ip_fragment import IP_DEFRAG_CALL_RA_CHAIN, IP_DEFRAG_LOCAL_DELIVER, ip_defrag
 from rxpath.net.ipv4.ip_options import __ip_options_compile, ip_options_rcv_srr
@@ -67,6 +67,7 @@ from rxpath.net.netfilter.core import (
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import csum_partial, csum_sub
+from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_PROT_UNREACH
 from rxpath.wire.ipv4 import IPV4_HDR
 
 SITE_OTHERHOST: Final = Site("ip", "frame is for another host", "rx_otherhost_dropped", "OTHERHOST")
@@ -342,7 +343,7 @@ def ip_protocol_deliver_rcu(ipv4: Ipv4, skb: SkBuff, protocol: int) -> None:
             ipv4.ip[IPSTATS_MIB_INDELIVERS] += 1
         elif not raw:
             ipv4.ip[IPSTATS_MIB_INUNKNOWNPROTOS] += 1
-            icmp_send(skb, ICMP_DEST_UNREACH, 2, 0)
+            icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0)
             kfree_skb_reason(skb, SITE_NOPROTO)
         else:
             ipv4.ip[IPSTATS_MIB_INDELIVERS] += 1

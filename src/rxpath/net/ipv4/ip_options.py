@@ -22,6 +22,7 @@ from rxpath.net.ipv4.route import (
     ip_route_input_noref,
 )
 from rxpath.wire.checksum import ip_fast_csum
+from rxpath.wire.icmp import ICMP_PARAMETERPROB
 
 IPOPT_END: Final = 0
 IPOPT_NOOP: Final = 1
@@ -37,8 +38,6 @@ IPOPT_RA: Final = 148
 IPOPT_TS_TSONLY: Final = 0
 IPOPT_TS_TSANDADDR: Final = 1
 IPOPT_TS_PRESPEC: Final = 3
-
-ICMP_PARAMETERPROB: Final = 12
 
 
 class IpOptions:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rxpath.kernel.errno import EINVAL, EMSGSIZE, ENOBUFS, EPERM, EPIPE, linux_error
+from rxpath.kernel.errno import EINVAL, EMSGSIZE, ENETUNREACH, ENOBUFS, EPERM, EPIPE, linux_error
 from rxpath.kernel.mm import PAGE_SIZE, SKB_SHARED_INFO
 from rxpath.net.core.neighbour import Neighbour, neigh_create, neigh_output
 from rxpath.net.core.netdevice import ETH_P_IP, NETIF_F_SG, Net, NetDevice
@@ -41,7 +41,9 @@ from rxpath.net.ipv4.inet_sock import (
     IP_PMTUDISC_OMIT,
     IP_PMTUDISC_PROBE,
     IP_PMTUDISC_WANT,
+    IPV4_MIN_MTU,
     InetSock,
+    ip_sk_use_pmtu,
 )
 from rxpath.net.ipv4.ip_cb import IPSKB_FORWARDED, IPSKB_FRAG_PMTU, IPSKB_REROUTED, ip_cb, ip_cb_peek
 from rxpath.net.ipv4.ip_options import IpOptions, ip_options_build, ip_options_fragment
@@ -72,6 +74,7 @@ from rxpath.net.ipv4.route import (
 from rxpath.net.netfilter.core import NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4, NfHookState, nf_hook_slow
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import ip_fast_csum
+from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED
 from rxpath.wire.ipv4 import IPV4_HDR
 
 if TYPE_CHECKING:
@@ -154,21 +157,12 @@ class Cork:
         return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
-def ip_sk_accept_pmtu(sk: InetSock) -> bool:
-    """Whether ICMP may tell this socket of its path's MTU; else it believes its interface alone."""
-    return sk.pmtudisc not in (IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT)
-
-
-def ip_sk_use_pmtu(sk: InetSock) -> bool:
-    return sk.pmtudisc < IP_PMTUDISC_PROBE
-
-
 def ip_setup_cork(cork: Cork) -> None:
     """The MTU that counts, checked against the device."""
     sk = cork.sk
     cork.fragsize = ipv4_mtu(cork.rt) if ip_sk_use_pmtu(sk) else cork.rt.dev.mtu
-    if cork.fragsize < 68:
-        raise linux_error(ENOBUFS if False else 101)
+    if cork.fragsize < IPV4_MIN_MTU:
+        raise linux_error(ENETUNREACH)
 
 
 def ip_append_data(cork: Cork, data: bytes, flags: int = 0) -> None:
@@ -608,10 +602,10 @@ def ip_fragment(ipv4: Ipv4, skb: SkBuff, mtu: int) -> int:
         return ip_do_fragment(ipv4, skb)
     cb = ip_cb_peek(skb)
     if not skb.nohdr or (cb is not None and cb.frag_max_size and cb.frag_max_size > mtu):
-        from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+        from rxpath.net.ipv4.icmp import icmp_send
 
         ipv4.ip[IPSTATS_MIB_FRAGFAILS] += 1
-        icmp_send(skb, ICMP_DEST_UNREACH, 4, mtu)
+        icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu)
         skb.own = False
         kfree_skb_reason(skb, SITE_FRAG_NEEDED)
         return -EMSGSIZE

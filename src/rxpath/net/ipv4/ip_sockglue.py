@@ -12,9 +12,15 @@ from rxpath.kernel.errno import (
     EADDRINUSE,
     EADDRNOTAVAIL,
     EAGAIN,
+    ECONNREFUSED,
+    EHOSTDOWN,
+    EHOSTUNREACH,
     EINVAL,
+    EMSGSIZE,
+    ENETUNREACH,
     ENOBUFS,
     ENODEV,
+    ENONET,
     ENOPROTOOPT,
     ENOTCONN,
     EOPNOTSUPP,
@@ -299,6 +305,27 @@ def ip_cmsg_send(sk: InetSock, control: list[Cmsg], ipc: IpcmCookie) -> None:
 
 # --- the error queue
 # ------------------------------------------------------------------------------------------------------
+
+
+# icmp_err_convert: errno and whether it is fatal, by code of "destination unreachable"
+ICMP_ERR_CONVERT: Final = (
+    (ENETUNREACH, False),  # ICMP_NET_UNREACH
+    (EHOSTUNREACH, False),  # ICMP_HOST_UNREACH
+    (ENOPROTOOPT, True),  # ICMP_PROT_UNREACH
+    (ECONNREFUSED, True),  # ICMP_PORT_UNREACH
+    (EMSGSIZE, False),  # ICMP_FRAG_NEEDED
+    (EOPNOTSUPP, False),  # ICMP_SR_FAILED
+    (ENETUNREACH, True),  # ICMP_NET_UNKNOWN
+    (EHOSTDOWN, True),  # ICMP_HOST_UNKNOWN
+    (ENONET, True),  # ICMP_HOST_ISOLATED
+    (ENETUNREACH, True),  # ICMP_NET_ANO
+    (EHOSTUNREACH, True),  # ICMP_HOST_ANO
+    (ENETUNREACH, False),  # ICMP_NET_UNR_TOS
+    (EHOSTUNREACH, False),  # ICMP_HOST_UNR_TOS
+    (EHOSTUNREACH, True),  # ICMP_PKT_FILTERED
+    (EHOSTUNREACH, True),  # ICMP_PREC_VIOLATION
+    (EHOSTUNREACH, True),  # ICMP_PREC_CUTOFF
+)
 
 
 def ip_icmp_error(sk: InetSock, skb: SkBuff, err: int, port: int, info: int, payload: int) -> None:

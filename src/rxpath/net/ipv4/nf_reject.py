@@ -17,7 +17,7 @@ from rxpath.net.core.skbuff import (
     skb_put,
 )
 from rxpath.net.ipv4.fib import RTN_LOCAL, RTN_UNICAST, inet_addr_type_dev_table
-from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+from rxpath.net.ipv4.icmp import icmp_send
 from rxpath.net.ipv4.ip_output import IP_DF, ip_local_out
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 from rxpath.net.ipv4.route import (
@@ -31,6 +31,7 @@ from rxpath.net.ipv4.route import (
 from rxpath.net.netfilter.core import NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, RejectSender
 from rxpath.net.netfilter.x_tables import skb_header_pointer
 from rxpath.wire.checksum import csum_partial, csum_tcpudp_magic, transport_checksum
+from rxpath.wire.icmp import ICMP_DEST_UNREACH
 from rxpath.wire.ipv4 import IPV4_HDR
 from rxpath.wire.tcp import TCP_HDR, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 

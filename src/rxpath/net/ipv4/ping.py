@@ -15,10 +15,12 @@ from rxpath.kernel.errno import (
     EAGAIN,
     EDESTADDRREQ,
     EFAULT,
+    EHOSTUNREACH,
     EINVAL,
     EMSGSIZE,
     ENETUNREACH,
     ENOTTY,
+    EPROTO,
     EREMOTEIO,
     linux_error,
 )
@@ -43,6 +45,7 @@ from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock
 from rxpath.net.ipv4.ip_cb import ip_cb
 from rxpath.net.ipv4.ip_output import IpcmCookie, ip_make_skb, ip_send_skb
 from rxpath.net.ipv4.ip_sockglue import (
+    ICMP_ERR_CONVERT,
     ip_cmsg_recv_offset,
     ip_cmsg_send,
     ip_icmp_error,
@@ -50,11 +53,29 @@ from rxpath.net.ipv4.ip_sockglue import (
 )
 from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
 from rxpath.net.ipv4.netns import Inetsw, Ipv4, ipv4_of
-from rxpath.net.ipv4.route import FLOWI_FLAG_ANYSRC, IPTOS_RT_MASK, RTCF_BROADCAST, Flowi4, Rtable, ip_route_output_flow
-from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT, ipv4_sk_redirect, ipv4_sk_update_pmtu
+from rxpath.net.ipv4.route import (
+    FLOWI_FLAG_ANYSRC,
+    IPTOS_RT_MASK,
+    RTCF_BROADCAST,
+    Flowi4,
+    Rtable,
+    ip_route_output_flow,
+    ipv4_sk_redirect,
+    ipv4_sk_update_pmtu,
+)
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import ip_compute_csum
+from rxpath.wire.icmp import (
+    ICMP_DEST_UNREACH,
+    ICMP_ECHO,
+    ICMP_EXT_ECHO,
+    ICMP_FRAG_NEEDED,
+    ICMP_PARAMETERPROB,
+    ICMP_REDIRECT,
+    ICMP_SOURCE_QUENCH,
+    NR_ICMP_UNREACH,
+)
 
 SITE_PING_FULL: Final = Site("socket", "receive buffer of a ping socket full", "none", "SOCKET_RCVBUFF")
 SITE_PING_MEM: Final = Site("socket", "memory of ping sockets used up", "none", "PROTO_MEM")
@@ -184,7 +205,7 @@ def ping_err(ipv4: Ipv4, skb: SkBuff, icmp_at: int, info: int) -> None:
     """An error quotes an echo request of a ping socket."""
     head = skb.head
     saddr, daddr = _ADDRS.unpack_from(head, skb.network_header + 12)  # of the error, not of what it quotes
-    if head[icmp_at] not in (8, 42) or head[icmp_at + 1]:  # ping_supported
+    if head[icmp_at] not in (ICMP_ECHO, ICMP_EXT_ECHO) or head[icmp_at + 1]:  # ping_supported
         return
     dev = skb.dev
     sk = ping_lookup(
@@ -195,22 +216,22 @@ def ping_err(ipv4: Ipv4, skb: SkBuff, icmp_at: int, info: int) -> None:
     th = skb.transport_header
     type_ = head[th]
     code = head[th + 1]
-    err = 113
+    err = EHOSTUNREACH
     hard = False
-    if type_ == 4:
+    if type_ == ICMP_SOURCE_QUENCH:
         err = EREMOTEIO  # no real error, but ping wants to see it
-    elif type_ == 5:
+    elif type_ == ICMP_REDIRECT:
         ipv4_sk_redirect(skb, sk)
         err = EREMOTEIO
-    elif type_ == 12:
-        err, hard = 71, True
-    elif type_ == 3:
-        if code == 4:
+    elif type_ == ICMP_PARAMETERPROB:
+        err, hard = EPROTO, True
+    elif type_ == ICMP_DEST_UNREACH:
+        if code == ICMP_FRAG_NEEDED:
             ipv4_sk_update_pmtu(sk, skb, info)
             if sk.pmtudisc == IP_PMTUDISC_DONT:
                 return
             err, hard = EMSGSIZE, True
-        elif code <= 15:
+        elif code <= NR_ICMP_UNREACH:
             err, hard = ICMP_ERR_CONVERT[code]
     if not sk.recverr:
         if not hard or sk.state != TCP_ESTABLISHED:

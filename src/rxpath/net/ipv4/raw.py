@@ -13,6 +13,7 @@ from rxpath.kernel.errno import (
     EADDRNOTAVAIL,
     EDESTADDRREQ,
     EFAULT,
+    EHOSTUNREACH,
     EINVAL,
     EMSGSIZE,
     ENOBUFS,
@@ -58,6 +59,7 @@ from rxpath.net.ipv4.ip_output import (
     sock_wait_for_room,
 )
 from rxpath.net.ipv4.ip_sockglue import (
+    ICMP_ERR_CONVERT,
     ip_cmsg_recv_offset,
     ip_cmsg_send,
     ip_icmp_error,
@@ -77,11 +79,20 @@ from rxpath.net.ipv4.route import (
     Rtable,
     inet_iif,
     ip_route_output_flow,
+    ipv4_sk_redirect,
+    ipv4_sk_update_pmtu,
 )
-from rxpath.net.ipv4.udp import ICMP_ERR_CONVERT, ipv4_sk_redirect, ipv4_sk_update_pmtu
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import ip_fast_csum
+from rxpath.wire.icmp import (
+    ICMP_DEST_UNREACH,
+    ICMP_FRAG_NEEDED,
+    ICMP_PARAMETERPROB,
+    ICMP_REDIRECT,
+    ICMP_SOURCE_QUENCH,
+    NR_ICMP_UNREACH,
+)
 
 ICMP_FILTER: Final = 1
 
@@ -275,23 +286,23 @@ def raw_err(sk: RawSock, skb: SkBuff, info: int) -> None:
     th = skb.transport_header
     type_ = skb.head[th]
     code = skb.head[th + 1]
-    if type_ == 3 and code == 4:
+    if type_ == ICMP_DEST_UNREACH and code == ICMP_FRAG_NEEDED:
         ipv4_sk_update_pmtu(sk, skb, info)
-    elif type_ == 5:
+    elif type_ == ICMP_REDIRECT:
         ipv4_sk_redirect(skb, sk)
         return
     if not sk.recverr and sk.state != TCP_ESTABLISHED:
         return
-    err = 113
+    err = EHOSTUNREACH
     hard = False
-    if type_ == 4:
+    if type_ == ICMP_SOURCE_QUENCH:
         return
-    if type_ == 12:
+    if type_ == ICMP_PARAMETERPROB:
         err, hard = EPROTO, True
-    elif type_ == 3:
-        if code <= 15:
+    elif type_ == ICMP_DEST_UNREACH:
+        if code <= NR_ICMP_UNREACH:
             err, hard = ICMP_ERR_CONVERT[code]
-        if code == 4:
+        if code == ICMP_FRAG_NEEDED:
             hard = sk.pmtudisc != IP_PMTUDISC_DONT
             err = EMSGSIZE
     if sk.recverr:

@@ -36,12 +36,22 @@ from rxpath.net.ipv4.fib import (
     inet_lookup_ifaddr_rcu,
 )
 from rxpath.net.ipv4.igmp import ip_check_mc_rcu
+from rxpath.net.ipv4.inet_sock import InetSock, ip_sk_accept_pmtu
 from rxpath.net.ipv4.inetpeer import inet_getpeer, inet_peer_xrlim_allow
 from rxpath.net.ipv4.ip_cb import IPSKB_DOREDIRECT, ip_cb
 from rxpath.net.ipv4.mib import IPSTATS_MIB_INADDRERRORS, IPSTATS_MIB_INNOROUTES
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
+from rxpath.wire.icmp import (
+    ICMP_DEST_UNREACH,
+    ICMP_HOST_UNREACH,
+    ICMP_NET_UNREACH,
+    ICMP_PKT_FILTERED,
+    ICMP_REDIR_HOST,
+    ICMP_REDIR_HOSTTOS,
+    ICMP_REDIRECT,
+)
 
 RTCF_NOTIFY: Final = 0x00010000
 RTCF_DIRECTDST: Final = 0x00020000
@@ -600,6 +610,39 @@ def ip_do_redirect(ipv4: Ipv4, skb: SkBuff, rt: Rtable, fl4: Flowi4, new_gw: int
     ipv4.rt_out_cache.clear()
 
 
+def ipv4_sk_update_pmtu(sk: InetSock, skb: SkBuff, mtu: int) -> None:
+    """ICMP's word on the path's MTU, unless the socket believes its interface alone."""
+    if not ip_sk_accept_pmtu(sk):
+        return
+    h = skb.head
+    q = skb.data
+    saddr, daddr = _ADDRS.unpack_from(h, q + 12)
+    ipv4_update_pmtu(sk.ipv4, daddr, saddr, h[q + 1], mtu, sk.bound_dev_if, h[q + 9])
+    sk.dst = None
+
+
+def ipv4_sk_redirect(skb: SkBuff, sk: InetSock) -> None:
+    ipv4_redirect(sk.ipv4, skb, sk.bound_dev_if)
+    sk.dst = None
+
+
+def ipv4_redirect(ipv4: Ipv4, skb: SkBuff, oif: int) -> None:
+    """Believe a redirect for the quoted destination, if its sender is the gateway in use."""
+    h = skb.head
+    q = skb.data
+    saddr, daddr = _ADDRS.unpack_from(h, q + 12)
+    fl4 = Flowi4(daddr, saddr, oif=oif, tos=h[q + 1] & IPTOS_RT_MASK, proto=h[q + 9])
+    rt = __ip_route_output_key(ipv4, fl4)
+    if rt is None:
+        return
+    th = skb.transport_header
+    if h[th + 1] & 7 > ICMP_REDIR_HOSTTOS:
+        return
+    old_gw = int.from_bytes(h[skb.network_header + 12 : skb.network_header + 16], "big")
+    new_gw = int.from_bytes(h[th + 4 : th + 8], "big")
+    ip_do_redirect(ipv4, skb, rt, fl4, new_gw, old_gw)
+
+
 def _ip_fib_check_default(ipv4: Ipv4, gw: int, dev: NetDevice) -> bool:
     for t in ipv4.fib_tables.values():
         for a in t.aliases():
@@ -623,7 +666,7 @@ def inet_iif(skb: SkBuff) -> int:
 
 def ip_error(skb: SkBuff) -> int:
     """No way to the destination: a host counts, a router answers within limits."""
-    from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+    from rxpath.net.ipv4.icmp import icmp_send
 
     rt = skb.dst
     dev = skb.dev
@@ -642,13 +685,13 @@ def ip_error(skb: SkBuff) -> int:
         else:
             code = -1
             if rt.error == EHOSTUNREACH:
-                code = 1
+                code = ICMP_HOST_UNREACH
             elif rt.error == ENETUNREACH:
-                code = 0
+                code = ICMP_NET_UNREACH
                 site = SITE_IP_INNOROUTES
                 ipv4.ipext[IPSTATS_MIB_INNOROUTES] += 1
             elif rt.error == EACCES:
-                code = 13
+                code = ICMP_PKT_FILTERED
             if code >= 0:
                 saddr = int.from_bytes(skb.head[skb.network_header + 12 : skb.network_header + 16], "big")
                 peer = inet_getpeer(ipv4.peers, saddr)
@@ -683,7 +726,7 @@ def ip_rt_send_redirect(skb: SkBuff) -> None:
         peer.rate_last = now
         return
     if peer.n_redirects == 0 or now > peer.rate_last + (ipv4.redirect_load << peer.n_redirects):
-        icmp_send(skb, 5, 1, gw)
+        icmp_send(skb, ICMP_REDIRECT, ICMP_REDIR_HOST, gw)
         peer.rate_last = now
         peer.n_redirects += 1
         if d.eff_log_martians and peer.n_redirects == ipv4.redirect_number:

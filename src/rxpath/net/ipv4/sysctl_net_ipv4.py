@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rxpath.kernel.errno import EINVAL, linux_error
 from rxpath.kernel.sysctl import INT_MAX, INT_MIN, SysctlTable, bitmap_text, parse_bitmap
 from rxpath.net.ipv4.fib import ipv4_sysctl_rtcache_flush
+from rxpath.net.ipv4.inet_sock import IPV4_MIN_MTU
 from rxpath.net.ipv4.netns import Ipv4
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
         s.int_value("net.ipv4." + name, b.get, b.put, 1)
     for name in ("min_pmtu", "min_adv_mss"):
         c = _Attr(ipv4, "min_pmtu" if name == "min_pmtu" else "min_advmss")
-        s.int_value("net.ipv4.route." + name, c.get, c.put, 68 if name == "min_pmtu" else INT_MIN)
+        s.int_value("net.ipv4.route." + name, c.get, c.put, IPV4_MIN_MTU if name == "min_pmtu" else INT_MIN)
 
     JiffiesSysctl(ipv4, "mtu_expires", 1, hz).register(s, "net.ipv4.route.mtu_expires")
     s.register("net.ipv4.route.flush", lambda: "", lambda text: ipv4_sysctl_rtcache_flush(ipv4), 0o200)

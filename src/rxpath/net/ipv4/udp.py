@@ -17,11 +17,13 @@ from rxpath.kernel.errno import (
     EAFNOSUPPORT,
     EAGAIN,
     EDESTADDRREQ,
+    EHOSTUNREACH,
     EINVAL,
     EISCONN,
     EMSGSIZE,
     ENETUNREACH,
     ENOBUFS,
+    ENOENT,
     ENOPROTOOPT,
     EOPNOTSUPP,
     EPROTO,
@@ -46,9 +48,11 @@ from rxpath.net.core.skbuff import (
     SUMMED_WITH_HEADER,
     SkBuff,
     __alloc_skb,
+    __skb_checksum_complete,
     consume_skb,
     ip_hdr,
     kfree_skb_reason,
+    pskb_may_pull,
     pskb_trim,
     skb_clone,
     skb_condense,
@@ -94,6 +98,7 @@ from rxpath.net.core.sock import (
     sock_rfree,
 )
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
+from rxpath.net.ipv4.icmp import icmp_send
 from rxpath.net.ipv4.igmp import ip_check_mc_rcu, ip_mc_drop_socket, ip_mc_sf_allow
 from rxpath.net.ipv4.inet_sock import (
     IP_PMTUDISC_DONT,
@@ -110,10 +115,10 @@ from rxpath.net.ipv4.ip_output import (
     ip_make_skb,
     ip_push_pending_frames,
     ip_send_skb,
-    ip_sk_accept_pmtu,
 )
 from rxpath.net.ipv4.ip_sockglue import (
     CMSG_CHECKSUM,
+    ICMP_ERR_CONVERT,
     ip_cmsg_recv_offset,
     ip_cmsg_send,
     ip_icmp_error,
@@ -142,16 +147,24 @@ from rxpath.net.ipv4.route import (
     RTCF_MULTICAST,
     Flowi4,
     Rtable,
-    __ip_route_output_key,
     inet_iif,
-    ip_do_redirect,
     ip_mc_validate_source,
     ip_route_output_flow,
-    ipv4_update_pmtu,
+    ipv4_sk_redirect,
+    ipv4_sk_update_pmtu,
 )
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import csum_partial, csum_sub, csum_tcpudp_magic, transport_checksum
+from rxpath.wire.icmp import (
+    ICMP_DEST_UNREACH,
+    ICMP_FRAG_NEEDED,
+    ICMP_PARAMETERPROB,
+    ICMP_PORT_UNREACH,
+    ICMP_REDIRECT,
+    ICMP_SOURCE_QUENCH,
+    NR_ICMP_UNREACH,
+)
 
 UDP_CORK: Final = 1
 UDPLITE_SEND_CSCOV: Final = 10
@@ -182,27 +195,6 @@ SITE_MEM: Final = Site("socket", "udp_mem", "Udp MemErrors, Udp InErrors", "PROT
 
 _PORTS: Final = Struct(">HHHH")
 _ADDRS: Final = Struct(">II")
-
-# errno and whether it is fatal, by code of "destination unreachable"
-ICMP_ERR_CONVERT: Final = (
-    (ENETUNREACH, False),
-    (113, False),
-    (92, True),
-    (111, True),
-    (90, False),
-    (95, False),
-    (101, True),
-    (112, True),
-    (64, True),
-    (101, True),
-    (113, True),
-    (101, False),
-    (113, False),
-    (113, True),
-    (113, True),
-    (113, True),
-)
-NR_ICMP_UNREACH: Final = 15
 
 
 class ReuseGroup:
@@ -776,31 +768,6 @@ def udp_is_mcast_sock(sk: UdpSock, loc_addr: int, rmt_port: int, rmt_addr: int, 
 # ------------------------------------------------------------------------------------------------------------
 
 
-def __skb_checksum_complete(skb: SkBuff) -> bool:
-    """Sum everything from skb.data on with skb.csum; True = it is right."""
-    n = __skb_checksum(skb) + skb.csum
-    ok = n != 0 and n % 0xFFFF == 0
-    if ok and skb.users == 1:  # nothing is noted in a packet that is shared (peeked at)
-        skb.csum_valid = True
-        # what Linux keeps (CHECKSUM_COMPLETE by software) is worth nothing here but to IP_CHECKSUM, which sums anew
-        skb.csum = SUMMED_WITH_HEADER if skb.data == skb.transport_header else SUMMED_PAYLOAD
-    return ok
-
-
-def __skb_checksum(skb: SkBuff) -> int:
-    return csum_partial(skb.tobytes())
-
-
-def pskb_may_pull(skb: SkBuff, n: int) -> bool:
-    """At least `n` linear bytes (inline in Linux)."""
-    if skb.tail - skb.data >= n:
-        return True
-    if skb.len < n:
-        return False
-    skb.linearize()
-    return True
-
-
 def udp_rcv(skb: SkBuff) -> int:
     return __udp4_lib_rcv(skb)
 
@@ -865,9 +832,7 @@ def __udp4_lib_rcv(skb: SkBuff) -> int:
     c = ipv4.kernel.costs
     if c.enabled:
         ipv4.kernel.cur().accrued_or_charge(c.ip_udp + c.udp_no_socket)
-    from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
-
-    icmp_send(skb, ICMP_DEST_UNREACH, 3, 0)
+    icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0)
     kfree_skb_reason(skb, SITE_NO_SOCKET)
     return 0
 
@@ -1347,16 +1312,16 @@ def __udp4_lib_err(skb: SkBuff, info: int) -> int:
     sk = __udp4_lib_lookup(ipv4, daddr, dport, saddr, sport, dev.ifindex if dev is not None else 0)
     if sk is None:
         ipv4.icmp[ICMP_MIB_INERRORS] += 1
-        return -2
-    err = 113
+        return -ENOENT
+    err = EHOSTUNREACH
     harderr = False
-    if type_ == 4:
+    if type_ == ICMP_SOURCE_QUENCH:
         return 0
-    if type_ == 12:
+    if type_ == ICMP_PARAMETERPROB:
         err = EPROTO
         harderr = True
-    elif type_ == 3:
-        if code == 4:
+    elif type_ == ICMP_DEST_UNREACH:
+        if code == ICMP_FRAG_NEEDED:
             ipv4_sk_update_pmtu(sk, skb, info)
             if sk.pmtudisc == IP_PMTUDISC_DONT:
                 return 0
@@ -1364,7 +1329,7 @@ def __udp4_lib_err(skb: SkBuff, info: int) -> int:
             harderr = True
         elif code <= NR_ICMP_UNREACH:
             err, harderr = ICMP_ERR_CONVERT[code]
-    elif type_ == 5:
+    elif type_ == ICMP_REDIRECT:
         ipv4_sk_redirect(skb, sk)
         return 0
     if not sk.recverr:
@@ -1375,39 +1340,6 @@ def __udp4_lib_err(skb: SkBuff, info: int) -> int:
     sk.err = err
     sk_error_report(sk)
     return 0
-
-
-def ipv4_sk_update_pmtu(sk: InetSock, skb: SkBuff, mtu: int) -> None:
-    """ICMP's word on the path's MTU, unless the socket believes its interface alone."""
-    if not ip_sk_accept_pmtu(sk):
-        return
-    h = skb.head
-    q = skb.data
-    saddr, daddr = _ADDRS.unpack_from(h, q + 12)
-    ipv4_update_pmtu(sk.ipv4, daddr, saddr, h[q + 1], mtu, sk.bound_dev_if, h[q + 9])
-    sk.dst = None
-
-
-def ipv4_sk_redirect(skb: SkBuff, sk: InetSock) -> None:
-    ipv4_redirect(sk.ipv4, skb, sk.bound_dev_if)
-    sk.dst = None
-
-
-def ipv4_redirect(ipv4: Ipv4, skb: SkBuff, oif: int) -> None:
-    """Believe a redirect for the quoted destination, if its sender is the gateway in use."""
-    h = skb.head
-    q = skb.data
-    saddr, daddr = _ADDRS.unpack_from(h, q + 12)
-    fl4 = Flowi4(daddr, saddr, oif=oif, tos=h[q + 1] & IPTOS_RT_MASK, proto=h[q + 9])
-    rt = __ip_route_output_key(ipv4, fl4)
-    if rt is None:
-        return
-    th = skb.transport_header
-    if h[th + 1] & 7 > 3:
-        return
-    old_gw = int.from_bytes(h[skb.network_header + 12 : skb.network_header + 16], "big")
-    new_gw = int.from_bytes(h[th + 4 : th + 8], "big")
-    ip_do_redirect(ipv4, skb, rt, fl4, new_gw, old_gw)
 
 
 # --- send ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from struct import Struct
 from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason
-from rxpath.net.ipv4.icmp import ICMP_DEST_UNREACH, icmp_send
+from rxpath.net.ipv4.icmp import icmp_send
 from rxpath.net.ipv4.mib import (
     ICMP_MIB_INERRORS,
     UDP_MIB_CSUMERRORS,
@@ -22,6 +22,7 @@ from rxpath.net.ipv4.netns import Ipv4, NetProtocol, ipv4_of
 from rxpath.net.ipv4.route import RTCF_BROADCAST, RTCF_MULTICAST, Rtable
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import csum_partial, csum_tcpudp_magic
+from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_PORT_UNREACH
 
 IPPROTO_UDPLITE: Final = 136
 IPPROTO_PIM: Final = 103
@@ -59,7 +60,7 @@ def udplite_rcv(skb: SkBuff) -> int:
         return _csum_drop(ipv4, skb)
     ipv4.udplite[UDP_MIB_NOPORTS] += 1
 
-    icmp_send(skb, ICMP_DEST_UNREACH, 3, 0)
+    icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0)
     kfree_skb_reason(skb, SITE_NO_SOCKET)
     return 0
 

@@ -39,10 +39,10 @@ from rxpath.net.core.sock import (
     this_cpu,
 )
 from rxpath.net.ipv4.datagram import parse_addr
-from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, InetSock
+from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, InetSock, ip_sk_accept_pmtu
 from rxpath.net.ipv4.ip_cb import ip_cb_peek
 from rxpath.net.ipv4.ip_options import __ip_options_echo
-from rxpath.net.ipv4.ip_output import ip_dont_fragment, ip_sk_accept_pmtu
+from rxpath.net.ipv4.ip_output import ip_dont_fragment
 from rxpath.net.ipv4.ip_sockglue import ip_icmp_error
 from rxpath.net.ipv4.mib import (
     ICMP_MIB_INERRORS,
