@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from rxpath.kernel.core import Kernel
 from rxpath.kernel.errno import ENOBUFS, linux_error
 from rxpath.kernel.timer import DelayedWork, TimerList
-from rxpath.net.core.netdevice import Net, NetDevice
+from rxpath.net.core.netdevice import IFF_UP, Net, NetDevice
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_end
 from rxpath.net.core.sock import count_tokens, this_cpu
 from rxpath.net.core.xmit import __dev_queue_xmit
@@ -55,6 +55,8 @@ SITE_QUEUEFULL: Final = Site("neighbour", "queue of an unresolved neighbour is f
 SITE_FAILED: Final = Site("neighbour", "neighbour cannot be resolved", "none", "NEIGH_FAILED")
 SITE_DEAD: Final = Site("neighbour", "neighbour entry is gone", "none", "NEIGH_DEAD")
 SITE_PURGED: Final = Site("neighbour", "queue of an unresolved neighbour was emptied", "none", "NOT_SPECIFIED")
+SITE_PROXY_FULL: Final = Site("neighbour", "too many requests wait for a proxy's answer", "none", "NOT_SPECIFIED")
+SITE_PROXY_PURGED: Final = Site("neighbour", "queue of proxy answers was emptied", "none", "NOT_SPECIFIED")
 SITE_FORWARDED: Final = Site("ip", "forwarded")
 
 
@@ -75,6 +77,7 @@ class NeighParms:
         "anycast_delay",
         "proxy_delay",
         "proxy_qlen",
+        "qlen",
         "locktime",
         "reachable_time",
         "interval_probe_time",
@@ -95,6 +98,7 @@ class NeighParms:
         self.anycast_delay = hz
         self.proxy_delay = hz * 8 // 10
         self.proxy_qlen = 64
+        self.qlen = 0  # requests of this device that wait for a proxy's answer
         self.locktime = hz
         self.reachable_time = self.base_reachable_time
 
@@ -182,6 +186,7 @@ class NeighTable:
         "random",
         "proxies",
         "proxy_queue",
+        "proxy_timer",
     )
 
     def __init__(self, net: Net, table_id: str) -> None:
@@ -219,7 +224,8 @@ class NeighTable:
             0,
         )
         self.proxies: dict[tuple[int, int], int] = {}
-        self.proxy_queue: list[SkBuff] = []
+        self.proxy_queue: list[tuple[int, NeighParms, SkBuff]] = []  # due in jiffies, whose, the request
+        self.proxy_timer = TimerList(k, lambda: neigh_proxy_process(self))
         self.parms.reachable_time = neigh_rand_reach_time(self, self.parms.base_reachable_time)
 
     def constructor(self, n: Neighbour) -> bool:
@@ -232,6 +238,10 @@ class NeighTable:
 
     def error_report(self, n: Neighbour, skb: SkBuff) -> None:
         """A packet's neighbour cannot be resolved: tell its sender and free it."""
+        raise NotImplementedError
+
+    def proxy_redo(self, skb: SkBuff) -> None:
+        """A request that waited for its proxy's answer is looked at once more, and ended."""
         raise NotImplementedError
 
     def protocol(self) -> int:
@@ -646,6 +656,50 @@ def neigh_changeaddr(tbl: NeighTable, dev: NetDevice) -> None:
 def neigh_ifdown(tbl: NeighTable, dev: NetDevice) -> None:
     for n in [n for n in tbl.entries.values() if n.dev is dev]:
         neigh_remove(tbl, n)
+    pneigh_queue_purge(tbl)
+
+
+# --- proxies
+# ------------------------------------------------------------------------------------------------
+
+
+def pneigh_enqueue(tbl: NeighTable, p: NeighParms, skb: SkBuff) -> None:
+    """A request that a proxy answers waits for a part of `proxy_delay`, by chance; at most proxy_qlen + 1 a device."""
+    if p.qlen > p.proxy_qlen:
+        kfree_skb_reason(skb, SITE_PROXY_FULL)
+        return
+    due = tbl.kernel.jiffies() + tbl.random.randrange(max(p.proxy_delay, 1))
+    skb.dst = None
+    tbl.proxy_queue.append((due, p, skb))
+    p.qlen += 1
+    t = tbl.proxy_timer
+    t.mod_timer(min(t.expires, due) if t.pending() else due)
+
+
+def neigh_proxy_process(tbl: NeighTable) -> None:
+    """The timer of the proxy queue: what is due goes through the protocol again."""
+    now = tbl.kernel.jiffies()
+    ready = [e for e in tbl.proxy_queue if e[0] <= now]
+    later = [e for e in tbl.proxy_queue if e[0] > now]
+    tbl.proxy_queue = later
+    for _, p, skb in ready:
+        p.qlen -= 1
+        if skb.dev is not None and skb.dev.flags & IFF_UP:
+            tbl.proxy_redo(skb)
+        else:
+            kfree_skb_reason(skb, SITE_PROXY_PURGED)
+    if later:
+        tbl.proxy_timer.mod_timer(min(due for due, _, _ in later))
+
+
+def pneigh_queue_purge(tbl: NeighTable) -> None:
+    """A device goes: nothing of the namespace waits for a proxy's answer any longer."""
+    tbl.proxy_timer.del_timer()
+    waiting = tbl.proxy_queue
+    tbl.proxy_queue = []
+    for _, p, skb in waiting:
+        p.qlen -= 1
+        kfree_skb_reason(skb, SITE_PROXY_PURGED)
 
 
 def neigh_in_flight(tbl: NeighTable, seen: dict[int, int]) -> int:
@@ -653,4 +707,6 @@ def neigh_in_flight(tbl: NeighTable, seen: dict[int, int]) -> int:
     for n in tbl.entries.values():
         for skb in n.queue:
             c += count_tokens(skb, seen)
+    for _, _, skb in tbl.proxy_queue:
+        c += count_tokens(skb, seen)
     return c

@@ -8,7 +8,6 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from rxpath.kernel.timer import TimerList
 from rxpath.net.core.neighbour import (
     NEIGH_UPDATE_F_OVERRIDE,
     NUD_NOARP,
@@ -21,6 +20,7 @@ from rxpath.net.core.neighbour import (
     neigh_create,
     neigh_event_ns,
     neigh_update,
+    pneigh_enqueue,
 )
 from rxpath.net.core.netdevice import ETH_P_ARP, IFF_LOOPBACK, IFF_NOARP, IFF_POINTOPOINT, NetDevice, PacketType
 from rxpath.net.core.skbuff import (
@@ -81,6 +81,13 @@ class ArpTable(NeighTable):
 
     def error_report(self, n: Neighbour, skb: SkBuff) -> None:
         arp_error_report(n, skb)
+
+    def proxy_redo(self, skb: SkBuff) -> None:
+        assert skb.dev is not None
+        if self.ipv4.in_dev(skb.dev) is None:
+            kfree_skb_reason(skb, SITE_ARP_BAD)
+        else:
+            arp_process(self.ipv4, skb, waited=True)
 
 
 def arp_constructor(ipv4: Ipv4, n: Neighbour) -> bool:
@@ -296,7 +303,8 @@ def arp_is_garp(ipv4: Ipv4, dev: NetDevice, op: int, sip: int, tip: int, sha: by
     return garp, addr_type
 
 
-def arp_process(ipv4: Ipv4, skb: SkBuff) -> int:
+def arp_process(ipv4: Ipv4, skb: SkBuff, waited: bool = False) -> int:
+    """One request or reply; `waited`: it lay in the proxy queue and is answered now."""
     dev = skb.dev
     assert dev is not None
     d = ipv4.in_dev(dev)
@@ -342,11 +350,11 @@ def arp_process(ipv4: Ipv4, skb: SkBuff) -> int:
             )
         ):
             neigh_event_ns(tbl, sha, sip, dev)
-            if skb.pkt_type == PACKET_HOST or d.arp_parms.proxy_delay == 0:
+            if waited or skb.pkt_type == PACKET_HOST or d.arp_parms.proxy_delay == 0:
                 arp_send_dst(ipv4, ARPOP_REPLY, sip, dev, tip, sha, dev.dev_addr, sha)
+                consume_skb(skb, SITE_ARP)
             else:
-                _ProxyReply(ipv4, dev, sip, tip, sha).start(tbl.random.randrange(max(d.arp_parms.proxy_delay, 1)))
-            consume_skb(skb, SITE_ARP)
+                pneigh_enqueue(tbl, d.arp_parms, skb)
             return 0
     n = tbl.entries.get((sip, dev.ifindex))
     garp = False
@@ -377,25 +385,6 @@ def arp_process(ipv4: Ipv4, skb: SkBuff) -> int:
         neigh_update(n, sha, state, NEIGH_UPDATE_F_OVERRIDE if override else 0)
     consume_skb(skb, SITE_ARP)
     return 0
-
-
-class _ProxyReply:
-    """A proxy answer that waits for proxy_delay."""
-
-    __slots__ = ("ipv4", "dev", "sip", "tip", "sha")
-
-    def __init__(self, ipv4: Ipv4, dev: NetDevice, sip: int, tip: int, sha: bytes) -> None:
-        self.ipv4 = ipv4
-        self.dev = dev
-        self.sip = sip
-        self.tip = tip
-        self.sha = sha
-
-    def start(self, jiffies: int) -> None:
-        TimerList(self.ipv4.kernel, self.fire).mod_timer(self.ipv4.kernel.jiffies() + jiffies)
-
-    def fire(self) -> None:
-        arp_send_dst(self.ipv4, ARPOP_REPLY, self.sip, self.dev, self.tip, self.sha, self.dev.dev_addr, self.sha)
 
 
 class ArpPacketType(PacketType):
