@@ -84,12 +84,3 @@ def skb_free_datagram(sk: Sock, skb: SkBuff, flags: int) -> None:
     if hook is not None:
         hook(skb)
     consume_skb(skb, None)
-
-
-__all__ = [
-    "__skb_recv_datagram",
-    "__skb_try_recv_from_queue",
-    "skb_copy_datagram_msg",
-    "skb_free_datagram",
-    "skb_recv_datagram",
-]

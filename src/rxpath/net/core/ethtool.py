@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.errno import EINVAL, ENODEV, EOPNOTSUPP, linux_error
-from rxpath.net.core.netdevice import NETIF_F, NETIF_F_LRO, NETIF_F_NTUPLE, netdev_update_features
+from rxpath.net.core.netdevice import NETIF_F, netdev_update_features
 
 if TYPE_CHECKING:
     from rxpath.net.core.netdevice import NetDevice
@@ -899,6 +899,3 @@ def ethtool_get_rx_hash(dev: NetDevice, flow_type: int) -> int:
 def ethtool_set_rx_hash(dev: NetDevice, flow_type: int, bits: int) -> None:
     """-N rx-flow-hash."""
     _ops(dev).set_rx_hash(flow_type, bits)
-
-
-__all__ = [n for n in dir() if not n.startswith("_")] + ["NETIF_F_LRO", "NETIF_F_NTUPLE"]

@@ -266,6 +266,3 @@ def sk_run_filter(prog: BpfProgram, skb: SkBuff) -> int:
                 a = x
             else:
                 x = a
-
-
-__all__ = ["BpfProgram", "sk_run_filter"]

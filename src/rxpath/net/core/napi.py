@@ -34,19 +34,6 @@ from rxpath.net.core.steering import net_rps_action_and_irq_enable
 if TYPE_CHECKING:
     pass
 
-__all__ = [
-    "NetRxAction",
-    "napi_complete",
-    "napi_complete_done",
-    "napi_disable",
-    "napi_enable",
-    "napi_schedule",
-    "napi_schedule_prep",
-    "napi_watchdog_start",
-    "__napi_schedule",
-    "dev_set_threaded",
-]
-
 
 # --- scheduling ---------------------------------------------------------------------------------------------
 

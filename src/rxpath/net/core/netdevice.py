@@ -1067,6 +1067,3 @@ def netif_napi_del(napi: NapiStruct) -> None:
     if napi.thread is not None:
         napi.net.kernel.sched.kthread_stop(napi.thread)
         napi.thread = None
-
-
-__all__ = [n for n in dir() if not n.startswith("_")] + ["EBUSY", "__dev_open"]

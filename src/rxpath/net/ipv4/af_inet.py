@@ -15,15 +15,12 @@ from typing import Final
 
 from rxpath.kernel.core import Kernel
 from rxpath.kernel.errno import (
-    EACCES,
     EADDRINUSE,
     EADDRNOTAVAIL,
     EAFNOSUPPORT,
     EAGAIN,
-    EBUSY,
     EINVAL,
     ENOTCONN,
-    EOPNOTSUPP,
     EPROTONOSUPPORT,
     ESOCKTNOSUPPORT,
     linux_error,
@@ -36,11 +33,9 @@ from rxpath.net.core.sock import (
     IPPROTO_ICMP,
     IPPROTO_IGMP,
     IPPROTO_IP,
-    IPPROTO_TCP,
     IPPROTO_UDP,
     MSG_DONTWAIT,
     MSG_ERRQUEUE,
-    SEND_SHUTDOWN,
     SOCK_DGRAM,
     SOCK_NONBLOCK,
     SOCK_RAW,
@@ -60,7 +55,6 @@ from rxpath.net.ipv4.fib import (
     RTN_BROADCAST,
     RTN_LOCAL,
     RTN_MULTICAST,
-    RTN_UNICAST,
     fib_get_table,
     inet_addr_type,
 )
@@ -458,16 +452,3 @@ def close_all(net: Net) -> None:
     tbl = ipv4_of(net).arp_tbl
     for n in list(tbl.entries.values()):
         neigh_remove(tbl, n)
-
-
-__all__ = [n for n in dir() if not n.startswith("_")] + [
-    "EACCES",
-    "EBUSY",
-    "EOPNOTSUPP",
-    "IPPROTO_TCP",
-    "RTN_UNICAST",
-    "SEND_SHUTDOWN",
-    "__inet_bind",
-    "__sys_recvfrom",
-    "__x64_sys_recvfrom",
-]

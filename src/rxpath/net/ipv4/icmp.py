@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.net.core.dev_ioctl import IFNAMSIZ
-from rxpath.net.core.netdevice import IFF_LOOPBACK, IFF_UP, Net, NetDevice
+from rxpath.net.core.netdevice import IFF_LOOPBACK, IFF_UP, NetDevice
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     CHECKSUM_UNNECESSARY,
@@ -28,7 +28,7 @@ from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, InetSock
 from rxpath.net.ipv4.inetpeer import inet_getpeer, inet_peer_xrlim_allow
 from rxpath.net.ipv4.ip_cb import ip_cb_peek
 from rxpath.net.ipv4.ip_options import IpOptions, __ip_options_echo, inet_current_timestamp
-from rxpath.net.ipv4.ip_output import Cork, IpcmCookie, __ip_select_ident, ip_push_pending_frames, sock_alloc_send_pskb
+from rxpath.net.ipv4.ip_output import Cork, IpcmCookie, ip_push_pending_frames, sock_alloc_send_pskb
 from rxpath.net.ipv4.mib import (
     ICMP_MIB_CSUMERRORS,
     ICMP_MIB_INERRORS,
@@ -43,7 +43,6 @@ from rxpath.net.ipv4.netns import Ipv4, NetProtocol, ipv4_of
 from rxpath.net.ipv4.ping import ping_err, ping_rcv
 from rxpath.net.ipv4.raw import raw_icmp_error
 from rxpath.net.ipv4.route import (
-    FLOWI_FLAG_ANYSRC,
     IPTOS_RT_MASK,
     RTCF_BROADCAST,
     RTCF_LOCAL,
@@ -613,19 +612,3 @@ def icmp_init(ipv4: Ipv4) -> None:
     sk.sndbuf = 2 * (64 * 1024 + 576)
     sk.pmtudisc = IP_PMTUDISC_DONT
     ipv4.icmp_sk = sk
-
-
-__all__ = [
-    "FLOWI_FLAG_ANYSRC",
-    "ICMP_DEST_UNREACH",
-    "ICMP_TIME_EXCEEDED",
-    "IcmpProtocol",
-    "KernelSock",
-    "Net",
-    "__icmp_send",
-    "__ip_select_ident",
-    "icmp_init",
-    "icmp_out_count",
-    "icmp_rcv",
-    "icmp_send",
-]

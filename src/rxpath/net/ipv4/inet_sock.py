@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rxpath.kernel.errno import EADDRNOTAVAIL, EINVAL, ENOTCONN, EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EINVAL, ENOTCONN, EOPNOTSUPP, linux_error
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.core.sock import (
@@ -214,6 +214,3 @@ def inet_sk_reset(sk: InetSock) -> None:
     sk.daddr = 0
     sk.dport = 0
     sk.state = TCP_CLOSE
-
-
-__all__ = ["EADDRNOTAVAIL", "Address", "Cmsg", "InetSock", "inet_is_local_reserved_port", "inet_sk_reset"]

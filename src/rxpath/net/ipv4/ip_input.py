@@ -13,7 +13,6 @@ from rxpath.net.core.netdevice import ETH_P_IP, NetDevice, PacketType
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     PACKET_BROADCAST,
-    PACKET_HOST,
     PACKET_MULTICAST,
     PACKET_OTHERHOST,
     SkBuff,
@@ -26,7 +25,7 @@ from rxpath.net.core.skbuff import (
 )
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
 from rxpath.net.ipv4.icmp import icmp_send
-from rxpath.net.ipv4.ip_cb import InetSkbParm, ip_cb
+from rxpath.net.ipv4.ip_cb import ip_cb
 from rxpath.net.ipv4.ip_fragment import IP_DEFRAG_CALL_RA_CHAIN, IP_DEFRAG_LOCAL_DELIVER, ip_defrag
 from rxpath.net.ipv4.ip_options import __ip_options_compile, ip_options_rcv_srr
 from rxpath.net.ipv4.mib import (
@@ -43,8 +42,8 @@ from rxpath.net.ipv4.mib import (
     IPSTATS_MIB_INUNKNOWNPROTOS,
     IPSTATS_MIB_NOECTPKTS,
 )
-from rxpath.net.ipv4.netns import Ipv4, ipv4_of
-from rxpath.net.ipv4.raw import RawSock, raw_local_deliver, raw_rcv, raw_v4_match_any
+from rxpath.net.ipv4.netns import Ipv4
+from rxpath.net.ipv4.raw import RawSock, raw_local_deliver, raw_rcv
 from rxpath.net.ipv4.route import (
     IN_LOCAL,
     IPTOS_RT_MASK,
@@ -400,17 +399,3 @@ class IpPacketType(PacketType):
 
     def list_func(self, skbs: list[SkBuff], dev: NetDevice, orig_dev: NetDevice) -> None:
         ip_list_rcv(self.ipv4, skbs)
-
-
-__all__ = [
-    "InetSkbParm",
-    "IpPacketType",
-    "LocalAction",
-    "PACKET_HOST",
-    "ip_list_rcv",
-    "ip_local_deliver",
-    "ip_rcv",
-    "ipv4_of",
-    "raw_v4_match_any",
-    "skb_clone",
-]

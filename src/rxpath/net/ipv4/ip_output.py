@@ -37,7 +37,6 @@ from rxpath.net.core.xmit import NET_XMIT_CN
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
 from rxpath.net.ipv4.inet_sock import (
     IP_PMTUDISC_DO,
-    IP_PMTUDISC_INTERFACE,
     IP_PMTUDISC_OMIT,
     IP_PMTUDISC_PROBE,
     IP_PMTUDISC_WANT,
@@ -62,15 +61,7 @@ from rxpath.net.ipv4.mib import (
 )
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 from rxpath.net.ipv4.offload import skb_gso_validate_network_len
-from rxpath.net.ipv4.route import (
-    RTCF_BROADCAST,
-    RTCF_LOCAL,
-    RTCF_MULTICAST,
-    Flowi4,
-    Rtable,
-    RtAction,
-    ipv4_mtu,
-)
+from rxpath.net.ipv4.route import RTCF_BROADCAST, RTCF_LOCAL, RTCF_MULTICAST, Flowi4, Rtable, RtAction, ipv4_mtu
 from rxpath.net.netfilter.core import NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4, NfHookState, nf_hook_slow
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import ip_fast_csum
@@ -741,25 +732,3 @@ class McOutputAction(RtAction):
 def ip_output_init(ipv4: Ipv4) -> None:
     ipv4.act_output = OutputAction()
     ipv4.act_mc_output = McOutputAction()
-
-
-__all__ = [
-    "IP_PMTUDISC_INTERFACE",
-    "RTCF_LOCAL",
-    "Cork",
-    "IpcmCookie",
-    "__ip_local_out",
-    "__ip_make_skb",
-    "__ip_select_ident",
-    "ip_append_data",
-    "ip_dst_mtu_maybe_forward",
-    "ip_flush_pending_frames",
-    "ip_local_out",
-    "ip_make_skb",
-    "ip_output",
-    "ip_output_init",
-    "ip_push_pending_frames",
-    "ip_send_check",
-    "ip_send_skb",
-    "sock_alloc_send_pskb",
-]

@@ -67,13 +67,7 @@ from rxpath.net.core.sock import (
     sock_queue_err_skb,
 )
 from rxpath.net.ipv4.devinet import ip_dev_find
-from rxpath.net.ipv4.igmp import (
-    ip_mc_find_dev,
-    ip_mc_join_group,
-    ip_mc_leave_group,
-    ip_mc_msfilter,
-    ip_mc_source,
-)
+from rxpath.net.ipv4.igmp import ip_mc_find_dev, ip_mc_join_group, ip_mc_leave_group, ip_mc_msfilter, ip_mc_source
 from rxpath.net.ipv4.inet_sock import Cmsg, InetSock
 from rxpath.net.ipv4.ip_cb import InetSkbParm, ip_cb, ip_cb_peek
 from rxpath.net.ipv4.ip_options import __ip_options_echo, ip_options_get, ip_options_undo
@@ -747,6 +741,3 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
     if optname == IP_PROTOCOL:
         return sk.num  # inet_num: a raw socket's protocol, else the local port
     raise linux_error(ENOPROTOOPT, f"SOL_IP option {optname}")
-
-
-__all__ = [n for n in dir() if not n.startswith("_")] + ["ENODEV"]

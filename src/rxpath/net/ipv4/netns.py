@@ -6,7 +6,6 @@ What lives here: fields and their defaults.  Behaviour lives in the file named a
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from rxpath.formats.netstat import TCPEXT_3_13, TCPEXT_5_15, TCPEXT_6_18
@@ -349,6 +348,3 @@ def inet_del_protocol(net: Net, prot: NetProtocol, protocol: int) -> int:
         return -1
     ipv4.protos[protocol & 255] = None
     return 0
-
-
-__all__ = ["Inetsw", "Ipv4", "NetProtocol", "deque", "inet_add_protocol", "inet_del_protocol", "ipv4_of"]

@@ -10,11 +10,9 @@ from typing import Final
 
 from rxpath.kernel.errno import (
     EACCES,
-    EADDRINUSE,
     EADDRNOTAVAIL,
     EAGAIN,
     EDESTADDRREQ,
-    EFAULT,
     EHOSTUNREACH,
     EINVAL,
     EMSGSIZE,
@@ -318,6 +316,3 @@ class PingInetsw(Inetsw):
         if not ipv4.ping_group_lo <= 0 <= ipv4.ping_group_hi:
             raise linux_error(EACCES, "net.ipv4.ping_group_range")
         return PingSock(net)
-
-
-__all__ = ["EADDRINUSE", "EADDRNOTAVAIL", "EFAULT", "PingInetsw", "PingSock", "ping_err", "ping_rcv"]

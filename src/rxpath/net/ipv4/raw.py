@@ -470,6 +470,3 @@ class RawInetsw(Inetsw):
 
     def create(self, net: Net, protocol: int) -> InetSock:
         return RawSock(net, protocol)
-
-
-__all__ = ["EFAULT", "RawInetsw", "RawSock", "raw_icmp_error", "raw_local_deliver"]

@@ -37,7 +37,7 @@ from rxpath.net.ipv4.fib import (
 )
 from rxpath.net.ipv4.igmp import ip_check_mc_rcu
 from rxpath.net.ipv4.inet_sock import InetSock, ip_sk_accept_pmtu
-from rxpath.net.ipv4.inetpeer import inet_getpeer, inet_peer_xrlim_allow
+from rxpath.net.ipv4.inetpeer import inet_getpeer
 from rxpath.net.ipv4.ip_cb import IPSKB_DOREDIRECT, ip_cb
 from rxpath.net.ipv4.mib import IPSTATS_MIB_INADDRERRORS, IPSTATS_MIB_INNOROUTES
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
@@ -940,6 +940,3 @@ def ip_rt_init(ipv4: Ipv4) -> None:
     ipv4.act_error = ErrorAction()
     ipv4.act_rt_bug = RtBugAction()
     ipv4.act_mr_input = ErrorAction()
-
-
-__all__ = [n for n in dir() if not n.startswith("_")] + ["__ip_rt_update_pmtu", "inet_peer_xrlim_allow"]

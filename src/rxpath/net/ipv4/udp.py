@@ -14,12 +14,10 @@ from typing import Final
 from rxpath.kernel.cpu import Cpu
 from rxpath.kernel.errno import (
     EACCES,
-    EAFNOSUPPORT,
     EAGAIN,
     EDESTADDRREQ,
     EHOSTUNREACH,
     EINVAL,
-    EISCONN,
     EMSGSIZE,
     ENETUNREACH,
     ENOBUFS,
@@ -31,7 +29,7 @@ from rxpath.kernel.errno import (
 )
 from rxpath.net.core.busy_poll import sk_busy_loop
 from rxpath.net.core.datagram import __skb_recv_datagram, __skb_try_recv_from_queue
-from rxpath.net.core.netdevice import Net, NetDevice
+from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     CHECKSUM_NONE,
@@ -71,13 +69,11 @@ from rxpath.net.core.sock import (
     POLLIN,
     POLLRDNORM,
     RCV_SHUTDOWN,
-    SEND_SHUTDOWN,
     SHUTDOWN_MASK,
     SITE_SOCK_CLOSED,
     SK_MEM_RECV,
     SOCK_DGRAM,
     SOL_UDP,
-    TCP_CLOSE,
     TCP_ESTABLISHED,
     Msg,
     Sock,
@@ -100,20 +96,13 @@ from rxpath.net.core.sock import (
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
 from rxpath.net.ipv4.icmp import icmp_send
 from rxpath.net.ipv4.igmp import ip_check_mc_rcu, ip_mc_drop_socket, ip_mc_sf_allow
-from rxpath.net.ipv4.inet_sock import (
-    IP_PMTUDISC_DONT,
-    Address,
-    Cmsg,
-    InetSock,
-    inet_is_local_reserved_port,
-)
+from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, Address, Cmsg, InetSock, inet_is_local_reserved_port
 from rxpath.net.ipv4.ip_output import (
     Cork,
     IpcmCookie,
     ip_append_data,
     ip_flush_pending_frames,
     ip_make_skb,
-    ip_push_pending_frames,
     ip_send_skb,
 )
 from rxpath.net.ipv4.ip_sockglue import (
@@ -1642,24 +1631,3 @@ class UdpInetsw(Inetsw):
 
 def udp_init(ipv4: Ipv4) -> None:
     ipv4.udp_table = UdpTable("UDP")
-
-
-__all__ = [
-    "EAFNOSUPPORT",
-    "EISCONN",
-    "NetDevice",
-    "SEND_SHUTDOWN",
-    "TCP_CLOSE",
-    "UdpInetsw",
-    "UdpProtocol",
-    "UdpSock",
-    "UdpTable",
-    "__udp4_lib_lookup",
-    "__udp_enqueue_schedule_skb",
-    "ip_push_pending_frames",
-    "udp_init",
-    "udp_rcv",
-    "udp_recvmsg",
-    "udp_sendmsg",
-    "udp_v4_rehash",
-]

@@ -524,14 +524,3 @@ def packet_text(net: Net) -> str:
         if isinstance(s, PacketSock)
     ]
     return packet.render(packet.Packet(tuple(rows)))
-
-
-__all__ = [
-    "EOPNOTSUPP",
-    "PACKET_AUXDATA",
-    "PACKET_IGNORE_OUTGOING",
-    "PACKET_STATISTICS",
-    "PacketFamily",
-    "PacketSock",
-    "packet_init",
-]

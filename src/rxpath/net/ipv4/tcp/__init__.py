@@ -10,9 +10,11 @@ output      segments, windows, retransmission, resets     recovery   RTT, RACK, 
 mtup        probes of the path's MTU                      accecn     accurate ECN
 ack         what an acknowledgement does                  rcvq       in-order and out-of-order data, SACK, DSACK
 input       the state machine                             timer      retransmission, delayed ACK, probes, keepalive
-minisocks   requests becoming sockets, TIME_WAIT          cookies    SYN cookies
+request     a listener's SYNs, requests, children         minisocks  a segment for a request, TIME_WAIT
+connect     the active open                               cookies    SYN cookies
+reply       answers that no socket sends                  err        ICMP errors
 fastopen    Fast Open, both sides                         prequeue   the reader that does TCP's work (3.13)
-ipv4        tcp_v4_rcv and the address family             proc       /proc/net/tcp, sysctls
+ipv4        tcp_v4_rcv, handlers, registration            proc       /proc/net/tcp, sysctls
 tcp         lock, listen, accept, poll, close             sendmsg    what a program writes
 recvmsg     what a program reads                          sockopt    SOL_TCP, struct tcp_info
 notify      what the error queue tells a sender           repair     a connection restored from what is known of it

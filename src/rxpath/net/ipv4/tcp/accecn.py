@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff
-from rxpath.net.ipv4.tcp.seq import M32, TCPHDR_CWR, TCPHDR_ECE
+from rxpath.net.ipv4.tcp.seq import M32
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_NOW,
     TCP_CA_CWR,
@@ -21,7 +21,7 @@ from rxpath.net.ipv4.tcp.sock import (
     TcpSock,
     tcb,
 )
-from rxpath.wire.tcp import TCPHDR_ACE, TCPHDR_AE
+from rxpath.wire.tcp import TCPHDR_ACE, TCPHDR_AE, TCPHDR_CWR, TCPHDR_ECE
 
 INET_ECN_NOT_ECT: Final = 0
 INET_ECN_ECT_1: Final = 1
@@ -365,6 +365,3 @@ def tcp_accecn_process(sk: TcpSock, skb: SkBuff, pkts: int, nbytes: int, progres
         if d_ceb < safe * sk.mss_cache >> TCP_ACCECN_SAFETY_SHIFT:
             return delta
     return safe
-
-
-__all__ = [n for n in dir() if not n.startswith("_")]

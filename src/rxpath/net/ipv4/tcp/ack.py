@@ -46,35 +46,25 @@ from rxpath.net.ipv4.tcp.recovery import (
     tcp_cwnd_reduction,
     tcp_end_cwnd_reduction,
     tcp_enter_cwr,
-    tcp_enter_loss,
     tcp_enter_recovery,
     tcp_highest_sack_seq,
     tcp_init_cwnd_reduction,
     tcp_is_rack,
+    tcp_limit_reno_sacked,
     tcp_mark_skb_lost,
     tcp_rack_advance,
     tcp_rack_mark_lost,
-    tcp_rack_reo_wnd,
     tcp_rack_update_reo_wnd,
     tcp_retrans_stamp_cleanup,
     tcp_set_ca_state,
+    tcp_simple_retransmit,
     tcp_try_keep_open,
     tcp_try_undo_dsack,
     tcp_try_undo_loss,
     tcp_try_undo_partial,
     tcp_try_undo_recovery,
 )
-from rxpath.net.ipv4.tcp.seq import (
-    M32,
-    TCP_SYN_SENT,
-    TCPHDR_CWR,
-    TCPHDR_ECE,
-    TCPHDR_FIN,
-    TCPHDR_SYN,
-    after,
-    before,
-    between,
-)
+from rxpath.net.ipv4.tcp.seq import M32, TCP_SYN_SENT, after, before, between
 from rxpath.net.ipv4.tcp.sock import (
     EVER_RETRANS,
     ICSK_ACK_NOW,
@@ -98,6 +88,7 @@ from rxpath.net.ipv4.tcp.sock import (
     TxSkb,
     tcb,
 )
+from rxpath.wire.tcp import TCPHDR_CWR, TCPHDR_ECE, TCPHDR_FIN, TCPHDR_SYN
 
 FLAG_DATA: Final = 0x01
 FLAG_WIN_UPDATE: Final = 0x02
@@ -723,14 +714,6 @@ def tcp_clean_rtx_queue(sk: TcpSock, st: AckState, prior_fack: int, prior_snd_un
     sk.ca_ops.pkts_acked(sk, rtt)
 
 
-def tcp_limit_reno_sacked(sk: TcpSock) -> bool:
-    holes = min(max(sk.lost_out, 1), sk.packets_out)
-    if sk.sacked_out + holes > sk.packets_out:
-        sk.sacked_out = sk.packets_out - holes
-        return True
-    return False
-
-
 def tcp_check_reno_reordering(sk: TcpSock, addend: int) -> None:
     if not tcp_limit_reno_sacked(sk):
         return
@@ -899,7 +882,7 @@ def tcp_fastretrans_alert(sk: TcpSock, prior_snd_una: int, dupacks: int, st: Ack
         if sk.ca_state < TCP_CA_CWR and sk.mtup_probe_size and sk.snd_una == sk.mtup_seq_start:
             tcp_mtup_probe_failed(sk)
             sk.snd_cwnd += 1  # what the probe took
-            sk.ts.handlers.simple_retransmit(sk)
+            tcp_simple_retransmit(sk)
             return
         tcp_enter_recovery(sk, ece)
         fast = True
@@ -1097,6 +1080,3 @@ def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
     tcp_cong_control(sk, n, sk.lost - lost, st.flag)
     tcp_xmit_recovery(sk, st.rexmit)
     return 1
-
-
-__all__ = ["tcp_ack", "tcp_enter_loss", "tcp_rack_reo_wnd"]

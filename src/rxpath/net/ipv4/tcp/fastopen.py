@@ -15,13 +15,10 @@ from rxpath.net.ipv4.tcp.options import tcp_parse_options
 from rxpath.net.ipv4.tcp.output import inet_csk_reset_xmit_timer, jiffies, rto_max, tcp_mstamp_refresh, tcp_rearm_rto
 from rxpath.net.ipv4.tcp.rcvbuf import sk_forced_mem_schedule
 from rxpath.net.ipv4.tcp.rcvq import tcp_fin, tcp_queue_rcv
-from rxpath.net.ipv4.tcp.seq import (
-    M32,
-    TCP_LISTEN,
-    TCPHDR_FIN,
-    TCPHDR_SYN,
-)
+from rxpath.net.ipv4.tcp.recovery import tcp_retransmit_syn_data
+from rxpath.net.ipv4.tcp.seq import M32, TCP_LISTEN
 from rxpath.net.ipv4.tcp.sock import ICSK_TIME_RETRANS, RequestSock, RxOpt, TcpSock, TcpState, tcb
+from rxpath.wire.tcp import TCPHDR_FIN, TCPHDR_SYN
 
 TFO_CLIENT_ENABLE: Final = 1
 TFO_SERVER_ENABLE: Final = 2
@@ -422,7 +419,7 @@ def tcp_rcv_fastopen_synack(sk: TcpSock, skb: SkBuff, foc: FastOpenCookie) -> bo
     tcp_fastopen_cache_set(sk, mss, foc, try_exp)
     if data:
         sk.fastopen_client_fail = TFO_SYN_RETRANSMITTED if sk.total_retrans else TFO_DATA_NOT_ACKED
-        ts.handlers.retransmit_syn_data(sk)
+        tcp_retransmit_syn_data(sk)
         _count(ts, "TCPFastOpenActiveFail")
         return True
     sk.syn_data_acked = sk.syn_data
@@ -432,6 +429,3 @@ def tcp_rcv_fastopen_synack(sk: TcpSock, skb: SkBuff, foc: FastOpenCookie) -> bo
             sk.delivered -= 1
     tcp_fastopen_add_skb(sk, skb)
     return False
-
-
-__all__ = [n for n in dir() if not n.startswith("_")]

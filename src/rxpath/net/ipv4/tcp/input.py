@@ -29,7 +29,6 @@ from rxpath.net.ipv4.tcp.ack import (
     FLAG_UPDATE_TS_RECENT,
     tcp_ack,
     tcp_oow_rate_limited,
-    tcp_replace_ts_recent,
     tcp_send_challenge_ack,
 )
 from rxpath.net.ipv4.tcp.fastopen import (
@@ -75,7 +74,6 @@ from rxpath.net.ipv4.tcp.rcvq import (
     tcp_rcv_nxt_update,
     tcp_send_dupack,
 )
-from rxpath.net.ipv4.tcp.recovery import tcp_rtt_estimator, tcp_set_rto
 from rxpath.net.ipv4.tcp.seq import (
     M32,
     TCP_CLOSE,
@@ -89,13 +87,6 @@ from rxpath.net.ipv4.tcp.seq import (
     TCP_SYN_RECV,
     TCP_SYN_SENT,
     TCP_TIME_WAIT,
-    TCPHDR_ACK,
-    TCPHDR_CWR,
-    TCPHDR_ECE,
-    TCPHDR_FIN,
-    TCPHDR_RST,
-    TCPHDR_SYN,
-    TCPHDR_URG,
     after,
     before,
     between,
@@ -139,6 +130,7 @@ from rxpath.net.ipv4.tcp.sock import (
 from rxpath.net.ipv4.tcp.state import end_unread, tcp_done, tcp_reset, tcp_set_state
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import csum_partial, csum_tcpudp_magic
+from rxpath.wire.tcp import TCPHDR_ACK, TCPHDR_CWR, TCPHDR_ECE, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN, TCPHDR_URG
 
 
 def tcp_checksum_complete(skb: SkBuff) -> bool:
@@ -752,6 +744,3 @@ def drop_ack(sk: TcpSock, skb: SkBuff) -> None:
     """A pure ACK in a state that queues nothing: used, though Linux shows it as a drop without a reason."""
     sk.drops += 1
     kfree_skb_reason(skb, SITE_NOT_SPECIFIED)
-
-
-__all__ = ["tcp_replace_ts_recent", "tcp_rtt_estimator", "tcp_set_rto"]

@@ -161,6 +161,3 @@ def ip_send_unicast_reply(
     skb.dst = rt
     skb.mark = mark
     _send(ipv4, None, skb)
-
-
-__all__ = ["ip_build_and_send_pkt", "ip_queue_xmit", "ip_send_unicast_reply", "ipv4_dst_check"]

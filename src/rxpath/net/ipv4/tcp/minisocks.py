@@ -10,24 +10,11 @@ from typing import Final
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.ipv4.mib import TCP_MIB_ATTEMPTFAILS, TCP_MIB_PASSIVEOPENS
 from rxpath.net.ipv4.tcp.fastopen import reqsk_fastopen_remove
-from rxpath.net.ipv4.tcp.hashtables import bind_add, bind_del, inet_ehashfn, inet_put_port
+from rxpath.net.ipv4.tcp.hashtables import bind_add, bind_del, inet_ehashfn
 from rxpath.net.ipv4.tcp.options import tcp_parse_options
 from rxpath.net.ipv4.tcp.output import jiffies, rto_max
 from rxpath.net.ipv4.tcp.rcvbuf import tcp_receive_window
-from rxpath.net.ipv4.tcp.seq import (
-    M32,
-    TCP_FIN_WAIT2,
-    TCP_SYN_RECV,
-    TCP_TIME_WAIT,
-    TCPHDR_ACK,
-    TCPHDR_FIN,
-    TCPHDR_RST,
-    TCPHDR_SYN,
-    after,
-    before,
-    between,
-    s32,
-)
+from rxpath.net.ipv4.tcp.seq import M32, TCP_FIN_WAIT2, TCP_SYN_RECV, TCP_TIME_WAIT, after, before, between, s32
 from rxpath.net.ipv4.tcp.sites import (
     SITE_FASTOPEN,
     SITE_INVALID_ACK,
@@ -42,6 +29,7 @@ from rxpath.net.ipv4.tcp.sites import (
 from rxpath.net.ipv4.tcp.sock import RequestSock, RxOpt, TcpSock, TcpState, TimewaitSock, tcb, tcp_state_of
 from rxpath.net.ipv4.tcp.state import tcp_done, tcp_reset
 from rxpath.sim.ledger import Site
+from rxpath.wire.tcp import TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 
 TCP_TW_SUCCESS: Final = 0
 TCP_TW_RST: Final = 1
@@ -553,6 +541,3 @@ def _oow_rate_limited(req: RequestSock, ts: TcpState, mib: str) -> bool:
         return True
     req.last_oow_ack_time = now
     return False
-
-
-__all__ = ["inet_put_port", "tcp_check_req", "tcp_time_wait", "tcp_timewait_state_process"]

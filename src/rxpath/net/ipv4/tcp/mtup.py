@@ -22,8 +22,9 @@ from rxpath.net.ipv4.tcp.output import (
     wfree,
 )
 from rxpath.net.ipv4.tcp.recovery import tcp_current_ssthresh
-from rxpath.net.ipv4.tcp.seq import M32, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_PSH, after
+from rxpath.net.ipv4.tcp.seq import M32, after
 from rxpath.net.ipv4.tcp.sock import TCP_CA_Open, TcpSock
+from rxpath.wire.tcp import TCPHDR_ACK, TCPHDR_FIN, TCPHDR_PSH
 
 
 def tcp_mtu_check_reprobe(sk: TcpSock) -> None:

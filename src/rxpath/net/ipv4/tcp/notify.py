@@ -129,6 +129,3 @@ def tcp_tstamp_tx(sk: TcpSock, m: SendNotice, what: int, payload: bytes) -> None
     key = (m.last - sk.tskey) & M32 if sk.tsflags & OPT_ID else 0
     only = bool(sk.tsflags & OPT_TSONLY)
     queue_notice(sk, SO_EE_ORIGIN_TIMESTAMPING, ENOMSG, 0, what, key, b"" if only else payload or b"\0")
-
-
-__all__ = ["SendNotice", "tcp_notice_acked", "tcp_notice_purge", "tcp_notice_sendmsg", "tcp_notice_transmit"]

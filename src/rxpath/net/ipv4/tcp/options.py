@@ -10,9 +10,10 @@ from struct import Struct
 from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff
-from rxpath.net.ipv4.tcp.seq import M32, TCPHDR_SYN
+from rxpath.net.ipv4.tcp.seq import M32
 from rxpath.net.ipv4.tcp.sock import TCP_MAX_WSCALE, RxOpt, TcpSock, TcpState, tcb
 from rxpath.net.ipv4.tcp.variants import TcpVariant
+from rxpath.wire.tcp import TCPHDR_SYN
 
 TCPOPT_TSTAMP_HDR: Final = 0x0101080A
 ACCECN_KINDS: Final = (172, 174)

@@ -12,7 +12,7 @@ from typing import Final
 
 from rxpath.kernel.errno import EAGAIN, EBUSY, EHOSTUNREACH
 from rxpath.net.core.neighbour import Neighbour
-from rxpath.net.core.skbuff import SKB_GSO_TCP_ACCECN, SKB_GSO_TCPV4, SkBuff, __alloc_skb, skb_put
+from rxpath.net.core.skbuff import SKB_GSO_TCP_ACCECN, SKB_GSO_TCPV4, __alloc_skb, skb_put
 from rxpath.net.core.sock import (
     SK_PACING_UNLIMITED,
     SOCK_RCVBUF_LOCK,
@@ -22,12 +22,7 @@ from rxpath.net.core.sock import (
     sk_wmem_schedule,
     sock_def_write_space,
 )
-from rxpath.net.ipv4.mib import (
-    TCP_MIB_ACTIVEOPENS,
-    TCP_MIB_OUTRSTS,
-    TCP_MIB_OUTSEGS,
-    TCP_MIB_RETRANSSEGS,
-)
+from rxpath.net.ipv4.mib import TCP_MIB_ACTIVEOPENS, TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS, TCP_MIB_RETRANSSEGS
 from rxpath.net.ipv4.route import Rtable, dst_metric, ipv4_mtu
 from rxpath.net.ipv4.tcp.accecn import (
     TCP_ACCECN_ACE_FAIL_RECV,
@@ -55,17 +50,7 @@ from rxpath.net.ipv4.tcp.seq import (
     TCP_CLOSE,
     TCP_CLOSE_WAIT,
     TCP_ESTABLISHED,
-    TCPF_CLOSE,
-    TCPF_LISTEN,
-    TCPF_SYN_SENT,
-    TCPHDR_ACK,
-    TCPHDR_CWR,
-    TCPHDR_ECE,
-    TCPHDR_FIN,
-    TCPHDR_PSH,
-    TCPHDR_RST,
-    TCPHDR_SYN,
-    TCPHDR_URG,
+    TCPHDR_SYN_ECN,
     after,
     before,
     between,
@@ -82,7 +67,6 @@ from rxpath.net.ipv4.tcp.sock import (
     SACKED_ACKED,
     SACKED_RETRANS,
     SK_PACING_FQ,
-    TAGBITS,
     TCP_CA_CWR,
     TCP_ECN_DEMAND_CWR,
     TCP_ECN_MODE_ACCECN,
@@ -101,7 +85,17 @@ from rxpath.net.ipv4.tcp.sock import (
     TxSkb,
 )
 from rxpath.wire.checksum import transport_checksum
-from rxpath.wire.tcp import TCP_HDR
+from rxpath.wire.tcp import (
+    TCP_HDR,
+    TCPHDR_ACK,
+    TCPHDR_CWR,
+    TCPHDR_ECE,
+    TCPHDR_FIN,
+    TCPHDR_PSH,
+    TCPHDR_RST,
+    TCPHDR_SYN,
+    TCPHDR_URG,
+)
 
 MAX_TCP_OPTION_SPACE: Final = 40
 CHRONO_BUSY: Final = 1
@@ -1187,7 +1181,7 @@ def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int) -> int:
         room = min(room, mss)
         if len(t.data) < room:
             tcp_retrans_try_collapse(sk, t, room)
-    if t.flags & TCPHDR_SYN_ECN_ == TCPHDR_SYN_ECN_ and sk.ts.tcp_ecn_fallback:
+    if t.flags & TCPHDR_SYN_ECN == TCPHDR_SYN_ECN and sk.ts.tcp_ecn_fallback:
         t.flags &= ~(TCPHDR_ECE | TCPHDR_CWR)
     segs = t.pcount
     ipv4.tcp[TCP_MIB_RETRANSSEGS] += segs
@@ -1204,9 +1198,6 @@ def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int) -> int:
         ext["TCPRetransFail"] += segs
     t.sacked |= EVER_RETRANS
     return err
-
-
-TCPHDR_SYN_ECN_: Final = TCPHDR_SYN | TCPHDR_ECE | TCPHDR_CWR
 
 
 def tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int = 1) -> int:
@@ -1496,6 +1487,3 @@ def tcp_mark_urg(sk: TcpSock, flags: int) -> None:
 def tcp_need_reset(state: int) -> bool:
     """Whether closing in this state sends a RST."""
     return bool(1 << state & (1 << 1 | 1 << 8 | 1 << 4 | 1 << 5 | 1 << 3))
-
-
-__all__ = ["SkBuff", "TAGBITS", "TCPF_CLOSE", "TCPF_LISTEN", "TCPF_SYN_SENT"]

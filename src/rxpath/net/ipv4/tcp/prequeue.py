@@ -137,6 +137,3 @@ class Ucopy:
         sk.ucopy_task = None
         sk.ucopy_iov = []
         sk.ucopy_len = 0
-
-
-__all__ = ["Ucopy", "tcp_prequeue", "tcp_prequeue_process"]

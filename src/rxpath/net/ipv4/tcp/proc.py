@@ -278,6 +278,3 @@ def tcp_sysctl_init(ts: TcpState) -> None:
 
     t.register("net.ipv4.tcp_congestion_control", lambda: ts.default_ca.name, put_cc)
     t.register("net.ipv4.tcp_available_congestion_control", lambda: "reno cubic", None)
-
-
-__all__ = ["tcp_proc_init", "tcp_sysctl_init"]

@@ -13,7 +13,7 @@ from typing import Final
 from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason, skb_move_tokens, slab_truesize
 from rxpath.net.core.sock import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, sk_rmem_schedule, skb_set_owner_r, sock_rfree
 from rxpath.net.ipv4.tcp.rbtree import RbNode
-from rxpath.net.ipv4.tcp.seq import M32, TCPHDR_FIN, TCPHDR_PSH, TCPHDR_SYN, after, before
+from rxpath.net.ipv4.tcp.seq import M32, after, before
 from rxpath.net.ipv4.tcp.sites import SITE_COLLAPSED, SITE_OFO_PRUNE
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_NOMEM,
@@ -29,6 +29,7 @@ from rxpath.net.ipv4.tcp.sock import (
     TcpState,
     tcb,
 )
+from rxpath.wire.tcp import TCPHDR_FIN, TCPHDR_PSH, TCPHDR_SYN
 
 SKB_MAX_ORDER0: Final = 4096 - 320
 SKB_OVERHEAD: Final = 576

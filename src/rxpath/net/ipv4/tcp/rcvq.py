@@ -39,13 +39,11 @@ from rxpath.net.ipv4.tcp.seq import (
     TCP_FIN_WAIT2,
     TCP_SYN_RECV,
     TCP_TIME_WAIT,
-    TCPHDR_FIN,
     after,
     before,
 )
 from rxpath.net.ipv4.tcp.sites import (
     SITE_ACK,
-    SITE_FIN,
     SITE_FIN_PURGE,
     SITE_OFO_DROP,
     SITE_OFO_DUP,
@@ -72,6 +70,7 @@ from rxpath.net.ipv4.tcp.sock import (
     tcb,
 )
 from rxpath.sim.ledger import Site
+from rxpath.wire.tcp import TCPHDR_FIN
 
 TCP_FASTRETRANS_THRESH: Final = 3
 TCP_SACK_BLOCKS_EXPECTED: Final = 2
@@ -753,6 +752,3 @@ def tcp_fin(sk: TcpSock) -> None:
 
 def consume_fin(skb: SkBuff) -> None:
     kfree_skb_reason(skb, SITE_FIN_PURGE)
-
-
-__all__ = ["SITE_FIN", "tcp_data_queue"]

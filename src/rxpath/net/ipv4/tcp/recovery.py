@@ -11,8 +11,11 @@ from rxpath.net.ipv4.tcp.output import (
     inet_csk_reset_xmit_timer,
     jiffies,
     rto_max,
+    tcp_current_mss,
     tcp_packets_in_flight,
     tcp_rearm_rto,
+    tcp_skb_seglen,
+    tcp_xmit_retransmit_queue,
 )
 from rxpath.net.ipv4.tcp.seq import M32, TCP_SYN_SENT, after, before
 from rxpath.net.ipv4.tcp.sock import (
@@ -451,3 +454,44 @@ def tcp_try_keep_open(sk: TcpSock) -> None:
 
 def tcp_rearm_rto_(sk: TcpSock) -> None:
     tcp_rearm_rto(sk)
+
+
+def tcp_limit_reno_sacked(sk: TcpSock) -> bool:
+    """Without SACK no more can have arrived than is out, holes taken off.  True: the count was too high."""
+    holes = min(max(sk.lost_out, 1), sk.packets_out)
+    if sk.sacked_out + holes > sk.packets_out:
+        sk.sacked_out = sk.packets_out - holes
+        return True
+    return False
+
+
+def tcp_non_congestion_loss_retransmit(sk: TcpSock) -> None:
+    """What is marked lost goes again, and the window stays what it was."""
+    if sk.ca_state != TCP_CA_Loss:
+        sk.high_seq = sk.snd_nxt
+        sk.snd_ssthresh = tcp_current_ssthresh(sk)
+        sk.prior_ssthresh = 0
+        sk.undo_marker = 0
+        tcp_set_ca_state(sk, TCP_CA_Loss)
+    tcp_xmit_retransmit_queue(sk)
+
+
+def tcp_retransmit_syn_data(sk: TcpSock) -> None:
+    """The data that went with the SYN was not taken (tcp_rcv_fastopen_synack); no congestion."""
+    for t in sk.rtx_queue:
+        tcp_mark_skb_lost(sk, t)
+    tcp_non_congestion_loss_retransmit(sk)
+
+
+def tcp_simple_retransmit(sk: TcpSock) -> None:
+    """The path takes less than what was sent: whatever is too long now is lost."""
+    # the SYN of a Fast Open and its data are two elements, and what was too long is both together
+    mss = -1 if sk.syn_data and sk.state == TCP_SYN_SENT else tcp_current_mss(sk)
+    for t in sk.rtx_queue:
+        if tcp_skb_seglen(t) > mss:
+            tcp_mark_skb_lost(sk, t)
+    if not sk.lost_out:
+        return
+    if not sk.rx_opt.sack_ok:
+        tcp_limit_reno_sacked(sk)
+    tcp_non_congestion_loss_retransmit(sk)

@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.kernel.errno import (
-    EAGAIN,
-    EINVAL,
-    ENOTCONN,
-    linux_error,
-)
+from rxpath.kernel.errno import EAGAIN, EINVAL, ENOTCONN, linux_error
 from rxpath.kernel.sched import Task
 from rxpath.net.core.busy_poll import sk_busy_loop
 from rxpath.net.core.skbuff import SkBuff, consume_skb
@@ -34,16 +29,9 @@ from rxpath.net.core.sock import (
     sock_rfree,
 )
 from rxpath.net.ipv4.ip_sockglue import ip_recv_error
-from rxpath.net.ipv4.tcp.output import (
-    tcp_mstamp_refresh,
-    tcp_send_ack,
-)
+from rxpath.net.ipv4.tcp.output import tcp_mstamp_refresh, tcp_send_ack
 from rxpath.net.ipv4.tcp.prequeue import Ucopy, tcp_prequeue_process
-from rxpath.net.ipv4.tcp.rcvbuf import (
-    __tcp_select_window,
-    tcp_rcv_space_adjust,
-    tcp_receive_window,
-)
+from rxpath.net.ipv4.tcp.rcvbuf import __tcp_select_window, tcp_rcv_space_adjust, tcp_receive_window
 from rxpath.net.ipv4.tcp.rcvq import tcp_fast_path_check
 from rxpath.net.ipv4.tcp.seq import (
     M32,
@@ -52,8 +40,6 @@ from rxpath.net.ipv4.tcp.seq import (
     TCP_LISTEN,
     TCP_SYN_RECV,
     TCP_SYN_SENT,
-    TCPHDR_FIN,
-    TCPHDR_SYN,
     after,
     before,
 )
@@ -68,6 +54,7 @@ from rxpath.net.ipv4.tcp.sock import (
     tcb,
 )
 from rxpath.net.ipv4.tcp.tcp import deadline_of, lock_sock_nested, release_sock, sk_wait_data
+from rxpath.wire.tcp import TCPHDR_FIN, TCPHDR_SYN
 
 TCP_CM_INQ: Final = 36  # the control message has the number of its option, TCP_INQ
 

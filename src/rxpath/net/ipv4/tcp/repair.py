@@ -12,10 +12,11 @@ from rxpath.net.core.skbuff import __alloc_skb, consume_skb
 from rxpath.net.ipv4.route import ipv4_mtu
 from rxpath.net.ipv4.tcp.hashtables import bind_add, inet_hash
 from rxpath.net.ipv4.tcp.input import tcp_init_transfer
-from rxpath.net.ipv4.tcp.ipv4 import inet_csk_route_req, inet_reqsk_alloc, now_ts, tcp_openreq_init_rwin
 from rxpath.net.ipv4.tcp.minisocks import tcp_create_openreq_child
 from rxpath.net.ipv4.tcp.output import ipv4_default_advmss, jiffies, tcp_sync_mss
 from rxpath.net.ipv4.tcp.rcvbuf import tcp_full_space, tcp_initialize_rcv_mss
+from rxpath.net.ipv4.tcp.reply import now_ts
+from rxpath.net.ipv4.tcp.request import inet_csk_route_req, inet_reqsk_alloc, tcp_openreq_init_rwin
 from rxpath.net.ipv4.tcp.seq import M32, TCP_ESTABLISHED
 from rxpath.net.ipv4.tcp.sites import SITE_SYN
 from rxpath.net.ipv4.tcp.sock import SS_CONNECTED, TcpCb, TcpSock

@@ -6,11 +6,7 @@ output.py's.  Facts: net/ipv4/tcp.c (5.15, 6.1); order of functions recorded on 
 
 from __future__ import annotations
 
-from rxpath.kernel.errno import (
-    EAGAIN,
-    EPIPE,
-    linux_error,
-)
+from rxpath.kernel.errno import EAGAIN, EPIPE, linux_error
 from rxpath.net.core.sock import (
     MSG_DONTWAIT,
     MSG_EOR,
@@ -33,25 +29,11 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_xmit_size_goal,
     wfree,
 )
-from rxpath.net.ipv4.tcp.rcvbuf import (
-    sk_forced_mem_schedule,
-)
-from rxpath.net.ipv4.tcp.seq import (
-    M32,
-    TCP_CLOSE_WAIT,
-    TCP_ESTABLISHED,
-    TCP_SYN_RECV,
-    TCP_SYN_SENT,
-    TCPHDR_PSH,
-    after,
-)
-from rxpath.net.ipv4.tcp.sock import (
-    TCP_NAGLE_CORK,
-    TCP_NAGLE_PUSH,
-    TcpSock,
-    TxSkb,
-)
+from rxpath.net.ipv4.tcp.rcvbuf import sk_forced_mem_schedule
+from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT, after
+from rxpath.net.ipv4.tcp.sock import TCP_NAGLE_CORK, TCP_NAGLE_PUSH, TcpSock, TxSkb
 from rxpath.net.ipv4.tcp.tcp import deadline_of, release_sock, sk_wait_event
+from rxpath.wire.tcp import TCPHDR_PSH
 
 
 def forced_push(sk: TcpSock) -> bool:

@@ -1,18 +1,10 @@
-"""Sequence arithmetic of TCP (u32 that wraps), header flags and state masks."""
+"""Sequence arithmetic of TCP (u32 that wraps), states and their masks.  The flags of a header are wire/tcp.py's."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# the flags are wire/'s; this package takes them from here
-from rxpath.wire.tcp import TCPHDR_ACK as TCPHDR_ACK
-from rxpath.wire.tcp import TCPHDR_CWR as TCPHDR_CWR
-from rxpath.wire.tcp import TCPHDR_ECE as TCPHDR_ECE
-from rxpath.wire.tcp import TCPHDR_FIN as TCPHDR_FIN
-from rxpath.wire.tcp import TCPHDR_PSH as TCPHDR_PSH
-from rxpath.wire.tcp import TCPHDR_RST as TCPHDR_RST
-from rxpath.wire.tcp import TCPHDR_SYN as TCPHDR_SYN
-from rxpath.wire.tcp import TCPHDR_URG as TCPHDR_URG
+from rxpath.wire.tcp import TCPHDR_CWR, TCPHDR_ECE, TCPHDR_SYN
 
 M32: Final = 0xFFFFFFFF
 

@@ -21,7 +21,7 @@ from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
 from rxpath.net.ipv4.netns import Ipv4
 from rxpath.net.ipv4.tcp.cong import CubicOps, RenoOps
 from rxpath.net.ipv4.tcp.rbtree import RbNode, RbTree
-from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_NEW_SYN_RECV, TCP_TIME_WAIT
+from rxpath.net.ipv4.tcp.seq import M32, TCP_NEW_SYN_RECV, TCP_TIME_WAIT
 from rxpath.net.ipv4.tcp.variants import VARIANTS, TcpVariant
 
 if TYPE_CHECKING:
@@ -1270,17 +1270,3 @@ def tcp_state_of(ipv4: Ipv4) -> TcpState:
     s = ipv4.tcp_state
     assert isinstance(s, TcpState)
     return s
-
-
-__all__ = [
-    "TCP_CLOSE",
-    "RequestSock",
-    "RxOpt",
-    "TcpCb",
-    "TcpSock",
-    "TcpState",
-    "TimewaitSock",
-    "TxSkb",
-    "tcb",
-    "tcp_state_of",
-]

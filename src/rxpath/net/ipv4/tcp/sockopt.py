@@ -9,13 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from rxpath.kernel.errno import (
-    EINVAL,
-    ENOPROTOOPT,
-    ENOTSUP,
-    EOPNOTSUPP,
-    linux_error,
-)
+from rxpath.kernel.errno import EINVAL, ENOPROTOOPT, ENOTSUP, EOPNOTSUPP, linux_error
 from rxpath.net.core.sock import (
     SK_PACING_UNLIMITED,
     SO_KEEPALIVE,
@@ -26,31 +20,12 @@ from rxpath.net.core.sock import (
 )
 from rxpath.net.ipv4.route import Rtable, ipv4_mtu
 from rxpath.net.ipv4.tcp.accecn import AccEcn
-from rxpath.net.ipv4.tcp.fastopen import (
-    KEY_LENGTH,
-    TFO_CLIENT_ENABLE,
-    fastopen_queue_tune,
-    tcp_fastopen_keys,
-)
-from rxpath.net.ipv4.tcp.output import (
-    CHRONO_RWND_LIMITED,
-    CHRONO_SNDBUF_LIMITED,
-    jiffies,
-    tcp_push_pending_frames,
-)
-from rxpath.net.ipv4.tcp.rcvbuf import (
-    tcp_set_window_clamp,
-    tcp_space_from_win,
-)
+from rxpath.net.ipv4.tcp.fastopen import KEY_LENGTH, TFO_CLIENT_ENABLE, fastopen_queue_tune, tcp_fastopen_keys
+from rxpath.net.ipv4.tcp.output import CHRONO_RWND_LIMITED, CHRONO_SNDBUF_LIMITED, jiffies, tcp_push_pending_frames
+from rxpath.net.ipv4.tcp.rcvbuf import tcp_set_window_clamp, tcp_space_from_win
 from rxpath.net.ipv4.tcp.rcvq import tcp_data_ready
 from rxpath.net.ipv4.tcp.recvmsg import tcp_cleanup_rbuf
-from rxpath.net.ipv4.tcp.seq import (
-    M32,
-    TCP_CLOSE,
-    TCP_CLOSE_WAIT,
-    TCP_ESTABLISHED,
-    TCP_LISTEN,
-)
+from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_PUSHED,
     ICSK_ACK_SCHED,

@@ -12,13 +12,7 @@ from rxpath.net.ipv4.mib import TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB, TCP_MIB
 from rxpath.net.ipv4.tcp.hashtables import inet_put_port, inet_unhash
 from rxpath.net.ipv4.tcp.notify import tcp_notice_purge
 from rxpath.net.ipv4.tcp.output import inet_csk_clear_xmit_timers, wfree
-from rxpath.net.ipv4.tcp.seq import (
-    TCP_CLOSE,
-    TCP_CLOSE_WAIT,
-    TCP_ESTABLISHED,
-    TCP_SYN_RECV,
-    TCP_SYN_SENT,
-)
+from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT
 from rxpath.net.ipv4.tcp.sites import SITE_FIN, SITE_UNREAD
 from rxpath.net.ipv4.tcp.sock import TcpSock
 from rxpath.sim.ledger import CONSUMED, DROPPED

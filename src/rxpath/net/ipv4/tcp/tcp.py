@@ -9,14 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.kernel.errno import (
-    EADDRINUSE,
-    EAGAIN,
-    ECONNRESET,
-    EINVAL,
-    ENOTCONN,
-    linux_error,
-)
+from rxpath.kernel.errno import EADDRINUSE, EAGAIN, ECONNRESET, EINVAL, ENOTCONN, linux_error
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING
 from rxpath.net.core.sock import (
     MSG_DONTWAIT,
@@ -38,10 +31,7 @@ from rxpath.net.core.sock import (
     sock_def_wakeup,
 )
 from rxpath.net.ipv4.af_inet import enter, leave
-from rxpath.net.ipv4.tcp.fastopen import (
-    reqsk_fastopen_remove,
-    tcp_fastopen_listen,
-)
+from rxpath.net.ipv4.tcp.fastopen import reqsk_fastopen_remove, tcp_fastopen_listen
 from rxpath.net.ipv4.tcp.hashtables import inet_csk_get_port, inet_hash
 from rxpath.net.ipv4.tcp.input import tcp_fin_time
 from rxpath.net.ipv4.tcp.minisocks import tcp_time_wait, timewait_len
@@ -66,7 +56,6 @@ from rxpath.net.ipv4.tcp.seq import (
     TCP_LISTEN,
     TCP_SYN_RECV,
     TCP_SYN_SENT,
-    TCPHDR_FIN,
     before,
 )
 from rxpath.net.ipv4.tcp.sock import (
@@ -96,6 +85,7 @@ from rxpath.net.ipv4.tcp.state import (
     tcp_write_queue_purge,
 )
 from rxpath.net.ipv4.tcp.timer import tcp_delack_timer_handler, tcp_tsq_write, tcp_write_timer_handler
+from rxpath.wire.tcp import TCPHDR_FIN
 
 # --- the lock -------------------------------------------------------------------------------------
 
