@@ -169,14 +169,16 @@ class FibTable:
         out.sort(key=lambda a: (a.prefix, -a.plen, a.fi.priority))
         return out
 
-    def insert(self, a: FibAlias) -> None:
+    def insert(self, a: FibAlias, append: bool = False) -> None:
+        """Before the routes of the same prefix, TOS and priority, or after them (NLM_F_APPEND)."""
         m = self.by_len.get(a.plen)
         if m is None:
             m = self.by_len[a.plen] = {}
             self.plens = sorted(self.by_len, reverse=True)
         lst = m.setdefault(a.prefix, [])
         i = 0
-        while i < len(lst) and (lst[i].tos > a.tos or (lst[i].tos == a.tos and lst[i].fi.priority < a.fi.priority)):
+        last = a.fi.priority if append else a.fi.priority - 1
+        while i < len(lst) and (lst[i].tos > a.tos or (lst[i].tos == a.tos and lst[i].fi.priority <= last)):
             i += 1
         lst.insert(i, a)
 
@@ -415,7 +417,7 @@ def fib_magic(ipv4: Ipv4, type_: int, dst: int, plen: int, ifa: InIfaddr, priori
     a = FibAlias(dst, plen, 0, fi, type_, table)
     ipv4.fib_seq += 1
     a.seq = ipv4.fib_seq
-    t.insert(a)
+    t.insert(a, append=True)
 
 
 def fib_magic_del(ipv4: Ipv4, type_: int, dst: int, plen: int, ifa: InIfaddr) -> None:
