@@ -89,6 +89,9 @@ class Release:
     packet_vlan_header: bool = known(
         "read in 6.1.192 packet_parse_headers (5.19): the network header of a frame to send is behind its tags", True
     )
+    vlan_all_cleared: bool = known(
+        "recorded on 6.18 (6.2, without vlan_present): a tag that is taken off takes its protocol along", False
+    )
     otherhost_dropped: bool = known("sheet 7.4", True)
     ip_out_transmits: bool = known("sheet 5 of proc-files (6.12)", False)
     fib_merged: bool = known("unchecked (4.1): local and main are one trie until a rule is made", True)
@@ -305,6 +308,7 @@ R_6_18 = replace(
     softnet_columns=15,
     udp_queue="v6_12",
     packet_chains_per_net=True,
+    vlan_all_cleared=True,
     ip_out_transmits=True,
     rmem_max=4194304,
     wmem_max=4194304,

@@ -242,8 +242,7 @@ def __netif_receive_skb_core(net: Net, skb: SkBuff, out: list[tuple[SkBuff, Pack
             skb.pkt_type = PACKET_OTHERHOST
         else:
             again = proto == ETH_P_8021Q or proto == ETH_P_8021AD  # a tag within a priority tag: strip and look again
-        skb.vlan_present = False
-        skb.vlan_tci = 0
+        __vlan_hwaccel_clear_tag(skb)
         if again:
             if not skb_vlan_untag(skb):
                 return NET_RX_DROP
@@ -326,6 +325,13 @@ def skb_vlan_untag(skb: SkBuff) -> bool:
     return True
 
 
+def __vlan_hwaccel_clear_tag(skb: SkBuff) -> None:
+    skb.vlan_present = False
+    skb.vlan_tci = 0
+    if skb.net.kernel.release.vlan_all_cleared:
+        skb.vlan_proto = 0
+
+
 def vlan_do_receive(skb: SkBuff) -> bool:
     """Hand the packet to the VLAN device of its id, if there is one."""
     dev = skb.dev
@@ -334,8 +340,7 @@ def vlan_do_receive(skb: SkBuff) -> bool:
     if vd is None:
         return False
     skb.dev = vd
-    skb.vlan_present = False
-    skb.vlan_tci = 0
+    __vlan_hwaccel_clear_tag(skb)
     if skb.pkt_type == PACKET_OTHERHOST and skb.head[skb.mac_header : skb.mac_header + 6] == vd.dev_addr:
         skb.pkt_type = PACKET_HOST
     on = vd.on_transmit

@@ -245,10 +245,10 @@ def ping_v4_sendmsg(sk: PingSock, data: bytes, name: Address | None, control: li
     ipv4 = sk.ipv4
     if len(data) > 0xFFFF:
         raise linux_error(EMSGSIZE)
-    if flags & MSG_OOB:
-        raise linux_error(95)
     if len(data) < 8:
         raise linux_error(EINVAL)
+    if flags & MSG_OOB:
+        raise linux_error(95)
     if data[1] or (data[0] != 8 and not (data[0] == 42 and ipv4.variant.ext_echo)):  # ping_supported
         raise linux_error(EINVAL)
     if name is not None:

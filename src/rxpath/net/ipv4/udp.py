@@ -6,6 +6,7 @@ Facts: net/ipv4/udp.c of 3.13, 5.15, 6.1 (order of functions recorded on 6.1, me
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from math import gcd
 from struct import Struct
@@ -1553,7 +1554,8 @@ def udp_lib_setsockopt(sk: UdpSock, optname: int, value: int | bytes) -> None:
     if optname == UDP_CORK:
         sk.corkflag = bool(val)
         if not val and sk.pending:
-            udp_push_pending_frames(sk)
+            with contextlib.suppress(OSError):  # nobody hears why it could not be sent
+                udp_push_pending_frames(sk)
     elif optname == UDP_GRO:
         sk.gro_enabled = bool(val)
         if val:
