@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rxpath.kernel.errno import EAGAIN, EINPROGRESS, linux_error
 from rxpath.net.core.netdevice import Net
-from rxpath.net.core.sock import MSG_DONTWAIT, SO_TYPE, SOL_IP, SOL_SOCKET, Msg, Sock
+from rxpath.net.core.sock import MSG_DONTWAIT, SO_TYPE, SOCK_STREAM, SOL_IP, SOL_SOCKET, Msg, Sock
 from rxpath.net.ipv4 import af_inet
 from rxpath.net.ipv4.datagram import parse_addr
 from rxpath.net.ipv4.inet_sock import InetSock
@@ -294,6 +294,18 @@ class Socket:
     def inq(self) -> int:
         """ioctl FIONREAD."""
         return int(self._check().siocinq())
+
+    def outq(self) -> int:
+        """ioctl SIOCOUTQ: what was sent and is not acknowledged yet; of datagrams the memory that they hold."""
+        sk = self._check()
+        if self.type == SOCK_STREAM:
+            return int(sk.write_seq - sk.snd_una) & 0xFFFFFFFF
+        return int(sk.wmem_alloc)
+
+    def at_mark(self) -> int:
+        """ioctl SIOCATMARK: 1 when the next octet is the one behind urgent data."""
+        sk = self._check()
+        return int(self.type == SOCK_STREAM and bool(sk.urg_data) and sk.urg_seq == sk.copied_seq)
 
     # --- end ---------------------------------------------------------------------------------------------------------
     def listen(self, backlog: int = 128) -> None:

@@ -16,6 +16,7 @@ import socket as stdlib
 from collections.abc import Callable
 from os import close as host_close  # a program's `os` may have others in their place (oscalls.py)
 from os import dup as host_dup
+from os import fstat
 from typing import Final
 
 from rxpath.live.bridge import Bridge
@@ -39,14 +40,15 @@ _DONTWAIT: Final = stdlib.MSG_DONTWAIT
 
 
 class Mirror(WaitQueueEntry):
-    """Stays in a socket's wait queue and keeps the pair as the socket is."""
+    """Stays in a socket's wait queue and keeps the pair as the socket is; `ino` names the program's end."""
 
-    __slots__ = ("inner", "ours", "readable", "theirs", "writable")
+    __slots__ = ("ino", "inner", "ours", "readable", "theirs", "writable")
 
     def __init__(self, inner: Socket) -> None:
         super().__init__(None)
         self.inner = inner
         self.theirs, self.ours = stdlib.socketpair(stdlib.AF_UNIX, stdlib.SOCK_STREAM)
+        self.ino = fstat(self.theirs.fileno()).st_ino
         self.theirs.send(_LOAD)
         self.theirs.shutdown(stdlib.SHUT_WR)
         self.theirs.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_SNDBUF, _WIDE)
@@ -106,9 +108,34 @@ class Descriptors:
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
         self.table: dict[int, OpenFile] = {}
+        self.inodes: dict[int, OpenFile] = {}
 
     def get(self, fd: int) -> OpenFile | None:
-        return self.table.get(fd)
+        """What `fd` stands for.  C code may have closed the descriptor past `os.close`, and its number may be the
+        host's by now.
+        """
+        file = self.table.get(fd)
+        if file is None or _is(fd, file):
+            return file
+        if not self.bridge.finished and not self.bridge.in_engine():
+            self.let_go(file, fd, lost=True)
+        return None
+
+    def adopt(self, fd: int) -> OpenFile | None:
+        """For a descriptor that was made past the machine (SCM_RIGHTS): None unless it is of one of our sockets."""
+        try:
+            file = self.inodes.get(fstat(fd).st_ino) if self.inodes else None
+        except OSError:
+            return None
+        if file is None or not _is(fd, file):
+            return None
+        self.bridge.call(lambda: self._another(file, fd))
+        return file
+
+    def _another(self, file: OpenFile, fd: int) -> int:
+        """In the engine: one reference more, which has the descriptor `fd` already."""
+        file.refs += 1
+        return self._add(file, fd)
 
     def _add(self, file: OpenFile, fd: int) -> int:
         self.table[fd] = file
@@ -121,6 +148,7 @@ class Descriptors:
         if m is None:
             file.mirror = m = Mirror(file.inner)
             self.bridge.at_end[m.end] = None
+            self.inodes[m.ino] = file
             return self._add(file, m.theirs.fileno())
         return self._add(file, host_dup(file.fds[0]))
 
@@ -131,32 +159,38 @@ class Descriptors:
             file = self.table.get(fd)
             if file is None:
                 raise OSError(EBADF, "Bad file descriptor")
-            new = self._add(file, host_dup(fd))
-            file.refs += 1
-            return new
+            return self._another(file, host_dup(fd))
 
         new: int = self.bridge.call(op)
         return new
 
+    def copied(self, fd: int, new: int) -> None:
+        """After dup2(2) or F_DUPFD by any thread: `new` stands for what `fd` does, if that is the machine's."""
+        file = self.get(fd)
+        if file is not None:
+            self.bridge.call(lambda: self._another(file, new))
+
     def close(self, fd: int) -> None:
         """close(2) of a descriptor of the table, by any thread.  OSError EBADF."""
-        file = self.table.get(fd)
+        file = self.get(fd)
         if file is None:
             raise OSError(EBADF, "Bad file descriptor")
         self.let_go(file, fd)
 
-    def let_go(self, file: OpenFile, fd: int) -> None:
-        """One reference less, by any thread; the last one closes the socket, as close(2) does."""
+    def let_go(self, file: OpenFile, fd: int, lost: bool = False) -> None:
+        """One reference less, by any thread; the last one closes the socket, as close(2) does.  `lost`: somebody has
+        closed the descriptor.
+        """
         try:
             sk = file.inner.sk
             if file.refs == 1 and sk.linger and sk.lingertime:
-                self.bridge.run_task(self.closer(file, fd), "close")  # may wait for the peer
+                self.bridge.run_task(self.closer(file, fd, lost), "close")  # may wait for the peer
             else:
-                self.bridge.call(self.closer(file, fd))
+                self.bridge.call(self.closer(file, fd, lost))
         except OSError:  # the machine has ended, and its sockets with it
-            self.forget(file, fd)
+            self.forget(file, fd, lost)
 
-    def closer(self, file: OpenFile, fd: int) -> Callable[[], None]:
+    def closer(self, file: OpenFile, fd: int, lost: bool = False) -> Callable[[], None]:
         """What `let_go` does, to be run in the engine."""
 
         def end() -> None:
@@ -166,16 +200,17 @@ class Descriptors:
                 if m is not None:
                     m.end()
                     self.bridge.at_end.pop(m.end, None)
-                self.forget(file, fd)
+                    self.inodes.pop(m.ino, None)
+                self.forget(file, fd, lost)
                 self.bridge.fail_waiters(file.inner.sk.wq)
                 file.inner.close()
             else:
-                self.forget(file, fd)
+                self.forget(file, fd, lost)
 
         return end
 
-    def forget(self, file: OpenFile, fd: int) -> None:
-        """Close the descriptor, when there is one, and no more."""
+    def forget(self, file: OpenFile, fd: int, lost: bool = False) -> None:
+        """Close the descriptor, when there is one (not `lost`), and no more."""
         if fd < 0 or self.table.pop(fd, None) is None:
             return
         file.fds.remove(fd)
@@ -184,7 +219,22 @@ class Descriptors:
             m.theirs.detach()
             if file.fds:  # the engine goes on with another name of the same pair
                 m.theirs = stdlib.socket(stdlib.AF_UNIX, stdlib.SOCK_STREAM, 0, file.fds[0])
-        host_close(fd)
+            elif file.refs > 0:  # whoever asks for a descriptor gets a new pair
+                file.mirror = None
+                m.end()
+                self.bridge.at_end.pop(m.end, None)
+                self.inodes.pop(m.ino, None)
+        if not lost:
+            host_close(fd)
+
+
+def _is(fd: int, file: OpenFile) -> bool:
+    """Whether the descriptor is the end of the pair of `file` still."""
+    m = file.mirror
+    try:
+        return m is not None and fstat(fd).st_ino == m.ino
+    except OSError:
+        return False
 
 
 def more_descriptors() -> None:

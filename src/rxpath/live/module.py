@@ -109,11 +109,17 @@ class Names:
         if isinstance(host_, bytes):
             text = host_.decode("ascii")
         if isinstance(text, str):
+            if not text:
+                raise host.gaierror(host.EAI_NONAME, "Name or service not known")
             if not flags & host.AI_NUMERICHOST:
-                text = self.number(text) if text else None
+                text = self.number(text)
         elif text is not None:
             raise TypeError("getaddrinfo() argument 1 must be string or None")
-        return host_raw.getaddrinfo(text, port, host.AF_INET, type, proto, flags | host.AI_NUMERICHOST)
+        got = host_raw.getaddrinfo(text, port, host.AF_INET, type, proto, flags | host.AI_NUMERICHOST)
+        if flags & host.AI_CANONNAME and text is not None:
+            name = os.fsdecode(host_)
+            got = [(*a[:3], name if a[3] else "", a[4]) for a in got]
+        return got
 
     def gethostbyname(self, name: str) -> str:
         """Dotted numbers."""
@@ -172,7 +178,9 @@ class Names:
         for i, n in self.if_nameindex():
             if n == text:
                 return i
-        raise linux_error(ENODEV, text)
+        if sys.version_info < (3, 14):
+            raise OSError("no interface with this name")
+        raise linux_error(ENODEV)
 
     def if_indextoname(self, index: int) -> str:
         """OSError ENXIO for no interface."""
@@ -181,7 +189,7 @@ class Names:
         for i, n in self.if_nameindex():
             if i == index:
                 return n
-        raise linux_error(ENXIO, str(index))
+        raise OSError(ENXIO, "No such device or address")
 
 
 def make_raw(bridge: Bridge, name: str) -> ModuleType:
@@ -191,7 +199,7 @@ def make_raw(bridge: Bridge, name: str) -> ModuleType:
     files = Descriptors(bridge)
     raw = ModuleType(name, "Sockets of a live machine of rxpath, as the interpreter's own _socket.")
     own: dict[str, Any] = {
-        k: v for k, v in vars(host_raw).items() if k.isupper() and isinstance(v, int | str) and not k.startswith("_")
+        k: v for k, v in vars(host_raw).items() if k[0].isupper() and isinstance(v, int | str) and not k.startswith("_")
     }
     for n in _PURE:
         if hasattr(host_raw, n):

@@ -36,6 +36,7 @@ from rxpath.net.core.sock import (
     IPPROTO_UDP,
     MSG_DONTWAIT,
     MSG_ERRQUEUE,
+    SOCK_CLOEXEC,
     SOCK_DGRAM,
     SOCK_NONBLOCK,
     SOCK_RAW,
@@ -240,6 +241,10 @@ def inet_sendmsg(sk: InetSock, data: bytes, name: Address | None, control: list[
     return sk.sendmsg(data, name, control, flags)
 
 
+NPROTO: Final = 46
+SOCK_MAX: Final = 11
+
+
 # --- system calls
 # ---------------------------------------------------------------------------------------------------------
 
@@ -263,9 +268,13 @@ def leave(net: Net) -> None:
 
 
 def __sys_socket(net: Net, family: int, type_: int, protocol: int) -> Sock:
-    """socket.  Raises EAFNOSUPPORT and what inet_create raises."""
+    """socket.  Raises EINVAL (no such flag or type), EAFNOSUPPORT and what inet_create raises."""
     nb = type_ & SOCK_NONBLOCK
     kind = type_ & 0xF
+    if type_ & ~(0xF | SOCK_NONBLOCK | SOCK_CLOEXEC):
+        raise linux_error(EINVAL)
+    if 0 <= family < NPROTO and kind >= SOCK_MAX:
+        raise linux_error(EINVAL)
     if family == AF_INET:
         sk: Sock = inet_create(net, kind, protocol)
     elif family == AF_PACKET and net.packet is not None:

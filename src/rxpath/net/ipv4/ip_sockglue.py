@@ -297,6 +297,11 @@ def ip_cmsg_send(sk: InetSock, control: list[Cmsg], ipc: IpcmCookie) -> None:
             raise linux_error(EINVAL, f"control message {type_}")
 
 
+def sock_cmsg_send(sk: InetSock, control: list[Cmsg]) -> None:
+    """Control messages of a stream's send call: those of the socket layer are looked at.  Raises EINVAL."""
+    ip_cmsg_send(sk, [c for c in control if c[0] == SOL_SOCKET], IpcmCookie(sk))
+
+
 # --- the error queue
 # ------------------------------------------------------------------------------------------------------
 

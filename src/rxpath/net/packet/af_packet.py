@@ -177,7 +177,7 @@ class PacketSock(Sock):
     def bind_address(self, address: tuple[Any, ...]) -> None:
         """("eth0", ETH_P_IP) as the standard library has it; "" = any device.  Raises ENODEV."""
         name = address[0]
-        proto = int(address[1]) if len(address) > 1 else self.proto_
+        proto = (int(address[1]) if len(address) > 1 else 0) or self.proto_
         ifindex = 0
         if name:
             dev = self.net.by_name.get(name)

@@ -343,6 +343,8 @@ INHERITED: Final = (
     "reuseport",
     "bound_dev_if",
     "keepalive",
+    "localroute",
+    "pingpong",
     "urginline",
     "linger",
     "lingertime",

@@ -18,6 +18,7 @@ from rxpath.net.core.skbuff import SkBuff, slab_truesize
 from rxpath.net.core.sock import SOCK_STREAM, SOL_TCP, Msg, Proto, count_tokens
 from rxpath.net.core.sock import __wake_up as wake_up
 from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
+from rxpath.net.ipv4.ip_sockglue import sock_cmsg_send
 from rxpath.net.ipv4.netns import Ipv4
 from rxpath.net.ipv4.tcp.cong import CubicOps, RenoOps
 from rxpath.net.ipv4.tcp.rbtree import RbNode, RbTree
@@ -964,6 +965,8 @@ class TcpSock(InetSock):
         return self.ts.handlers.accept(self, flags)
 
     def sendmsg(self, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
+        if control:
+            sock_cmsg_send(self, control)
         if data and ((self.zerocopy and flags & MSG_ZEROCOPY) or self.tsflags & TX_RECORD_MASK):
             return self.ts.handlers.sendmsg_noticed(self, data, name, flags)
         if flags & MSG_FASTOPEN or self.fastopen_defer:
