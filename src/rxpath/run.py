@@ -25,10 +25,17 @@ from rxpath.live.oscalls import OsCalls
 from rxpath.live.tls import make_raw_ssl
 
 USAGE: Final = """python -m rxpath.run [--tap NAME] --address IP/LEN [OPTIONS] (PROGRAM | -m MODULE) [ARGS...]"""
-EPILOG: Final = """The program's `import socket` gets the machine's sockets; select, selectors, asyncio and the
-rest of the standard library work on them unchanged. Without --tap the machine has no cable, only its loopback.
+DESCRIPTION: Final = "Run a Python program on a machine's sockets, in real time."
+EPILOG: Final = """\
+The program's `import socket` gets the machine's sockets; select, selectors,
+asyncio and the rest of the standard library work on them unchanged. Without
+--tap the machine has no cable, only its loopback.
 
-Example: python -m rxpath.run --tap t0 --address 10.9.0.2/24 --host-address 10.9.0.1/24 -m http.server 80"""
+Examples:
+  python -m rxpath.run --tap t0 --address 10.9.0.2/24 --host-address 10.9.0.1/24 -m http.server 80
+  python -m rxpath.run --address 10.9.0.2/24 --account program.py
+
+Exit status: the program's; 2 usage, or a machine that cannot be had."""
 INTERRUPTED: Final = 130
 REFUSED: Final = frozenset({"uvloop"})
 SWITCH_S: Final = 0.0005  # the engine gives its turn away at each frame: a program that computes must give it back
@@ -37,20 +44,29 @@ SWITCH_S: Final = 0.0005  # the engine gives its turn away at each frame: a prog
 def parser() -> argparse.ArgumentParser:
     """The options; what follows PROGRAM is PROGRAM's own."""
     p = argparse.ArgumentParser(
-        prog="rxpath.run", usage=USAGE, description=(__doc__ or "").split("\n")[0], epilog=EPILOG
+        prog="rxpath.run",
+        usage=USAGE,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("--tap", metavar="NAME", help="the TAP device; made when it is not there")
     p.add_argument("--address", metavar="IP/LEN", default="", help="the machine's address; else the machine file's")
     p.add_argument("--host-address", metavar="IP/LEN", help="an address for this host's side of the TAP")
     p.add_argument("--name", metavar="NAME", help="how rxpath list and rxpath -n call it; the TAP's name else")
     p.add_argument("--machine", metavar="FILE", default="", help="a machine file (TOML)")
-    p.add_argument("--nic", metavar="MODEL", default="", help="e1000e, igb, ixgbe; igb:i350")
+    p.add_argument(
+        "--nic", metavar="MODEL[:VARIANT]", default="", help="e1000e, igb, ixgbe, tg3, be2net, bnx2; igb:i350"
+    )
     p.add_argument("--cpus", metavar="N", default="", help="how many CPUs")
-    p.add_argument("--release", metavar="R", default="", help="3.13, 5.15, 6.1, 6.18")
+    p.add_argument("--release", metavar="R", default="", help="3.13, 5.15, 6.1, 6.18, or what uname -r prints")
     p.add_argument("--set", metavar="KEY=VALUE", action="append", help="a sysctl; may be repeated")
     p.add_argument("--do", metavar="COMMAND", action="append", help="a command to run on it before; may be repeated")
     p.add_argument(
-        "--faults", metavar="FAULT=SHARE,...", default="", help="a bad cable: drop=5%%,duplicate=1%%,reorder=2%%"
+        "--faults",
+        metavar="FAULT=SHARE,...",
+        default="",
+        help="a bad cable: drop=1%%,duplicate=,corrupt=,reorder=,delay=5%%:50us",
     )
     p.add_argument("--account", action="store_true", help="at the end say what became of every frame")
     p.add_argument("-m", dest="module", action="store_true", help="PROGRAM is a module's name")

@@ -25,9 +25,9 @@ def conform(
     cases: Annotated[list[str] | None, typer.Argument(metavar="[CASE...]", help="Case files or folders.")] = None,
     observe: Annotated[bool, typer.Option("--observe", help="Be an adapter: a scenario on standard input.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the differences.")] = False,
-    json: Annotated[bool, typer.Option("-j", "--json", help="The score as JSON.")] = False,
+    json: Annotated[bool, typer.Option("-j", "--json", help="Print the score as JSON.")] = False,
 ) -> None:
-    """Run recorded cases and print the score by group."""
+    """Run recorded cases of a real kernel and print the score by group."""
     from rxpath.conform import adapter, corpus
     from rxpath.conform.compare import SECTIONS, lines
 
@@ -64,8 +64,5 @@ def conform(
         raise typer.Exit(1)
 
 
-conform.__doc__ = (conform.__doc__ or "") + "\n\n" + EXAMPLES
-
-
 def register(app: typer.Typer) -> None:
-    app.command("conform", epilog=None)(conform)
+    app.command("conform", epilog=EXAMPLES)(conform)

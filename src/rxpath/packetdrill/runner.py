@@ -1,17 +1,15 @@
 """Goes through the events of a script on a host, and says what went otherwise.
 
-Times are those of the script: 0 is when the first event could happen.  An outbound packet must be sent within
-the tolerance of
-its time; a packet of another connection than the one under test is passed over.  A blocking call runs beside
-the events and is
-looked at when it is done.
+Times are those of the script: 0 is when the first event could happen.  An outbound packet must be sent within the
+tolerance of its time; a packet of another connection than the one under test is passed over.  A blocking call runs
+beside the events and is looked at when it is done.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -55,6 +53,24 @@ STUCK_US: Final = 30_000_000
 FIRST_PORT: Final = 40000
 
 
+def whole(value: str, low: int, high: int = 1 << 31) -> int:
+    """A whole number of an option.  Raises ValueError with the range."""
+    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+        raise ValueError(f"takes a whole number from {low} to {high}, not {value!r}")
+    return int(value)
+
+
+def share(value: str) -> float:
+    """Per cent of an option.  Raises ValueError."""
+    try:
+        percent = float(value)
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent < float("inf"):
+        raise ValueError(f"takes per cent, not {value!r}")
+    return percent
+
+
 @dataclass(slots=True)
 class Options:
     """The options of packetdrill, from the command line and from the script."""
@@ -75,41 +91,26 @@ class Options:
     unknown: list[str] = field(default_factory=list)  # options of the script that nobody knows
 
     def copy(self) -> Options:
-        s = self.setup
-        setup = Setup(s.local_ip, s.remote_ip, s.gateway_ip, s.prefix, s.remote_prefix, s.mtu, s.release, s.dev, s.mss)
-        return Options(
-            setup,
-            self.tolerance_us,
-            self.tolerance_percent,
-            self.bind_port,
-            self.connect_port,
-            self.tcp_ts_tick_us,
-            list(self.init_scripts),
-            dict(self.defines),
-            self.non_fatal,
-            self.dry_run,
-            self.strict_segments,
-            self.ip_version,
-            self.verbose,
-        )
+        """For one script, whose own options change nothing for the next."""
+        return deepcopy(self)
 
     def set(self, name: str, value: str) -> None:
         """One option by its packetdrill name.  Raises ValueError."""
         s = self.setup
         if name == "ip_version":
             if value not in ("ipv4", "ipv6", "ipv4-mapped-ipv6", "ipv4_mapped_ipv6"):
-                raise ValueError(f"bad --ip_version: {value}")
+                raise ValueError(f"takes ipv4, ipv6 or ipv4-mapped-ipv6, not {value!r}")
             self.ip_version = value
         elif name == "tolerance_usecs":
-            self.tolerance_us = int(value)
+            self.tolerance_us = whole(value, 0)
         elif name == "tolerance_percent":
-            self.tolerance_percent = float(value)
+            self.tolerance_percent = share(value)
         elif name == "bind_port":
-            self.bind_port = int(value)
+            self.bind_port = whole(value, 1, 0xFFFF)
         elif name == "connect_port":
-            self.connect_port = int(value)
+            self.connect_port = whole(value, 1, 0xFFFF)
         elif name == "tcp_ts_tick_usecs":
-            self.tcp_ts_tick_us = int(value)
+            self.tcp_ts_tick_us = whole(value, 0)
         elif name in ("local_ip", "remote_ip", "gateway_ip"):
             host, _, plen = value.partition("/")
             if ":" in host:
@@ -123,18 +124,21 @@ class Options:
         elif name == "netmask_ip":
             s.prefix = ipaddress.IPv4Network(f"0.0.0.0/{value}").prefixlen
         elif name == "mtu":
-            s.mtu = int(value)
+            s.mtu = whole(value, 68, 0xFFFF)
         elif name == "mss":
-            s.mss = int(value)
+            s.mss = whole(value, 0, 0xFFFF)
         elif name == "init_scripts":
             self.init_scripts += [x for x in value.split(",") if x]
         elif name in ("define", "D"):
             key, _, v = value.partition("=")
             if not key:
-                raise ValueError(f"bad --define: {value}")
+                raise ValueError(f"takes NAME=VALUE, not {value!r}")
             self.defines[key] = v or "1"
         elif name == "non_fatal":
-            self.non_fatal = tuple(value.split(","))
+            kinds = tuple(x for x in value.split(",") if x)
+            if not {*kinds} <= {"packet", "syscall"}:
+                raise ValueError(f"takes packet and syscall, with a comma between, not {value!r}")
+            self.non_fatal = kinds
         elif name == "dry_run":
             self.dry_run = True
         elif name == "strict_segments":
