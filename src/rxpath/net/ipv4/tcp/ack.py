@@ -36,7 +36,6 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_trim_head,
     tcp_update_pacing_rate,
     tcp_wnd_end,
-    tcp_xmit_retransmit_queue,
     wfree,
 )
 from rxpath.net.ipv4.tcp.rcvq import tcp_fast_path_on
@@ -64,6 +63,7 @@ from rxpath.net.ipv4.tcp.recovery import (
     tcp_try_undo_partial,
     tcp_try_undo_recovery,
 )
+from rxpath.net.ipv4.tcp.retransmit import tcp_xmit_retransmit_queue
 from rxpath.net.ipv4.tcp.seq import M32, TCP_SYN_SENT, after, before, between
 from rxpath.net.ipv4.tcp.sock import (
     EVER_RETRANS,

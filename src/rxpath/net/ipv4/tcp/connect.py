@@ -1,6 +1,7 @@
-"""connect: the route, the ports, the first SYN, waiting for the answer; sendmsg with MSG_FASTOPEN, which connects too.
+"""connect: the route, the ports, the first SYN and its data, waiting for the answer; sendmsg with MSG_FASTOPEN.
 
-Facts: net/ipv4/tcp_ipv4.c tcp_v4_connect, af_inet.c inet_stream_connect, tcp.c tcp_sendmsg_fastopen (6.1).
+Facts: net/ipv4/tcp_ipv4.c tcp_v4_connect, tcp_output.c tcp_connect, tcp_send_syn_data, af_inet.c inet_stream_connect,
+tcp.c tcp_sendmsg_fastopen (6.1).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from rxpath.kernel.errno import (
     EALREADY,
     ECONNABORTED,
+    ECONNREFUSED,
     EINPROGRESS,
     EINVAL,
     EISCONN,
@@ -15,20 +17,60 @@ from rxpath.kernel.errno import (
     EOPNOTSUPP,
     linux_error,
 )
-from rxpath.net.core.sock import MSG_DONTWAIT, lock_sock
+from rxpath.net.core.sock import MSG_DONTWAIT, SOCK_RCVBUF_LOCK, lock_sock
 from rxpath.net.ipv4.datagram import parse_addr
 from rxpath.net.ipv4.inet_sock import Address
-from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
-from rxpath.net.ipv4.route import RTCF_BROADCAST, RTCF_MULTICAST, Flowi4, ip_route_output_flow
-from rxpath.net.ipv4.tcp.fastopen import TFO_CLIENT_ENABLE, FastOpenRequest, tcp_fastopen_defer_connect
+from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES, TCP_MIB_ACTIVEOPENS
+from rxpath.net.ipv4.route import (
+    RTCF_BROADCAST,
+    RTCF_MULTICAST,
+    Flowi4,
+    Rtable,
+    dst_metric,
+    ip_route_output_flow,
+    ipv4_mtu,
+)
+from rxpath.net.ipv4.tcp.fastopen import (
+    TFO_CLIENT_ENABLE,
+    FastOpenRequest,
+    tcp_fastopen_cookie_check,
+    tcp_fastopen_defer_connect,
+)
 from rxpath.net.ipv4.tcp.hashtables import inet_hash_connect
-from rxpath.net.ipv4.tcp.output import tcp_connect
+from rxpath.net.ipv4.tcp.output import (
+    MAX_TCP_OPTION_SPACE,
+    __tcp_transmit_skb,
+    inet_csk_reset_xmit_timer,
+    ipv4_default_advmss,
+    sk_wmem_charge,
+    tcp_mstamp_refresh,
+    tcp_mtu_to_mss,
+    tcp_mtup_init,
+    tcp_sync_mss,
+    tcp_transmit_skb,
+)
+from rxpath.net.ipv4.tcp.rcvbuf import (
+    sk_forced_mem_schedule,
+    tcp_full_space,
+    tcp_initialize_rcv_mss,
+    tcp_select_initial_window,
+)
 from rxpath.net.ipv4.tcp.request import tcp_v4_init_seq_and_ts_off
 from rxpath.net.ipv4.tcp.sendmsg import tcp_sendmsg
 from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_SYN_RECV, TCP_SYN_SENT
-from rxpath.net.ipv4.tcp.sock import MSG_FASTOPEN, SS_CONNECTED, SS_CONNECTING, SS_UNCONNECTED, TcpSock
+from rxpath.net.ipv4.tcp.sock import (
+    ICSK_TIME_RETRANS,
+    MSG_FASTOPEN,
+    SS_CONNECTED,
+    SS_CONNECTING,
+    SS_UNCONNECTED,
+    TCP_ECN_MODE_RFC3168,
+    TcpSock,
+    TxSkb,
+)
 from rxpath.net.ipv4.tcp.state import tcp_set_state
 from rxpath.net.ipv4.tcp.tcp import deadline_of, release_sock, sk_wait_event, tcp_disconnect
+from rxpath.wire.tcp import TCPHDR_ACK, TCPHDR_CWR, TCPHDR_ECE, TCPHDR_PSH, TCPHDR_SYN
 
 
 def tcp_v4_connect(sk: TcpSock, addr: int, port: int) -> None:
@@ -162,3 +204,110 @@ def inet_stream_connect(sk: TcpSock, addr: int, port: int, flags: int, is_sendms
     finally:
         sk.write_pending -= bias
         release_sock(sk)
+
+
+def tcp_connect_init(sk: TcpSock) -> None:
+    ts = sk.ts
+    rt = sk.dst
+    assert isinstance(rt, Rtable)
+    sk.header_len = 20 + (12 if ts.tcp_timestamps else 0)
+    if sk.rx_opt.user_mss:
+        sk.rx_opt.mss_clamp = sk.rx_opt.user_mss
+    sk.max_window = 0
+    tcp_mtup_init(sk)
+    tcp_sync_mss(sk, ipv4_mtu(rt))
+    if not sk.window_clamp:
+        sk.window_clamp = dst_metric(rt, "window")
+    sk.advmss = ipv4_default_advmss(rt)
+    if sk.rx_opt.user_mss:
+        sk.advmss = min(sk.advmss, sk.rx_opt.user_mss)
+    tcp_initialize_rcv_mss(sk)
+    full = tcp_full_space(sk)
+    if sk.userlocks & SOCK_RCVBUF_LOCK and (sk.window_clamp > full or sk.window_clamp == 0):
+        sk.window_clamp = full
+    opt_len = sk.header_len - 20
+    init = dst_metric(rt, "initrwnd") or sk.v.init_rcv_wnd_segments
+    sk.rcv_wnd, sk.window_clamp, sk.rx_opt.rcv_wscale = tcp_select_initial_window(
+        ts,
+        full,
+        sk.advmss - (opt_len if sk.rx_opt.ts_recent_stamp else 0),
+        sk.window_clamp,
+        bool(ts.tcp_window_scaling),
+        init,
+    )
+    sk.rcv_ssthresh = sk.rcv_wnd
+    sk.err = 0
+    sk.snd_wnd = 0
+    sk.snd_wl1 = 0
+    sk.write_queue.clear()
+    sk.rtx_queue.clear()
+    sk.snd_una = sk.snd_sml = sk.snd_up = sk.snd_nxt = sk.write_seq
+    sk.rcv_nxt = 0
+    sk.rcv_wup = 0
+    sk.copied_seq = 0
+    sk.rto = sk.ts.ipv4.kernel.hz
+    sk.retransmits = 0
+    sk.retrans_stamp = 0
+
+
+def tcp_send_syn_data(sk: TcpSock, syn: TxSkb) -> int:
+    """A SYN with Fast Open's option, and with data when there is a cookie: 0 or a negative errno."""
+    fo = sk.fastopen_req
+    assert fo is not None
+    sk.rx_opt.mss_clamp = sk.advmss
+    if tcp_fastopen_cookie_check(sk, fo.cookie):
+        if sk.rx_opt.user_mss and sk.rx_opt.user_mss < sk.rx_opt.mss_clamp:
+            sk.rx_opt.mss_clamp = sk.rx_opt.user_mss
+        tcp_sync_mss(sk, sk.pmtu_cookie)
+        room = max(tcp_mtu_to_mss(sk, sk.pmtu_cookie) + (sk.header_len - 20) - MAX_TCP_OPTION_SPACE, 0)
+        data = fo.data[:room]
+        fo.pending = len(data) < len(fo.data)
+        fo.copied = len(data)
+        t = TxSkb(sk.write_seq, data, TCPHDR_ACK | TCPHDR_PSH)
+        t.tx_us = syn.tx_us = sk.mstamp_us
+        err = __tcp_transmit_skb(sk, syn.seq, syn.flags, data)
+        fo.cookie.len = -1
+        if not err:
+            sk.syn_data = fo.copied > 0
+            if data:
+                t.pcount = 1
+                sk.write_seq = t.end_seq
+                sk_wmem_charge(sk, t.truesize)
+                sk.packets_out += 1
+                sk.rtx_queue.append(t)
+            sk.ts.ipv4.tcpext["TCPOrigDataSent"] += 1
+        return err
+    if fo.cookie.len > 0:
+        fo.cookie.len = 0
+    err = tcp_transmit_skb(sk, syn)
+    if err:
+        sk.syn_fastopen = False
+    fo.cookie.len = -1
+    return err
+
+
+def tcp_connect(sk: TcpSock) -> int:
+    """Send the SYN: 0 or a negative errno."""
+    tcp_connect_init(sk)
+    flags = TCPHDR_SYN
+    if sk.ts.tcp_ecn == 1 or dst_metric(sk.dst, "features"):
+        flags |= TCPHDR_ECE | TCPHDR_CWR
+        sk.ecn_flags = TCP_ECN_MODE_RFC3168
+    t = TxSkb(sk.write_seq, b"", flags)
+    t.truesize = sk.tx_overhead
+    t.pcount = 1
+    sk_forced_mem_schedule(sk, t.truesize)
+    tcp_mstamp_refresh(sk)
+    sk.retrans_stamp = sk.mstamp_us or 1
+    sk.write_seq = t.end_seq
+    sk_wmem_charge(sk, t.truesize)
+    sk.packets_out += 1
+    sk.rtx_queue.append(t)
+    err = tcp_send_syn_data(sk, t) if sk.fastopen_req is not None else tcp_transmit_skb(sk, t)
+    if err == -ECONNREFUSED:
+        return err
+    sk.snd_nxt = sk.write_seq
+    sk.pushed_seq = sk.write_seq
+    sk.ts.ipv4.tcp[TCP_MIB_ACTIVEOPENS] += 1
+    inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.rto)
+    return 0

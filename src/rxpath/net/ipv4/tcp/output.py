@@ -1,5 +1,6 @@
-"""What TCP sends: segments and their headers, when data may go, retransmission, probes, resets of our own.
+"""What TCP sends: segments and their headers, when data may go, probes of a shut window, resets of our own.
 
+What does not belong here: sending again (retransmit.py), the SYN (connect.py), answers without a socket (reply.py).
 Facts: net/ipv4/tcp_output.c (5.15, 6.1; 6.18 as recorded); order of functions recorded on 6.1.  An element of a queue
 may stand for many segments (`pcount`): it goes down as one packet, and the device or the stack's last step (GSO) cuts
 it.  A sender that is paced waits in its own timer; there is no TCP small queue.  Probes of the path's MTU: mtup.py.
@@ -7,22 +8,18 @@ it.  A sender that is paced waits in its own timer; there is no TCP small queue.
 
 from __future__ import annotations
 
-import struct
 from typing import Final
 
-from rxpath.kernel.errno import EAGAIN, EBUSY, EHOSTUNREACH
-from rxpath.net.core.neighbour import Neighbour
 from rxpath.net.core.skbuff import SKB_GSO_TCP_ACCECN, SKB_GSO_TCPV4, __alloc_skb, skb_put
 from rxpath.net.core.sock import (
     SK_PACING_UNLIMITED,
-    SOCK_RCVBUF_LOCK,
     SOCK_SNDBUF_LOCK,
     sk_mem_reclaim,
     sk_stream_moderate_sndbuf,
     sk_wmem_schedule,
     sock_def_write_space,
 )
-from rxpath.net.ipv4.mib import TCP_MIB_ACTIVEOPENS, TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS, TCP_MIB_RETRANSSEGS
+from rxpath.net.ipv4.mib import TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS
 from rxpath.net.ipv4.route import Rtable, dst_metric, ipv4_mtu
 from rxpath.net.ipv4.tcp.accecn import (
     TCP_ACCECN_ACE_FAIL_RECV,
@@ -34,30 +31,12 @@ from rxpath.net.ipv4.tcp.accecn import (
     tcp_options_fit_accecn,
     wants_option,
 )
-from rxpath.net.ipv4.tcp.ipxmit import __sk_dst_check, inet_sk_rebuild_header, ip_queue_xmit
+from rxpath.net.ipv4.tcp.ipxmit import ip_queue_xmit
 from rxpath.net.ipv4.tcp.notify import tcp_notice_transmit
 from rxpath.net.ipv4.tcp.options import tcp_options_write
-from rxpath.net.ipv4.tcp.rcvbuf import (
-    sk_forced_mem_schedule,
-    tcp_full_space,
-    tcp_initialize_rcv_mss,
-    tcp_select_initial_window,
-    tcp_select_window,
-    tcp_sndbuf_expand,
-)
-from rxpath.net.ipv4.tcp.seq import (
-    M32,
-    TCP_CLOSE,
-    TCP_CLOSE_WAIT,
-    TCP_ESTABLISHED,
-    TCPHDR_SYN_ECN,
-    after,
-    before,
-    between,
-    s32,
-)
+from rxpath.net.ipv4.tcp.rcvbuf import sk_forced_mem_schedule, tcp_select_window, tcp_sndbuf_expand
+from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, after, before, between
 from rxpath.net.ipv4.tcp.sock import (
-    EVER_RETRANS,
     ICSK_ACK_SCHED,
     ICSK_TIME_LOSS_PROBE,
     ICSK_TIME_PROBE0,
@@ -78,7 +57,6 @@ from rxpath.net.ipv4.tcp.sock import (
     TCP_NAGLE_CORK,
     TCP_NAGLE_OFF,
     TCP_NAGLE_PUSH,
-    TCP_CA_Loss,
     TCP_CA_Open,
     TCP_CA_Recovery,
     TcpSock,
@@ -1054,196 +1032,8 @@ def tcp_schedule_loss_probe(sk: TcpSock, advancing_rto: bool) -> bool:
     return True
 
 
-def tcp_send_loss_probe(sk: TcpSock) -> None:
-    if sk.tlp_high_seq:
-        tcp_rearm_rto(sk)
-        return
-    sk.tlp_retrans = False
-    mss = tcp_current_mss(sk)
-    if sk.write_queue and tcp_snd_wnd_test(sk, sk.write_queue[0], mss):
-        out = sk.packets_out
-        tcp_write_xmit(sk, mss, TCP_NAGLE_OFF, 2)
-        if sk.packets_out <= out:
-            tcp_rearm_rto(sk)
-            return
-    else:
-        if not sk.rtx_queue:
-            sk.icsk_pending = 0
-            return
-        t = sk.rtx_queue[-1]
-        if skb_still_in_host_queue(sk, t):
-            tcp_rearm_rto(sk)
-            return
-        if t.pcount > 1 and len(t.data) > (t.pcount - 1) * mss:
-            if not tcp_fragment(sk, t, (t.pcount - 1) * mss, mss):
-                tcp_rearm_rto(sk)
-                return
-            t = sk.rtx_queue[-1]
-        if __tcp_retransmit_skb(sk, t, 1):
-            tcp_rearm_rto(sk)
-            return
-        sk.tlp_retrans = True
-    sk.tlp_high_seq = sk.snd_nxt
-    sk.ts.ipv4.tcpext["TCPLossProbes"] += 1
-    sk.icsk_pending = 0
-    tcp_rearm_rto(sk)
-
-
 # --- retransmission -----------------------------------------------------------------------------------------
 # --------------------------
-
-
-def tcp_retrans_try_collapse(sk: TcpSock, to: TxSkb, space: int) -> None:
-    """Small neighbours join what is sent again."""
-    if not sk.ts.tcp_retrans_collapse or to.flags & TCPHDR_SYN:
-        return
-    q = sk.rtx_queue
-    i = q.index(to)
-    first = True
-    while True:
-        j = i if first else i + 1
-        if j >= len(q):
-            return
-        t = q[j]
-        if t.pcount > 1 or t.sacked & SACKED_ACKED or to.eor:
-            return
-        space -= len(t.data)
-        if first:
-            first = False
-            continue
-        if space < 0 or after(t.end_seq, tcp_wnd_end(sk)):
-            return
-        to.data += t.data
-        to.truesize += len(t.data)
-        t.truesize -= len(t.data)
-        if sk.highest_sack is t:
-            sk.highest_sack = to
-        to.end_seq = t.end_seq
-        to.flags |= t.flags
-        to.sacked |= t.sacked & EVER_RETRANS
-        to.eor = t.eor
-        tcp_adjust_pcount(sk, t, t.pcount)
-        del q[j]
-        wfree(sk, t)
-
-
-def skb_still_in_host_queue(sk: TcpSock, t: TxSkb) -> bool:
-    """What went last still waits for its neighbour's address: sending it again would help nobody."""
-    rt = sk.dst
-    n = rt.neigh if isinstance(rt, Rtable) else None
-    if not isinstance(n, Neighbour) or not n.queue:
-        return False
-    want = struct.pack("!II", sk.daddr, (sk.num << 16 | sk.dport)) + t.seq.to_bytes(4, "big")
-    for skb in n.queue:
-        head, nh, th = skb.head, skb.network_header, skb.transport_header
-        if head[nh + 9] != 6 or head[nh + 16 : nh + 20] + head[th : th + 8] != want:
-            continue
-        if skb.tail > th + (head[th + 12] >> 4) * 4 or head[th + 13] & 3:
-            sk.ts.ipv4.tcpext["TCPSpuriousRtxHostQueues"] += 1
-            return True
-    return False
-
-
-def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int) -> int:
-    """Send up to `segs` segments of an element of the retransmission queue again: 0 or a negative errno."""
-    ipv4 = sk.ts.ipv4
-    sk.mtup_probe_size = 0  # what goes again says nothing about a probe
-    if skb_still_in_host_queue(sk, t):
-        return -EBUSY
-    if before(t.seq, sk.snd_una):
-        if t.flags & TCPHDR_SYN:
-            t.flags &= ~TCPHDR_SYN
-            t.seq = (t.seq + 1) & M32
-        if before(t.end_seq, sk.snd_una):
-            return -22
-        if before(t.seq, sk.snd_una):
-            tcp_trim_head(sk, t, (sk.snd_una - t.seq) & M32)
-    if __sk_dst_check(sk) is None:
-        if inet_sk_rebuild_header(sk) is None:
-            return -EHOSTUNREACH
-    mss = tcp_current_mss(sk)
-    room = s32(tcp_wnd_end(sk) - t.seq)
-    if room <= 0:
-        if t.seq != sk.snd_una:
-            return -EAGAIN
-        room = mss
-    n = mss * (segs if sk.snd_up == sk.snd_una else 1)
-    if n > room:
-        n = room // mss * mss or room
-    if len(t.data) > n:
-        if not tcp_fragment(sk, t, n, mss):
-            return -12
-    else:
-        diff = t.pcount
-        diff -= tcp_set_skb_tso_segs(t, mss)
-        if diff:
-            tcp_adjust_pcount(sk, t, diff)
-        room = min(room, mss)
-        if len(t.data) < room:
-            tcp_retrans_try_collapse(sk, t, room)
-    if t.flags & TCPHDR_SYN_ECN == TCPHDR_SYN_ECN and sk.ts.tcp_ecn_fallback:
-        t.flags &= ~(TCPHDR_ECE | TCPHDR_CWR)
-    segs = t.pcount
-    ipv4.tcp[TCP_MIB_RETRANSSEGS] += segs
-    ext = ipv4.tcpext
-    if t.flags & TCPHDR_SYN:
-        ext["TCPSynRetrans"] += 1
-    sk.total_retrans += segs
-    sk.bytes_retrans += len(t.data)
-    tp = ipv4.kernel.trace.tcp_retransmit_skb
-    if tp.on:
-        tp.fire(sk, t)
-    err = tcp_transmit_skb(sk, t)
-    if err:
-        ext["TCPRetransFail"] += segs
-    t.sacked |= EVER_RETRANS
-    return err
-
-
-def tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int = 1) -> int:
-    err = __tcp_retransmit_skb(sk, t, segs)
-    if err == 0:
-        t.sacked |= SACKED_RETRANS | EVER_RETRANS
-        sk.retrans_out += t.pcount
-    if not sk.retrans_stamp:
-        sk.retrans_stamp = t.tx_us or 1
-    if sk.undo_retrans < 0:
-        sk.undo_retrans = 0
-    sk.undo_retrans += t.pcount
-    t.retrans += 1
-    return err
-
-
-def tcp_xmit_retransmit_queue(sk: TcpSock) -> None:
-    """Send again what is marked lost, as far as the congestion window goes."""
-    if not sk.packets_out:
-        return
-    rearm = False
-    ext = sk.ts.ipv4.tcpext
-    max_segs = tcp_tso_segs(sk, tcp_current_mss(sk))
-    q = sk.rtx_queue
-    head = q[0] if q else None
-    i = 0
-    while i < len(q):
-        t = q[i]
-        i += 1
-        if sk.pacing_status and tcp_pacing_check(sk):
-            break
-        segs = min(sk.snd_cwnd - tcp_packets_in_flight(sk), max_segs)
-        if segs <= 0 or sk.retrans_out >= sk.lost_out:
-            break
-        if t.sacked & (SACKED_ACKED | SACKED_RETRANS) or not t.sacked & LOST:
-            continue
-        mib = "TCPSlowStartRetrans" if sk.ca_state == TCP_CA_Loss else "TCPFastRetrans"
-        if tcp_retransmit_skb(sk, t, segs):
-            break
-        ext[mib] += t.pcount
-        if sk.ca_state in (TCP_CA_CWR, TCP_CA_Recovery):
-            sk.prr_out += t.pcount
-        if t is head and sk.icsk_pending != ICSK_TIME_REO_TIMEOUT:
-            rearm = True
-    if rearm:
-        tcp_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.rto)
 
 
 # --- FIN, RST, SYN, probes ----------------------------------------------------------------------------------
@@ -1364,119 +1154,6 @@ def tcp_clamp_probe0_to_user_timeout(sk: TcpSock, when: int) -> int:
     elapsed = max(jiffies(sk) - sk.probes_tstamp, 0)
     left = sk.user_timeout * hz // 1000 - elapsed
     return min(max(left, TCP_TIMEOUT_MIN), when)
-
-
-def tcp_connect_init(sk: TcpSock) -> None:
-    ts = sk.ts
-    rt = sk.dst
-    assert isinstance(rt, Rtable)
-    sk.header_len = 20 + (12 if ts.tcp_timestamps else 0)
-    if sk.rx_opt.user_mss:
-        sk.rx_opt.mss_clamp = sk.rx_opt.user_mss
-    sk.max_window = 0
-    tcp_mtup_init(sk)
-    tcp_sync_mss(sk, ipv4_mtu(rt))
-    if not sk.window_clamp:
-        sk.window_clamp = dst_metric(rt, "window")
-    sk.advmss = ipv4_default_advmss(rt)
-    if sk.rx_opt.user_mss:
-        sk.advmss = min(sk.advmss, sk.rx_opt.user_mss)
-    tcp_initialize_rcv_mss_(sk)
-    full = tcp_full_space(sk)
-    if sk.userlocks & SOCK_RCVBUF_LOCK and (sk.window_clamp > full or sk.window_clamp == 0):
-        sk.window_clamp = full
-    opt_len = sk.header_len - 20
-    init = dst_metric(rt, "initrwnd") or sk.v.init_rcv_wnd_segments
-    sk.rcv_wnd, sk.window_clamp, sk.rx_opt.rcv_wscale = tcp_select_initial_window(
-        ts,
-        full,
-        sk.advmss - (opt_len if sk.rx_opt.ts_recent_stamp else 0),
-        sk.window_clamp,
-        bool(ts.tcp_window_scaling),
-        init,
-    )
-    sk.rcv_ssthresh = sk.rcv_wnd
-    sk.err = 0
-    sk.snd_wnd = 0
-    sk.snd_wl1 = 0
-    sk.write_queue.clear()
-    sk.rtx_queue.clear()
-    sk.snd_una = sk.snd_sml = sk.snd_up = sk.snd_nxt = sk.write_seq
-    sk.rcv_nxt = 0
-    sk.rcv_wup = 0
-    sk.copied_seq = 0
-    sk.rto = sk.ts.ipv4.kernel.hz
-    sk.retransmits = 0
-    sk.retrans_stamp = 0
-
-
-def tcp_initialize_rcv_mss_(sk: TcpSock) -> None:
-    tcp_initialize_rcv_mss(sk)
-
-
-def tcp_send_syn_data(sk: TcpSock, syn: TxSkb) -> int:
-    """A SYN with Fast Open's option, and with data when there is a cookie: 0 or a negative errno."""
-    from rxpath.net.ipv4.tcp.fastopen import tcp_fastopen_cookie_check
-
-    fo = sk.fastopen_req
-    assert fo is not None
-    sk.rx_opt.mss_clamp = sk.advmss
-    if tcp_fastopen_cookie_check(sk, fo.cookie):
-        if sk.rx_opt.user_mss and sk.rx_opt.user_mss < sk.rx_opt.mss_clamp:
-            sk.rx_opt.mss_clamp = sk.rx_opt.user_mss
-        tcp_sync_mss(sk, sk.pmtu_cookie)
-        room = max(tcp_mtu_to_mss(sk, sk.pmtu_cookie) + (sk.header_len - 20) - MAX_TCP_OPTION_SPACE, 0)
-        data = fo.data[:room]
-        fo.pending = len(data) < len(fo.data)
-        fo.copied = len(data)
-        t = TxSkb(sk.write_seq, data, TCPHDR_ACK | TCPHDR_PSH)
-        t.tx_us = syn.tx_us = sk.mstamp_us
-        err = __tcp_transmit_skb(sk, syn.seq, syn.flags, data)
-        fo.cookie.len = -1
-        if not err:
-            sk.syn_data = fo.copied > 0
-            if data:
-                t.pcount = 1
-                sk.write_seq = t.end_seq
-                sk_wmem_charge(sk, t.truesize)
-                sk.packets_out += 1
-                sk.rtx_queue.append(t)
-            sk.ts.ipv4.tcpext["TCPOrigDataSent"] += 1
-        return err
-    if fo.cookie.len > 0:
-        fo.cookie.len = 0
-    err = tcp_transmit_skb(sk, syn)
-    if err:
-        sk.syn_fastopen = False
-    fo.cookie.len = -1
-    return err
-
-
-def tcp_connect(sk: TcpSock) -> int:
-    """Send the SYN: 0 or a negative errno."""
-    tcp_connect_init(sk)
-    flags = TCPHDR_SYN
-    if sk.ts.tcp_ecn == 1 or dst_metric(sk.dst, "features"):
-        flags |= TCPHDR_ECE | TCPHDR_CWR
-        sk.ecn_flags = TCP_ECN_MODE_RFC3168
-    t = TxSkb(sk.write_seq, b"", flags)
-    t.truesize = sk.tx_overhead
-    t.pcount = 1
-    sk_forced_mem_schedule(sk, t.truesize)
-    tcp_mstamp_refresh(sk)
-    sk.retrans_stamp = sk.mstamp_us or 1
-    sk.write_seq = t.end_seq
-    sk_wmem_charge(sk, t.truesize)
-    sk.packets_out += 1
-    sk.rtx_queue.append(t)
-    err = tcp_send_syn_data(sk, t) if sk.fastopen_req is not None else tcp_transmit_skb(sk, t)
-    if err == -111:
-        return err
-    sk.snd_nxt = sk.write_seq
-    sk.pushed_seq = sk.write_seq
-    sk.ts.ipv4.tcp[TCP_MIB_ACTIVEOPENS] += 1
-    inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.rto)
-    return 0
 
 
 def tcp_mark_urg(sk: TcpSock, flags: int) -> None:

@@ -15,8 +15,8 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_packets_in_flight,
     tcp_rearm_rto,
     tcp_skb_seglen,
-    tcp_xmit_retransmit_queue,
 )
+from rxpath.net.ipv4.tcp.retransmit import tcp_xmit_retransmit_queue
 from rxpath.net.ipv4.tcp.seq import M32, TCP_SYN_SENT, after, before
 from rxpath.net.ipv4.tcp.sock import (
     EVER_RETRANS,

@@ -23,14 +23,11 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_in_initial_slowstart,
     tcp_mstamp_refresh,
     tcp_packets_in_flight,
-    tcp_retransmit_skb,
     tcp_send_ack,
     tcp_send_active_reset,
-    tcp_send_loss_probe,
     tcp_send_probe0,
     tcp_write_wakeup,
     tcp_write_xmit,
-    tcp_xmit_retransmit_queue,
 )
 from rxpath.net.ipv4.tcp.recovery import (
     tcp_cwnd_reduction,
@@ -39,6 +36,7 @@ from rxpath.net.ipv4.tcp.recovery import (
     tcp_rack_detect_loss,
     tcp_rearm_rto_,
 )
+from rxpath.net.ipv4.tcp.retransmit import tcp_retransmit_skb, tcp_send_loss_probe, tcp_xmit_retransmit_queue
 from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_ESTABLISHED, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_SCHED,
