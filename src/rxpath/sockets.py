@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rxpath.kernel.errno import EAGAIN, EINPROGRESS, linux_error
 from rxpath.net.core.netdevice import Net
-from rxpath.net.core.sock import MSG_DONTWAIT, SO_TYPE, SOCK_STREAM, SOL_IP, SOL_SOCKET, Msg, Sock
+from rxpath.net.core.sock import MSG_DONTWAIT, SO_TYPE, SOCK_STREAM, SOL_IP, SOL_SOCKET, Msg, Sock, sock_gettstamp
 from rxpath.net.ipv4 import af_inet
 from rxpath.net.ipv4.datagram import parse_addr
 from rxpath.net.ipv4.inet_sock import InetSock
@@ -294,6 +294,13 @@ class Socket:
     def inq(self) -> int:
         """ioctl FIONREAD."""
         return int(self._check().siocinq())
+
+    def stamp(self) -> int:
+        """ioctl SIOCGSTAMP, SIOCGSTAMPNS: when the packet that was read last came, in ns.  Raises ENOENT."""
+        try:
+            return sock_gettstamp(self._check())
+        except OSError as e:
+            raise self._fail(e) from None
 
     def outq(self) -> int:
         """ioctl SIOCOUTQ: what was sent and is not acknowledged yet; of datagrams the memory that they hold."""

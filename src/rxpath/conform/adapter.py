@@ -14,7 +14,7 @@ from typing import Any, Final
 from rxpath.config import MachineConfig
 from rxpath.conform.check import blame, loads, said
 from rxpath.conform.environment import recorded_environment
-from rxpath.conform.scenario import Runner, ScenarioError
+from rxpath.conform.scenario import IOCTLS, Runner, ScenarioError
 from rxpath.conform.tapfmt import ip_s, mac_s
 from rxpath.drivers.tun.tun import TunDevice, tun_create, tun_do_read, tun_get_user
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, Task
@@ -187,6 +187,11 @@ class Scenario(Runner):
 
     def inq(self, s: Socket) -> int:
         return s.inq()
+
+    def ioctl(self, s: Socket, request: int) -> bytes:
+        sec, ns = divmod(s.stamp(), 1_000_000_000)
+        part = ns if request == IOCTLS["SIOCGSTAMPNS"] else ns // 1000
+        return sec.to_bytes(8, "little") + part.to_bytes(8, "little")
 
     def mem_values(self, s: Socket) -> Any:
         return sk_meminfo(s.sk)

@@ -136,6 +136,9 @@ class KernelRunner(Runner):
     def inq(self, s: socket.socket) -> int:
         return int(struct.unpack("i", fcntl.ioctl(s.fileno(), FIONREAD, b"\0\0\0\0"))[0])
 
+    def ioctl(self, s: socket.socket, request: int) -> bytes:
+        return fcntl.ioctl(s.fileno(), request, bytes(16))
+
     def mem_values(self, s: socket.socket) -> tuple[int, ...]:
         b = s.getsockopt(S, SO_MEMINFO, 64)
         return struct.unpack("=%dI" % (len(b) // 4), b)

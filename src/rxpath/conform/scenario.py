@@ -40,6 +40,11 @@ INT_OPTS: Final[dict[str, tuple[int, int]]] = {
     "SO_MARK": (S, 36),
     "SO_INCOMING_CPU": (S, 49),
     "SO_PEEK_OFF": (S, 42),
+    "SO_TIMESTAMP": (S, 29),
+    "SO_TIMESTAMPNS": (S, 35),
+    "SO_TIMESTAMPING": (S, 37),
+    "SO_SELECT_ERR_QUEUE": (S, 45),
+    "SO_TIMESTAMPING_NEW": (S, 65),
     "IP_TOS": (IPL, 1),
     "IP_TTL": (IPL, 2),
     "IP_HDRINCL": (IPL, 3),
@@ -89,6 +94,38 @@ MSG: Final = {
     "MORE": 0x8000,
     "DONTWAIT": 0x40,
 }
+IOCTLS: Final = {"SIOCGSTAMP": 0x8906, "SIOCGSTAMPNS": 0x8907}
+STAMPS: Final = {29: "timestamp", 35: "timestampns", 63: "timestamp_new", 64: "timestampns_new"}
+# TCP's statistics in a time stamp (TCP_NLA_*): name, and whether it is a measure of time, which is never shown
+STATS: Final = {
+    1: ("busy", True),
+    2: ("rwnd_limited", True),
+    3: ("sndbuf_limited", True),
+    4: ("data_segs_out", False),
+    5: ("total_retrans", False),
+    6: ("pacing_rate", True),
+    7: ("delivery_rate", True),
+    8: ("snd_cwnd", False),
+    9: ("reordering", False),
+    10: ("min_rtt", True),
+    11: ("recur_retrans", False),
+    12: ("delivery_rate_app_lmt", True),
+    13: ("sndq_size", False),
+    14: ("ca_state", False),
+    15: ("snd_ssthresh", False),
+    16: ("delivered", False),
+    17: ("delivered_ce", False),
+    18: ("bytes_sent", False),
+    19: ("bytes_retrans", False),
+    20: ("dsack_dups", False),
+    21: ("reord_seen", False),
+    22: ("srtt", True),
+    23: ("timeout_rehash", False),
+    24: ("bytes_notsent", False),
+    25: ("edt", True),
+    26: ("ttl", False),
+    27: ("rehash", False),
+}
 POLLS: Final = ((1, "IN"), (2, "PRI"), (4, "OUT"), (8, "ERR"), (16, "HUP"), (0x2000, "RDHUP"))
 DEV_KEYS: Final = (
     "rx_bytes",
@@ -114,6 +151,13 @@ def errname(e: int) -> str:
     return NAMES.get(e) or errno.errorcode.get(e, str(e))
 
 
+def option(name: Any) -> tuple[int, int]:
+    """Level and number of an option: by name, or [level, number]."""
+    if isinstance(name, list):
+        return int(name[0]), int(name[1])
+    return INT_OPTS[name]
+
+
 def ip4_bytes(text: str) -> bytes:
     return ip4(text).to_bytes(4, "big")
 
@@ -129,6 +173,27 @@ def delta(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
         elif v - a.get(k, 0):
             out[k] = v - a.get(k, 0)
     return out
+
+
+def masked_stamp(b: bytes) -> str:
+    """A time in seconds and parts: whether it is there."""
+    return "*" if any(b) else "0"
+
+
+def stats_text(b: bytes) -> str:
+    """The attributes of SCM_TIMESTAMPING_OPT_STATS in their order; measures of time are masked."""
+    out = []
+    at = 0
+    while at + 4 <= len(b):
+        n, t = struct.unpack_from("=HH", b, at)
+        if n < 4:
+            break
+        if t:
+            name, timed = STATS.get(t, (str(t), False))
+            v = int.from_bytes(b[at + 4 : at + n], "little")
+            out.append("%s %s" % (name, "*" if timed else v))
+        at += (n + 3) & ~3
+    return "stats " + ", ".join(out)
 
 
 class ScenarioError(ValueError):
@@ -183,6 +248,10 @@ class Runner:
         raise NotImplementedError
 
     def inq(self, s: Any) -> int:
+        raise NotImplementedError
+
+    def ioctl(self, s: Any, request: int) -> bytes:
+        """What ioctl(2) writes."""
         raise NotImplementedError
 
     def mem_values(self, s: Any) -> Any:
@@ -328,8 +397,8 @@ class Runner:
         elif name == "IP_DROP_MEMBERSHIP":
             s.setsockopt(IPL, 36, ip4_bytes(val[0]) + ip4_bytes(val[1]))
         else:
-            lv, on = INT_OPTS[name]
-            s.setsockopt(lv, on, val)
+            lv, on = option(name)
+            s.setsockopt(lv, on, bytes.fromhex(val["hex"]) if isinstance(val, dict) else val)
 
     def addr(self, sid: str, a: Any) -> Any:
         if self.types.get(sid) == "packet":
@@ -349,11 +418,10 @@ class Runner:
                 ix, sd, ad = struct.unpack("i4s4s", b[:12])
                 out.append("pktinfo %s %s %s" % (self.if_name(ix), ip_s(sd), ip_s(ad)))
             elif lv == IPL and ty == 11:
-                e, org, typ, code, _, info, _ = struct.unpack("=IBBBBII", b[:16])
+                e, org, typ, code, _, info, data = struct.unpack("=IBBBBII", b[:16])
                 off = ip_s(b[20:24]) if len(b) >= 24 else ""
-                out.append(
-                    "err %s origin %d type %d code %d info %d offender %s" % (errname(e), org, typ, code, info, off)
-                )
+                text = "err %s origin %d type %d code %d info %d offender %s" % (errname(e), org, typ, code, info, off)
+                out.append(text + (" data %d" % data if org in (4, 5) else ""))
             elif lv == IPL and ty == 20:
                 out.append("origdst %s:%d" % (ip_s(b[4:8]), struct.unpack("!H", b[2:4])[0]))
             elif lv == IPL and ty in (6, 7):
@@ -364,6 +432,19 @@ class Runner:
                 out.append("fragsize %d" % struct.unpack("i", b[:4])[0])
             elif lv == S and ty == 40:
                 out.append("rxq_ovfl %d" % struct.unpack("I", b[:4])[0])
+            elif lv == P and ty == 16:  # PACKET_TX_TIMESTAMP
+                e, org, typ, code, _, info, data = struct.unpack("=IBBBBII", b[:16])
+                out.append(
+                    "err %s origin %d type %d code %d info %d data %d" % (errname(e), org, typ, code, info, data)
+                )
+            elif lv == S and ty in STAMPS:
+                out.append("%s %s" % (STAMPS[ty], masked_stamp(b)))
+            elif lv == S and ty in (37, 65):
+                third = len(b) // 3
+                three = [masked_stamp(b[i * third : (i + 1) * third]) for i in range(3)]
+                out.append("timestamping%s %s" % ("_new" if ty == 65 else "", " ".join(three)))
+            elif lv == S and ty == 54:
+                out.append(stats_text(b))
             elif lv == U and ty == 104:
                 out.append("udp_gro %d" % struct.unpack("i" if len(b) >= 4 else "h", b[:4])[0])
             elif lv == P and ty == 8:
@@ -387,7 +468,7 @@ class Runner:
             return {"err": errname(e.errno or 0)}
         r: dict[str, Any] = {"n": len(b)}
         t = self.types.get(sid)
-        if t == "packet" and not mf & MSG["TRUNC"]:
+        if t == "packet" and not mf & (MSG["TRUNC"] | MSG["ERRQUEUE"]):
             texts = self.ancdata(anc)
             part = any("csum_notready" in x for x in texts)
             if len(b) >= 14 and b[12:14] == struct.pack("!H", a[1]):
@@ -397,7 +478,11 @@ class Runner:
             r["from"] = self.addr(sid, a)
             r["anc"] = texts
             return r
-        if t == "raw" and len(b) >= 40 and b[9] == 6:
+        if mf & MSG["ERRQUEUE"] and b[12:14] == b"\x08\0" and b[14:15] >= b"\x45":  # a frame that was stamped
+            r["frame"] = decode(b, self.flows, "tx")
+        elif any((lv, ty) == (S, 54) for lv, ty, _ in anc):  # the same as in the control message
+            pass
+        elif t == "raw" and len(b) >= 40 and b[9] == 6:
             r["packet"] = tapfmt.decode_ip(b, self.flows, "rx")
         else:
             r["data"] = blob(b)
@@ -620,6 +705,16 @@ class Runner:
             }
         if op == "sendto":
             return {"n": s.sendto(bytes.fromhex(st["data"]) * st.get("times", 1), (st["to"][0], st["to"][1]))}
+        if op == "sendmsg":
+            control = [(lv, ty, bytes.fromhex(v)) for lv, ty, v in st.get("control", [])]
+            to = st.get("to")
+            name = None if to is None else (*to[:4], bytes.fromhex(to[4])) if len(to) == 5 else tuple(to)
+            data = bytes.fromhex(st["data"]) * st.get("times", 1)
+            flags = sum(MSG[x] for x in st.get("flags", []))
+            return {"n": s.sendmsg([data], control, flags, *([name] if name is not None else []))}
+        if op == "ioctl":
+            b = self.ioctl(s, IOCTLS[st["request"]])
+            return {"value": masked_stamp(b) if "STAMP" in st["request"] else int.from_bytes(b[:4], "little")}
         if op == "connect":
             e = s.connect_ex((st["to"][0], st["to"][1]))
             return {"err": errname(e)} if e else "ok"
@@ -640,7 +735,9 @@ class Runner:
             self.set_opt(s, st["opt"], st["value"])
             return "ok"
         if op == "getsockopt":
-            lv, on = INT_OPTS[st["opt"]]
+            lv, on = option(st["opt"])
+            if "len" in st:
+                return {"value": s.getsockopt(lv, on, st["len"]).hex()}
             v = s.getsockopt(lv, on)
             if st["opt"] == "SO_ERROR":
                 v = errname(v) if v else 0

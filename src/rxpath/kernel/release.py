@@ -46,6 +46,9 @@ class Release:
     threaded_napi: bool = known("sheet 3.8 (5.12)", True)
     busy_poll: bool = known("sheet 3.9; 3.13 asks the driver, and none here answers", True)
     irq_defer: bool = known("sheet 3.3: gro_flush_timeout, napi_defer_hard_irqs", True)
+    timestamping_flags: int = known("net_tstamp.h of 6.1: bits of SO_TIMESTAMPING; unchecked: 3.13", 16)
+    priority_cmsg: bool = known("recorded on 6.18: a call may name its packet's priority (6.14)", False)
+    ts_opt_id_cmsg: bool = known("recorded on 6.18: SCM_TS_OPT_ID, the number of a time stamp (6.13)", False)
     # --- GRO
     gro_storage: str = known("sheet 4.2: list8 | buckets8", "buckets8")
     gro_of_gso: bool = known("net/core/gro.c dev_gro_receive: what a device merged may be merged on (6.1)", True)
@@ -237,6 +240,7 @@ R_3_13 = replace(
     R_5_15,
     name="3.13",
     uname="3.13.0",
+    timestamping_flags=7,
     net_warnings=1,
     proc_net_write_refused=False,
     ipfrag_secret_interval=600,
@@ -295,6 +299,9 @@ R_6_18 = replace(
     R_6_1,
     name="6.18",
     uname="6.18.44",
+    timestamping_flags=19,
+    priority_cmsg=True,
+    ts_opt_id_cmsg=True,
     default_qdisc="pfifo_fast",
     live_rename=True,
     sysctls_absent=_GONE_SINCE_3_13,

@@ -217,6 +217,7 @@ from rxpath.net.core.skbuff import (
     kfree_skb_reason,
     skb_put,
 )
+from rxpath.net.core.timestamping import skb_tstamp_tx
 from rxpath.net.core.xmit import (
     NETDEV_TX_BUSY,
     NETDEV_TX_OK,
@@ -2230,6 +2231,8 @@ def e1000_xmit_frame(skb: SkBuff, netdev: E1000NetDevice) -> int:
     info.bytecount = (info.segs - 1) * skb.linear_len() + skb.len
     tx_ring.tx[first].next_to_watch = i
     skb_clone_tx_timestamp(skb)
+    if skb.txstamp is not None:  # skb_tx_timestamp
+        skb_tstamp_tx(skb)
     netdev_tx_sent_queue(adapter.netdev.tx_queues[0], info.bytecount)
     # e1000_tx_queue
     upper = 0

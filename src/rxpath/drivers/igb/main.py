@@ -221,6 +221,7 @@ from rxpath.net.core.skbuff import (
     kfree_skb_reason,
     skb_put,
 )
+from rxpath.net.core.timestamping import skb_tstamp_tx
 from rxpath.net.core.xmit import (
     NETDEV_TX_BUSY,
     NETDEV_TX_OK,
@@ -1883,6 +1884,8 @@ def igb_xmit_frame_ring(skb: SkBuff, tx_ring: IgbRing) -> int:
     head.time_stamp = adapter.pdev.kernel.jiffies()
     head.next_to_watch = i
     skb_clone_tx_timestamp(skb)
+    if skb.txstamp is not None:  # skb_tx_timestamp
+        skb_tstamp_tx(skb)
     i += 1
     if i == tx_ring.count:
         i = 0

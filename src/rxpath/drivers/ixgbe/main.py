@@ -201,6 +201,7 @@ from rxpath.net.core.skbuff import (
     kfree_skb_reason,
     skb_put,
 )
+from rxpath.net.core.timestamping import skb_tstamp_tx
 from rxpath.net.core.xmit import (
     NETDEV_TX_BUSY,
     NETDEV_TX_OK,
@@ -2059,6 +2060,8 @@ def ixgbe_xmit_frame_ring(skb: SkBuff, adapter: IxgbeAdapter, tx_ring: IxgbeRing
     first.skb = skb
     first.time_stamp = adapter.pdev.kernel.jiffies()
     skb_clone_tx_timestamp(skb)
+    if skb.txstamp is not None:  # skb_tx_timestamp
+        skb_tstamp_tx(skb)
     first.next_to_watch = used[-1]
     tx_ring.next_to_use = i
     ixgbe_maybe_stop_tx(tx_ring, DESC_NEEDED)

@@ -36,6 +36,7 @@ from rxpath.net.core.netdevice import (
 )
 from rxpath.net.core.receive import eth_type_trans, netif_receive_skb
 from rxpath.net.core.skbuff import SKB_GSO_DODGY, SKB_GSO_TCPV4, SkBuff, kfree_skb_reason
+from rxpath.net.core.timestamping import skb_tstamp_tx
 from rxpath.net.core.xmit import __dev_kfree_skb_any, netif_tx_start_queue, netif_tx_stop_queue
 from rxpath.sim.ledger import Site
 
@@ -223,6 +224,8 @@ def tun_napi_receive(napi: TunNapi, budget: int) -> int:
 
 def tun_net_xmit(dev: TunDevice, skb: SkBuff) -> int:
     """To the reader; a full queue drops."""
+    if skb.txstamp is not None:
+        skb_tstamp_tx(skb)
     if len(dev.to_reader) >= dev.tx_queue_len:
         dev.tx_dropped += 1
         kfree_skb_reason(skb, SITE_FULL)

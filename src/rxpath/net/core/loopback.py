@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rxpath.net.core.netdevice import (
-    ETH_P_IP,
     IFF_LOOPBACK,
     NETIF_F_GRO,
     NETIF_F_GSO,
@@ -17,8 +16,8 @@ from rxpath.net.core.netdevice import (
     register_netdev,
 )
 from rxpath.net.core.receive import eth_type_trans, netif_rx
-from rxpath.net.core.skbuff import CHECKSUM_PARTIAL, PACKET_HOST, SkBuff
-from rxpath.net.core.sock import SOCK_RAW
+from rxpath.net.core.skbuff import PACKET_HOST, SkBuff
+from rxpath.net.core.timestamping import skb_tstamp_tx
 
 
 class Loopback(NetDevice):
@@ -41,6 +40,8 @@ class Loopback(NetDevice):
         self.tx_queues[0].stopped = False
 
     def ndo_start_xmit(self, skb: SkBuff, txq: NetdevQueue) -> int:
+        if skb.txstamp is not None:
+            skb_tstamp_tx(skb)
         self.packets += 1
         self.bytes_ += skb.len
         if skb.own:
@@ -55,11 +56,6 @@ class Loopback(NetDevice):
         skb.pkt_type = PACKET_HOST
         eth_type_trans(skb, self)
         skb.pkt_type = PACKET_HOST
-        # who makes its own checksums (raw sockets, all but TCP and UDP) has them looked at
-        if (sk is None or sk.type != SOCK_RAW) and skb.protocol == ETH_P_IP:
-            at = skb.network_header + 9
-            if at < skb.tail and skb.head[at] in (6, 17):
-                skb.ip_summed = CHECKSUM_PARTIAL
         skb.transport_header = -1
         netif_rx(skb)
         return 0

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rxpath.net.core.dst import Dst
     from rxpath.net.core.netdevice import Net, NetDevice
     from rxpath.net.core.sock import Sock
+    from rxpath.net.core.timestamping import TxStamp
 
 CHECKSUM_NONE: Final = 0
 CHECKSUM_UNNECESSARY: Final = 1
@@ -127,6 +128,7 @@ class SkBuff:
         "head_frag",
         "shared",
         "listed",
+        "txstamp",
     )
 
     def __init__(self, net: Net, head: bytes, truesize: int) -> None:
@@ -191,6 +193,7 @@ class SkBuff:
         self.head_frag = False  # the head is a page fragment: GRO may take it over
         self.shared = False  # one of several references to a packet: its end is no event
         self.listed: list[int] | None = None  # skbs behind this one, shared by clones: [references, how many]
+        self.txstamp: TxStamp | None = None  # time stamps that a sender wants of it
 
     def linear_len(self) -> int:
         """skb_headlen."""

@@ -20,6 +20,7 @@ from rxpath.kernel.errno import (
     EBUSY,
     EINVAL,
     ENODEV,
+    ENOENT,
     ENOPROTOOPT,
     ENOTCONN,
     EOPNOTSUPP,
@@ -92,16 +93,20 @@ SO_DOMAIN: Final = 39
 SO_RXQ_OVFL: Final = 40
 SO_PEEK_OFF: Final = 42
 SO_LOCK_FILTER: Final = 44
+SO_SELECT_ERR_QUEUE: Final = 45
 SO_BUSY_POLL: Final = 46
 SO_MAX_PACING_RATE: Final = 47
 SO_INCOMING_CPU: Final = 49
 SO_ZEROCOPY: Final = 60
+SCM_TIMESTAMPING_OPT_STATS: Final = 54
 SO_MEMINFO: Final = 55
 SO_INCOMING_NAPI_ID: Final = 56
 SO_COOKIE: Final = 57
+SO_TXTIME: Final = 61
 SO_BINDTOIFINDEX: Final = 62
 SO_TIMESTAMP_NEW: Final = 63
 SO_TIMESTAMPNS_NEW: Final = 64
+SO_TIMESTAMPING_NEW: Final = 65
 SO_RCVTIMEO_NEW: Final = 66
 SO_SNDTIMEO_NEW: Final = 67
 SO_PREFER_BUSY_POLL: Final = 69
@@ -109,6 +114,7 @@ SO_BUSY_POLL_BUDGET: Final = 70
 SO_BUF_LOCK: Final = 72
 SO_BSDCOMPAT: Final = 14
 SO_RCVMARK: Final = 75
+SCM_TS_OPT_ID: Final = 81
 SO_RCVPRIORITY: Final = 82
 SCM_RIGHTS: Final = 1
 SCM_CREDENTIALS: Final = 2
@@ -148,8 +154,31 @@ SHUTDOWN_MASK: Final = 3
 SOCK_SNDBUF_LOCK: Final = 1
 SOCK_RCVBUF_LOCK: Final = 2
 SOCK_BUF_LOCK_MASK: Final = SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK
-SOF_TIMESTAMPING_TX_RECORD_MASK: Final = 1 | 1 << 1 | 1 << 8 | 1 << 9 | 1 << 18
-SOF_TIMESTAMPING_MASK: Final = (1 << 19) - 1  # of 6.18; earlier releases know fewer
+SOF_TIMESTAMPING_TX_HARDWARE: Final = 1 << 0
+SOF_TIMESTAMPING_TX_SOFTWARE: Final = 1 << 1
+SOF_TIMESTAMPING_RX_SOFTWARE: Final = 1 << 3
+SOF_TIMESTAMPING_SOFTWARE: Final = 1 << 4
+SOF_TIMESTAMPING_RAW_HARDWARE: Final = 1 << 6
+SOF_TIMESTAMPING_OPT_ID: Final = 1 << 7
+SOF_TIMESTAMPING_TX_SCHED: Final = 1 << 8
+SOF_TIMESTAMPING_TX_ACK: Final = 1 << 9
+SOF_TIMESTAMPING_OPT_CMSG: Final = 1 << 10
+SOF_TIMESTAMPING_OPT_TSONLY: Final = 1 << 11
+SOF_TIMESTAMPING_OPT_STATS: Final = 1 << 12
+SOF_TIMESTAMPING_BIND_PHC: Final = 1 << 15
+SOF_TIMESTAMPING_OPT_ID_TCP: Final = 1 << 16
+SOF_TIMESTAMPING_OPT_RX_FILTER: Final = 1 << 17
+SOF_TIMESTAMPING_TX_COMPLETION: Final = 1 << 18
+SOF_TIMESTAMPING_TX_RECORD_MASK: Final = (
+    SOF_TIMESTAMPING_TX_HARDWARE
+    | SOF_TIMESTAMPING_TX_SOFTWARE
+    | SOF_TIMESTAMPING_TX_SCHED
+    | SOF_TIMESTAMPING_TX_ACK
+    | SOF_TIMESTAMPING_TX_COMPLETION
+)
+SOCK_TIMESTAMP: Final = 1  # why a socket wants what comes to be stamped: SO_TIMESTAMP or SIOCGSTAMP,
+SOCK_TIMESTAMPING_RX_SOFTWARE: Final = 2  # SO_TIMESTAMPING
+SK_DEFAULT_STAMP: Final = -1
 
 SK_MEM_SEND: Final = 0
 SK_MEM_RECV: Final = 1
@@ -349,6 +378,7 @@ class Proto:
         "sockets_allocated",
         "on_enter_pressure",
         "has_pool",
+        "has_ts_opt_id",
     )
 
     def __init__(self, name: str, *, has_pool: bool = False, has_pressure: bool = False) -> None:
@@ -358,6 +388,7 @@ class Proto:
         self.rmem_min = 4096
         self.wmem_min = 4096
         self.has_pool = has_pool
+        self.has_ts_opt_id = not has_pressure  # TCP numbers its bytes
         self.has_pressure = has_pressure
         self.memory_pressure = False
         self.inuse = 0
@@ -390,7 +421,7 @@ class SockErr:
         "port",
         "opt",
         "iif",
-        "tstamp",
+        "opt_stats",
     )
 
     def __init__(self, skb: SkBuff, ee_errno: int, origin: int, type_: int, code: int, info: int, port: int) -> None:
@@ -406,7 +437,7 @@ class SockErr:
         self.offender = 0
         self.iif = 0
         self.opt: object = None
-        self.tstamp = 0
+        self.opt_stats = False  # the bytes are not a packet's but TCP's statistics
 
     def pack(self) -> bytes:
         """The structure as a control message carries it (without the offender's address)."""
@@ -456,6 +487,10 @@ class Sock:
         "rcvtstamp",
         "rcvtstampns",
         "tsflags",
+        "tskey",
+        "tstamp_new",
+        "txtime",
+        "select_err_queue",
         "rxq_ovfl",
         "rcvmark",
         "rcvpriority",
@@ -528,7 +563,11 @@ class Sock:
         self.rcvtstamp = False
         self.rcvtstampns = False
         self.tsflags = 0
-        self.tstamp_on = False
+        self.tskey = 0  # OPT_ID's next number; of TCP the sequence number that counts as 0
+        self.tstamp_on = 0  # SOCK_TIMESTAMP, SOCK_TIMESTAMPING_RX_SOFTWARE
+        self.tstamp_new = False  # SOCK_TSTAMP_NEW: messages bear the numbers of the options with 64 bit times
+        self.select_err_queue = False
+        self.txtime: bytes | None = None  # SO_TXTIME's struct sock_txtime
         self.rxq_ovfl = False
         self.rcvmark = False
         self.rcvpriority = False
@@ -560,7 +599,7 @@ class Sock:
         self.busy_poll = net.busy_read
         self.prefer_busy_poll = False
         self.busy_poll_budget = 0
-        self.stamp = -1
+        self.stamp = SK_DEFAULT_STAMP
         self.max_pacing_rate = SK_PACING_UNLIMITED
         self.pacing_rate = SK_PACING_UNLIMITED
         prot.inuse += 1
@@ -596,6 +635,21 @@ class Sock:
 
     def set_rcvlowat(self, val: int) -> None:
         self.rcvlowat = val or 1
+
+    def first_tskey(self, tsflags: int) -> int:
+        """OPT_ID is switched on: where its numbers begin."""
+        return 0
+
+    def opt_stats(self, ack: SkBuff | None) -> bytes:
+        """SCM_TIMESTAMPING_OPT_STATS; `ack`: the segment that acknowledged.  Only TCP has them."""
+        return b""
+
+    def unfinished_checksum(self, skb: SkBuff) -> None:
+        """A packet of this socket is shown before its checksum is made: the sum of the pseudo header stands there."""
+
+    def tskey_base(self) -> int:
+        """What OPT_ID's numbers are counted from."""
+        return 0
 
     def set_peek_off(self, val: int) -> None:
         raise linux_error(EOPNOTSUPP)
@@ -647,9 +701,7 @@ def sk_release(sk: Sock, site: Site | None = None) -> None:
         sk.rmem_alloc -= e.skb.truesize
         e.skb.own = False
         kfree_skb_reason(e.skb, SITE_ERRQ_CLOSED)
-    if sk.tstamp_on:
-        sk.tstamp_on = False
-        sk.net.tstamp_needed -= 1
+    sock_disable_timestamp(sk, sk.tstamp_on)
     if sk.forward_alloc:
         __sk_mem_reclaim(sk, sk.forward_alloc)
     sk.prot.inuse -= 1
@@ -940,7 +992,7 @@ def datagram_poll(sk: Sock) -> int:
     """What poll reports for a datagram socket."""
     mask = 0
     if sk.err or sk.error_queue:
-        mask |= POLLERR
+        mask |= POLLERR | (POLLPRI if sk.select_err_queue else 0)
     if sk.shutdown & RCV_SHUTDOWN:
         mask |= POLLRDHUP | POLLIN | POLLRDNORM
     if sk.shutdown == SHUTDOWN_MASK:
@@ -1004,16 +1056,57 @@ def __sock_set_rcvbuf(sk: Sock, val: int) -> None:
     sk.rcvbuf_changed()
 
 
-def sock_enable_timestamp(sk: Sock) -> None:
+def sock_enable_timestamp(sk: Sock, flag: int) -> None:
     if not sk.tstamp_on:
-        sk.tstamp_on = True
         sk.net.tstamp_needed += 1
+    sk.tstamp_on |= flag
 
 
-def sock_disable_timestamp(sk: Sock) -> None:
-    if sk.tstamp_on and not (sk.rcvtstamp or sk.tsflags):
-        sk.tstamp_on = False
-        sk.net.tstamp_needed -= 1
+def sock_disable_timestamp(sk: Sock, flags: int) -> None:
+    if sk.tstamp_on & flags:
+        sk.tstamp_on &= ~flags
+        if not sk.tstamp_on:
+            sk.net.tstamp_needed -= 1
+
+
+def sock_set_timestamp(sk: Sock, optname: int, on: bool) -> None:
+    """SO_TIMESTAMP and its relatives; packets go on to be stamped when it is switched off."""
+    sk.rcvtstamp = on
+    sk.rcvtstampns = on and optname in (SO_TIMESTAMPNS, SO_TIMESTAMPNS_NEW)
+    if on:
+        sk.tstamp_new = optname in (SO_TIMESTAMP_NEW, SO_TIMESTAMPNS_NEW)
+        sock_enable_timestamp(sk, SOCK_TIMESTAMP)
+
+
+def sock_set_timestamping(sk: Sock, optname: int, val: int) -> None:
+    """SO_TIMESTAMPING.  Raises EINVAL, EOPNOTSUPP (no device has a clock to bind to)."""
+    known = sk.net.kernel.release.timestamping_flags
+    if val & ~((1 << known) - 1):
+        raise linux_error(EINVAL)
+    if val & SOF_TIMESTAMPING_OPT_ID_TCP and not val & SOF_TIMESTAMPING_OPT_ID:
+        raise linux_error(EINVAL)
+    if val & SOF_TIMESTAMPING_OPT_ID and not sk.tsflags & SOF_TIMESTAMPING_OPT_ID:
+        sk.tskey = sk.first_tskey(val)
+    if val & SOF_TIMESTAMPING_OPT_STATS and not val & SOF_TIMESTAMPING_OPT_TSONLY:
+        raise linux_error(EINVAL)
+    if val & SOF_TIMESTAMPING_BIND_PHC:
+        raise linux_error(EOPNOTSUPP)
+    sk.tsflags = val
+    sk.tstamp_new = optname == SO_TIMESTAMPING_NEW
+    if val & SOF_TIMESTAMPING_RX_SOFTWARE:
+        sock_enable_timestamp(sk, SOCK_TIMESTAMPING_RX_SOFTWARE)
+    else:
+        sock_disable_timestamp(sk, SOCK_TIMESTAMPING_RX_SOFTWARE)
+
+
+def sock_gettstamp(sk: Sock) -> int:
+    """SIOCGSTAMP, SIOCGSTAMPNS: when the packet that was read last came, in ns.  Raises ENOENT (none was read)."""
+    sock_enable_timestamp(sk, SOCK_TIMESTAMP)
+    if sk.stamp < 0:
+        raise linux_error(ENOENT)
+    if not sk.stamp:
+        sk.stamp = sk.net.kernel.ktime_get_real()
+    return sk.stamp
 
 
 def _timeo(value: int | bytes, hz: int) -> int:
@@ -1122,27 +1215,18 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         sk.no_check_tx = on_
     elif optname == SO_PRIORITY:
         sk.priority = val
-    elif optname == SO_TIMESTAMP or optname == SO_TIMESTAMP_NEW or optname in (SO_TIMESTAMPNS, SO_TIMESTAMPNS_NEW):
-        sk.rcvtstamp = on_
-        sk.rcvtstampns = on_ and optname in (SO_TIMESTAMPNS, SO_TIMESTAMPNS_NEW)
-        if on_:
-            sock_enable_timestamp(sk)
-        else:
-            sock_disable_timestamp(sk)
+    elif optname in (SO_TIMESTAMP, SO_TIMESTAMP_NEW, SO_TIMESTAMPNS, SO_TIMESTAMPNS_NEW):
+        sock_set_timestamp(sk, optname, on_)
     elif optname == SO_ZEROCOPY:
         if sk.protocol not in (IPPROTO_TCP, IPPROTO_UDP) or sk.family != AF_INET or sk.type == SOCK_RAW:
             raise linux_error(EOPNOTSUPP)
         if val not in (0, 1):
             raise linux_error(EINVAL)
         sk.zerocopy = bool(val)
-    elif optname == SO_TIMESTAMPING:
-        if val & ~SOF_TIMESTAMPING_MASK:
-            raise linux_error(EINVAL)
-        sk.tsflags = val
-        if val & (1 << 3):  # SOF_TIMESTAMPING_RX_SOFTWARE
-            sock_enable_timestamp(sk)
-        else:
-            sock_disable_timestamp(sk)
+    elif optname in (SO_TIMESTAMPING, SO_TIMESTAMPING_NEW):
+        sock_set_timestamping(sk, optname, val)
+    elif optname == SO_SELECT_ERR_QUEUE:
+        sk.select_err_queue = on_
     elif optname == SO_RCVLOWAT:
         sk.set_rcvlowat(INT_MAX if val < 0 else val)
     elif optname == SO_DETACH_FILTER:
@@ -1243,12 +1327,19 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
         return sk.priority
     if optname == SO_LINGER:
         return _LINGER.pack(int(sk.linger), sk.lingertime)
-    if optname in (SO_TIMESTAMP, SO_TIMESTAMP_NEW):
-        return int(sk.rcvtstamp and not sk.rcvtstampns)
-    if optname in (SO_TIMESTAMPNS, SO_TIMESTAMPNS_NEW):
-        return int(sk.rcvtstampns)
-    if optname == SO_TIMESTAMPING:
-        return sk.tsflags
+    if optname == SO_TIMESTAMP:
+        return int(sk.rcvtstamp and not sk.tstamp_new and not sk.rcvtstampns)
+    if optname == SO_TIMESTAMPNS:
+        return int(sk.rcvtstampns and not sk.tstamp_new)
+    if optname == SO_TIMESTAMP_NEW:
+        return int(sk.rcvtstamp and sk.tstamp_new)
+    if optname == SO_TIMESTAMPNS_NEW:
+        return int(sk.rcvtstampns and sk.tstamp_new)
+    if optname in (SO_TIMESTAMPING, SO_TIMESTAMPING_NEW):  # struct so_timestamping
+        flags = sk.tsflags if optname == SO_TIMESTAMPING or sk.tstamp_new else 0
+        return flags.to_bytes(4, "little") + bytes(4)
+    if optname == SO_SELECT_ERR_QUEUE:
+        return int(sk.select_err_queue)
     if optname == SO_ZEROCOPY:
         return int(sk.zerocopy)
     if optname in (SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW):
@@ -1303,6 +1394,52 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
     raise linux_error(ENOPROTOOPT, f"SOL_SOCKET option {optname}")
 
 
+# --- control messages of a send call
+# ---------------------------------------------------------------------------------------------------------
+
+
+class SockcmCookie:
+    """`struct sockcm_cookie`: what a send call wants of the socket level; `ts_opt_id` -1 = none was brought."""
+
+    __slots__ = ("mark", "priority", "tsflags", "ts_opt_id")
+
+    def __init__(self, sk: Sock) -> None:
+        self.mark = sk.mark
+        self.priority = sk.priority
+        self.tsflags = sk.tsflags
+        self.ts_opt_id = -1
+
+
+def __sock_cmsg_send(sk: Sock, type_: int, v: bytes, sockc: SockcmCookie) -> None:
+    """One control message of SOL_SOCKET.  Raises EINVAL."""
+    r = sk.net.kernel.release
+    if type_ == SO_MARK and len(v) == 4:
+        sockc.mark = int.from_bytes(v, "little")
+    elif type_ == SO_PRIORITY and len(v) == 4 and r.priority_cmsg:
+        sockc.priority = int.from_bytes(v, "little")
+    elif type_ in (SO_TIMESTAMPING, SO_TIMESTAMPING_NEW) and len(v) == 4:
+        flags = int.from_bytes(v, "little")
+        mask = SOF_TIMESTAMPING_TX_RECORD_MASK & (1 << r.timestamping_flags) - 1
+        if flags & ~mask:
+            raise linux_error(EINVAL, "SCM_TIMESTAMPING")
+        sockc.tsflags = sockc.tsflags & ~mask | flags
+    elif type_ == SCM_TS_OPT_ID and len(v) == 4 and r.ts_opt_id_cmsg and sk.prot.has_ts_opt_id:
+        if not sk.tsflags & SOF_TIMESTAMPING_OPT_ID:
+            raise linux_error(EINVAL, "SCM_TS_OPT_ID")
+        sockc.ts_opt_id = int.from_bytes(v, "little")
+    elif type_ == SO_TXTIME and len(v) == 8 and sk.txtime is not None:
+        pass  # no queueing discipline here sends at a time
+    elif type_ not in (SCM_RIGHTS, SCM_CREDENTIALS):  # of AF_UNIX
+        raise linux_error(EINVAL, "control message")
+
+
+def sock_cmsg_send(sk: Sock, control: list[tuple[int, int, bytes]], sockc: SockcmCookie) -> None:
+    """The control messages of SOL_SOCKET; others are passed over.  Raises EINVAL."""
+    for level, type_, v in control:
+        if level == SOL_SOCKET:
+            __sock_cmsg_send(sk, type_, v, sockc)
+
+
 # --- messages
 # -----------------------------------------------------------------------------------------------------------
 
@@ -1322,38 +1459,60 @@ class Msg:
         self.control: list[tuple[int, int, bytes]] = []
 
 
-def __sock_recv_timestamp(msg: Msg, sk: Sock, skb: SkBuff) -> None:
-    """SCM_TIMESTAMP, SCM_TIMESTAMPNS, SCM_TIMESTAMPING."""
-    t = skb.tstamp
+def __sock_recv_timestamp(msg: Msg, sk: Sock, skb: SkBuff, err: SockErr | None = None) -> None:
+    """SCM_TIMESTAMP, SCM_TIMESTAMPNS, SCM_TIMESTAMPING.  `err`: the packet's record, when it is of the error queue."""
     if sk.rcvtstamp:
-        if not t:
-            t = skb.tstamp = sk.net.kernel.ktime_get_real()
+        if not skb.tstamp:
+            skb.tstamp = sk.net.kernel.ktime_get_real()
+        s, ns = divmod(skb.tstamp, 1_000_000_000)
         if sk.rcvtstampns:
-            msg.control.append((SOL_SOCKET, SO_TIMESTAMPNS, _TIMEVAL.pack(*divmod(t, 1_000_000_000))))
+            type_ = SO_TIMESTAMPNS_NEW if sk.tstamp_new else SO_TIMESTAMPNS
         else:
-            s, ns = divmod(t, 1_000_000_000)
-            msg.control.append((SOL_SOCKET, SO_TIMESTAMP, _TIMEVAL.pack(s, ns // 1000)))
-    if sk.tsflags & (1 << 4) and t:  # SOF_TIMESTAMPING_SOFTWARE
-        msg.control.append((SOL_SOCKET, SO_TIMESTAMPING, _TIMEVAL.pack(*divmod(t, 1_000_000_000)) + bytes(32)))
+            type_ = SO_TIMESTAMP_NEW if sk.tstamp_new else SO_TIMESTAMP
+            ns //= 1000
+        msg.control.append((SOL_SOCKET, type_, _TIMEVAL.pack(s, ns)))
+    t = skb.tstamp
+    flags = sk.tsflags
+    if (
+        flags & SOF_TIMESTAMPING_SOFTWARE
+        and t
+        and (err is not None or flags & SOF_TIMESTAMPING_RX_SOFTWARE or not flags & SOF_TIMESTAMPING_OPT_RX_FILTER)
+    ):
+        type_ = SO_TIMESTAMPING_NEW if sk.tstamp_new else SO_TIMESTAMPING
+        msg.control.append((SOL_SOCKET, type_, _TIMEVAL.pack(*divmod(t, 1_000_000_000)) + bytes(32)))
+        if err is not None and err.opt_stats and skb.len:
+            msg.control.append((SOL_SOCKET, SCM_TIMESTAMPING_OPT_STATS, skb.tobytes()))
 
 
-def sock_recv_timestamp(msg: Msg, sk: Sock, skb: SkBuff) -> None:
+def sock_recv_timestamp(msg: Msg, sk: Sock, skb: SkBuff, err: SockErr | None = None) -> None:
     """The time stamp if it is wanted, else it is remembered."""
-    if sk.rcvtstamp or sk.tsflags:
-        __sock_recv_timestamp(msg, sk, skb)
-    elif skb.tstamp:
+    flags = sk.tsflags
+    if sk.rcvtstamp or flags & SOF_TIMESTAMPING_RX_SOFTWARE or (skb.tstamp and flags & SOF_TIMESTAMPING_SOFTWARE):
+        __sock_recv_timestamp(msg, sk, skb, err)
+    else:
         sk.stamp = skb.tstamp
 
 
 def sock_recv_cmsgs(msg: Msg, sk: Sock, skb: SkBuff) -> None:
     """Control messages of the socket level: time stamp, drop count, mark, priority (in Linux's order)."""
-    sock_recv_timestamp(msg, sk, skb)
-    if sk.rxq_ovfl and skb.dropcount:
-        msg.control.append((SOL_SOCKET, SO_RXQ_OVFL, (skb.dropcount & 0xFFFFFFFF).to_bytes(4, "little")))
-    if sk.rcvmark:
-        msg.control.append((SOL_SOCKET, SO_MARK, skb.mark.to_bytes(4, "little")))
-    if sk.rcvpriority:
-        msg.control.append((SOL_SOCKET, SO_PRIORITY, (skb.priority & 0xFFFFFFFF).to_bytes(4, "little")))
+    if (
+        sk.rxq_ovfl
+        or sk.rcvtstamp
+        or sk.rcvmark
+        or sk.rcvpriority
+        or sk.tsflags & (SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RAW_HARDWARE)
+    ):
+        sock_recv_timestamp(msg, sk, skb)
+        if sk.rxq_ovfl and skb.dropcount:
+            msg.control.append((SOL_SOCKET, SO_RXQ_OVFL, (skb.dropcount & 0xFFFFFFFF).to_bytes(4, "little")))
+        if sk.rcvmark:
+            msg.control.append((SOL_SOCKET, SO_MARK, skb.mark.to_bytes(4, "little")))
+        if sk.rcvpriority:
+            msg.control.append((SOL_SOCKET, SO_PRIORITY, (skb.priority & 0xFFFFFFFF).to_bytes(4, "little")))
+    elif sk.tstamp_on & SOCK_TIMESTAMP:
+        sk.stamp = skb.tstamp
+    elif sk.stamp < 0:
+        sk.stamp = 0
 
 
 # --- the socket lock (TCP needs it; UDP of 5.x does not)

@@ -24,6 +24,7 @@ from rxpath.net.core.skbuff import (
     skb_release_data,
     skb_release_head_state,
 )
+from rxpath.net.core.timestamping import skb_tstamp_sched
 from rxpath.sim.ledger import Site
 
 NETDEV_TX_OK: Final = 0
@@ -54,6 +55,8 @@ def __dev_queue_xmit(skb: SkBuff) -> int:
     if skb.own:
         k.ledger.own_generated += 1
     skb.mac_header = skb.data
+    if skb.txstamp is not None:
+        skb_tstamp_sched(skb)
     cost = k.costs.xmit
     cpu.local_bh_disable()
     if cost:

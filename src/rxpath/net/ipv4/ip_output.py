@@ -14,6 +14,7 @@ from rxpath.net.core.netdevice import ETH_P_IP, NETIF_F_SG, Net, NetDevice
 from rxpath.net.core.receive import netif_rx
 from rxpath.net.core.skbuff import (
     CHECKSUM_NONE,
+    CHECKSUM_PARTIAL,
     CHECKSUM_UNNECESSARY,
     PACKET_LOOPBACK,
     SKB_GSO_UDP_L4,
@@ -27,12 +28,18 @@ from rxpath.net.core.skbuff import (
 from rxpath.net.core.sock import (
     SEND_SHUTDOWN,
     SOCK_RAW,
+    SOF_TIMESTAMPING_TX_COMPLETION,
+    SOF_TIMESTAMPING_TX_HARDWARE,
+    SOF_TIMESTAMPING_TX_SCHED,
+    SOF_TIMESTAMPING_TX_SOFTWARE,
+    SockcmCookie,
     __skb_wait_for_space,
     skb_set_owner_w,
     sock_deadline,
     sock_error,
     this_cpu,
 )
+from rxpath.net.core.timestamping import TxStamp, sock_tx_timestamp
 from rxpath.net.core.xmit import NET_XMIT_CN
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_MULTICAST
 from rxpath.net.ipv4.inet_sock import (
@@ -71,6 +78,12 @@ from rxpath.wire.ipv4 import IPV4_HDR
 if TYPE_CHECKING:
     pass
 
+TX_NUMBERED: Final = (
+    SOF_TIMESTAMPING_TX_HARDWARE
+    | SOF_TIMESTAMPING_TX_SOFTWARE
+    | SOF_TIMESTAMPING_TX_SCHED
+    | SOF_TIMESTAMPING_TX_COMPLETION
+)  # SKBTX_ANY_TSTAMP: stamps that a datagram can get take a number
 IP_DF: Final = 0x4000
 SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SKB_SHARED_INFO  # the largest head: four pages
 IP_MF: Final = 0x2000
@@ -86,19 +99,18 @@ SITE_FRAGMENTED: Final = Site("ip output", "sent as fragments")
 SITE_OUTPUT_ERR: Final = Site("ip output", "fragment could not be sent", "Ip FragFails", "NOT_SPECIFIED")
 
 
-class IpcmCookie:
+class IpcmCookie(SockcmCookie):
     """`struct ipcm_cookie`: what a send call wants: addresses, TTL (0 = default), TOS (-1 = the socket's), options."""
 
-    __slots__ = ("addr", "oif", "opt", "ttl", "tos", "priority", "mark", "protocol", "gso_size")
+    __slots__ = ("addr", "oif", "opt", "ttl", "tos", "protocol", "gso_size")
 
     def __init__(self, sk: InetSock) -> None:
+        super().__init__(sk)
         self.addr = sk.saddr
         self.oif = sk.bound_dev_if
         self.opt: IpOptions | None = None
         self.ttl = 0
         self.tos = -1
-        self.priority = sk.priority
-        self.mark = sk.mark
         self.protocol = sk.protocol
         self.gso_size = 0
 
@@ -123,6 +135,10 @@ class Cork:
         "gso_size",
         "skb",
         "protocol",
+        "tsflags",
+        "ts_opt_id",
+        "txstamp",
+        "more",
     )
 
     def __init__(self, sk: InetSock, fl4: Flowi4, ipc: IpcmCookie, rt: Rtable, transhdrlen: int) -> None:
@@ -137,6 +153,10 @@ class Cork:
         self.mark = ipc.mark
         self.protocol = fl4.proto & 0xFF  # a raw socket of a number beyond
         self.gso_size = ipc.gso_size
+        self.tsflags = ipc.tsflags & TX_NUMBERED
+        self.ts_opt_id = ipc.ts_opt_id
+        self.txstamp: TxStamp | None = None
+        self.more = False  # put together of several calls: its checksum is made here
         self.parts: list[bytes] = []
         self.data_len = 0
         self.transhdrlen = transhdrlen
@@ -179,6 +199,9 @@ def __ip_append_data(cork: Cork, data: bytes, flags: int = 0) -> None:
     except OSError:
         sk.ipv4.ip[IPSTATS_MIB_OUTDISCARDS] += 1
         raise
+    if cork.tsflags:  # the first packet's alone
+        cork.txstamp = sock_tx_timestamp(sk, cork.tsflags, cork.ts_opt_id)
+        cork.tsflags = 0
     cork.parts.append(data)
     cork.data_len += len(data)
 
@@ -250,12 +273,17 @@ def _paged(cork: Cork, n: int) -> bool:
     return bool(cork.gso_size) or (min(n, cork.fragsize) + 31 >= SKB_MAX_ALLOC and cork.sk.ipv4.variant.paged_sends)
 
 
-def ip_send_skb(ipv4: Ipv4, cork: Cork, segment: bytes) -> None:
-    """One packet with this transport segment.  Raises ENOBUFS when the device's queue is full."""
+def ip_send_skb(ipv4: Ipv4, cork: Cork, segment: bytes, partial: bool = False) -> None:
+    """One packet with this transport segment, whose checksum is `partial`: of the pseudo header alone.  Raises ENOBUFS
+    when the device's queue is full.
+    """
     n = len(segment) + 20 + (cork.opt.optlen if cork.opt is not None else 0)
     skb = sock_alloc_send_pskb(cork.sk, n + 31, n - len(segment) + cork.transhdrlen + 31 if _paged(cork, n) else 0)
     skb_put(skb, segment)
     cork.skb = skb
+    if partial:
+        skb.ip_summed = CHECKSUM_PARTIAL
+    skb.txstamp = cork.txstamp
     if cork.gso_size and len(segment) - 8 > cork.gso_size:
         skb.gso_size = cork.gso_size
         skb.gso_type = SKB_GSO_UDP_L4
@@ -660,6 +688,8 @@ def ip_do_fragment(ipv4: Ipv4, skb: SkBuff) -> int:
         s2.pkt_type = skb.pkt_type
         s2.dst = rt
         s2.dev = skb.dev
+        if first:
+            s2.txstamp = skb.txstamp
         if first and tokens_owner.tokens:
             # the frames behind a forwarded packet follow its first fragment
             s2.tokens, tokens_owner.tokens = tokens_owner.tokens, 0

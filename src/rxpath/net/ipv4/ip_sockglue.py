@@ -45,26 +45,23 @@ from rxpath.net.core.sock import (
     MSG_CTRUNC,
     MSG_ERRQUEUE,
     MSG_TRUNC,
-    SCM_CREDENTIALS,
-    SCM_RIGHTS,
     SO_EE_ORIGIN_ICMP,
     SO_EE_ORIGIN_LOCAL,
-    SO_MARK,
-    SO_PRIORITY,
-    SO_TIMESTAMPING,
+    SO_EE_ORIGIN_TIMESTAMPING,
     SOCK_RAW,
     SOCK_STREAM,
-    SOF_TIMESTAMPING_TX_RECORD_MASK,
+    SOF_TIMESTAMPING_OPT_CMSG,
     SOL_IP,
     SOL_SOCKET,
     Msg,
     SockErr,
-    __sock_recv_timestamp,
+    __sock_cmsg_send,
     opt_int,
     sk_getsockopt,
     sk_setsockopt,
     sock_dequeue_err_skb,
     sock_queue_err_skb,
+    sock_recv_timestamp,
 )
 from rxpath.net.ipv4.devinet import ip_dev_find
 from rxpath.net.ipv4.igmp import ip_mc_find_dev, ip_mc_join_group, ip_mc_leave_group, ip_mc_msfilter, ip_mc_source
@@ -252,21 +249,8 @@ def ip_cmsg_send(sk: InetSock, control: list[Cmsg], ipc: IpcmCookie) -> None:
     """Control messages of a send call.  Raises EINVAL."""
     for level, type_, v in control:
         if level == SOL_SOCKET:
-            if type_ == SO_MARK and len(v) == 4:
-                ipc.mark = int.from_bytes(v, "little")
-                continue
-            if type_ == SO_PRIORITY and len(v) == 4 and sk.ipv4.variant.priority_cmsg:
-                ipc.priority = int.from_bytes(v, "little")
-                continue
-            if (
-                type_ == SO_TIMESTAMPING
-                and len(v) == 4
-                and not int.from_bytes(v, "little") & ~SOF_TIMESTAMPING_TX_RECORD_MASK
-            ):
-                continue  # time stamps of what is sent are not taken
-            if type_ in (SCM_RIGHTS, SCM_CREDENTIALS):
-                continue  # of AF_UNIX
-            raise linux_error(EINVAL, "control message")
+            __sock_cmsg_send(sk, type_, v, ipc)
+            continue
         if level != SOL_IP:
             continue
         if type_ == IP_RETOPTS:
@@ -295,11 +279,6 @@ def ip_cmsg_send(sk: InetSock, control: list[Cmsg], ipc: IpcmCookie) -> None:
             ipc.protocol = _INT.unpack(v)[0]
         else:
             raise linux_error(EINVAL, f"control message {type_}")
-
-
-def sock_cmsg_send(sk: InetSock, control: list[Cmsg]) -> None:
-    """Control messages of a stream's send call: those of the socket layer are looked at.  Raises EINVAL."""
-    ip_cmsg_send(sk, [c for c in control if c[0] == SOL_SOCKET], IpcmCookie(sk))
 
 
 # --- the error queue
@@ -381,8 +360,7 @@ def ip_recv_error(sk: InetSock, size: int) -> Msg:
         data = data[:size]
     msg.data = data
     msg.n = len(data)
-    if sk.rcvtstamp or sk.tsflags:
-        __sock_recv_timestamp(msg, sk, skb)
+    sock_recv_timestamp(msg, sk, skb, e)
     off = e.addr_offset
     if off >= 0:
         msg.name = (ip4_str(int.from_bytes(skb.head[off : off + 4], "big")), e.port)
@@ -393,8 +371,16 @@ def ip_recv_error(sk: InetSock, size: int) -> Msg:
         skb.transport_header = skb.data  # ip_icmp_error: what follows the quoted headers
         if sk.cmsg_flags:
             ip_cmsg_recv_offset(msg, sk, skb, 0, 0, icmp_at)
-    elif e.origin == SO_EE_ORIGIN_LOCAL and sk.cmsg_flags & CMSG_PKTINFO and False:
-        offender = sockaddr_in(0, 0)
+    elif e.iif and e.origin == SO_EE_ORIGIN_TIMESTAMPING and sk.tsflags & SOF_TIMESTAMPING_OPT_CMSG:
+        nh = skb.network_header
+        saddr = int.from_bytes(skb.head[nh + 12 : nh + 16], "big")
+        offender = sockaddr_in(saddr, 0)
+        cb = InetSkbParm()
+        cb.pi_ifindex = e.iif
+        cb.pi_spec_dst = saddr
+        skb.cb = cb
+        if sk.cmsg_flags:
+            ip_cmsg_recv_offset(msg, sk, skb, 0, 0)
     msg.control.append((SOL_IP, IP_RECVERR, e.pack() + offender))
     msg.flags |= MSG_ERRQUEUE
     consume_skb(skb, SITE_ERROR_READ)

@@ -311,6 +311,7 @@ def udp_gso_segment(skb: SkBuff) -> list[SkBuff]:
         frame = b[:nh] + ip + c.to_bytes(2, "big") + rest + udp + uc.to_bytes(2, "big") + data
         out.append(segment_skb(skb, frame, nh, th))
         ident = (ident + 1) & 0xFFFF
+    out[0].txstamp = skb.txstamp
     if skb.tokens and skb.fate is None:
         skb_move_tokens(out[0], skb)
     return out
@@ -339,6 +340,7 @@ def tcp_gso_segment(skb: SkBuff) -> list[SkBuff]:
     flags = b[th + 13]
     saddr = int.from_bytes(b[nh + 12 : nh + 16], "big")
     daddr = int.from_bytes(b[nh + 16 : nh + 20], "big")
+    stamp = skb.txstamp
     fixed = bool(skb.gso_type & SKB_GSO_TCP_FIXEDID)
     out: list[SkBuff] = []
     pos = off
@@ -357,8 +359,11 @@ def tcp_gso_segment(skb: SkBuff) -> list[SkBuff]:
         tail = b[th + 18 : off] + b[pos : pos + n]
         tc = transport_checksum(saddr, daddr, 6, tcp + b"\0\0" + tail)
         frame = b[:nh] + ip + c.to_bytes(2, "big") + rest + tcp + tc.to_bytes(2, "big") + tail
-        out.append(segment_skb(skb, frame, nh, th))
+        s = segment_skb(skb, frame, nh, th)
+        out.append(s)
         pos += n
+        if stamp is not None and (stamp.key - seq) & 0xFFFFFFFF < size:  # tcp_gso_tstamp
+            s.txstamp = stamp.of_segment(n, end - off)
         seq = (seq + n) & 0xFFFFFFFF
         if not fixed:
             ident = (ident + 1) & 0xFFFF

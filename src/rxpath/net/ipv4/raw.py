@@ -32,6 +32,7 @@ from rxpath.net.core.sock import (
     MSG_OOB,
     MSG_TRUNC,
     SOCK_RAW,
+    SOF_TIMESTAMPING_TX_RECORD_MASK,
     SOL_RAW,
     TCP_CLOSE,
     TCP_ESTABLISHED,
@@ -42,6 +43,7 @@ from rxpath.net.core.sock import (
     sock_queue_rcv_skb_reason,
     sock_recv_cmsgs,
 )
+from rxpath.net.core.timestamping import sock_tx_timestamp
 from rxpath.net.core.xmit import NET_XMIT_CN
 from rxpath.net.ipv4.datagram import ip4_datagram_connect, parse_addr, udp_disconnect_common
 from rxpath.net.ipv4.fib import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
@@ -368,7 +370,7 @@ def raw_sendmsg(sk: RawSock, data: bytes, name: Address | None, control: list[Cm
     if rt.rt_flags & RTCF_BROADCAST and not sk.broadcast:
         raise linux_error(EACCES)
     if sk.hdrincl:
-        raw_send_hdrinc(sk, fl4, data, rt)
+        raw_send_hdrinc(sk, fl4, data, rt, ipc)
         return len(data)
     if not ipc.addr:
         ipc.addr = fl4.daddr
@@ -390,7 +392,7 @@ def raw_sendmsg(sk: RawSock, data: bytes, name: Address | None, control: list[Cm
     return len(data)
 
 
-def raw_send_hdrinc(sk: RawSock, fl4: Flowi4, data: bytes, rt: Rtable) -> None:
+def raw_send_hdrinc(sk: RawSock, fl4: Flowi4, data: bytes, rt: Rtable, ipc: IpcmCookie) -> None:
     """The program brought the IP header; source, id, length and checksum are filled in where it left them open."""
     ipv4 = sk.ipv4
     n = len(data)
@@ -426,6 +428,7 @@ def raw_send_hdrinc(sk: RawSock, fl4: Flowi4, data: bytes, rt: Rtable) -> None:
     skb.protocol = 0x0800
     skb.mark = sk.mark
     skb.priority = sk.priority
+    skb.txstamp = sock_tx_timestamp(sk, ipc.tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK, ipc.ts_opt_id)
     if h[9] == IPPROTO_ICMP and n >= hl + 8:
         from rxpath.net.ipv4.icmp import icmp_out_count
 

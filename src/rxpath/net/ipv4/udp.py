@@ -145,7 +145,7 @@ from rxpath.net.ipv4.route import (
 )
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
-from rxpath.wire.checksum import csum_partial, csum_sub, csum_tcpudp_magic, transport_checksum
+from rxpath.wire.checksum import csum_partial, csum_sub, csum_tcpudp_magic, csum_tcpudp_nofold, transport_checksum
 from rxpath.wire.icmp import (
     ICMP_DEST_UNREACH,
     ICMP_FRAG_NEEDED,
@@ -1177,7 +1177,7 @@ def udp_recvmsg(sk: UdpSock, size: int, flags: int) -> Msg:
         tp.fire(skb, copied)
     if not peeking:
         sk.ipv4.udp[UDP_MIB_INDATAGRAMS] += 1
-    if sk.rcvtstamp or sk.tsflags or sk.rxq_ovfl or sk.rcvmark or sk.rcvpriority or skb.tstamp:
+    if sk.tstamp_on or sk.tsflags or sk.rxq_ovfl or sk.rcvmark or sk.rcvpriority or sk.stamp < 0:
         sock_recv_cmsgs(msg, sk, skb)
     head = skb.head
     th = skb.transport_header
@@ -1446,6 +1446,7 @@ def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cm
         sk.cork_daddr = daddr
         sk.cork_dport = dport
         cork = Cork(sk, fl4, ipc, rt, 8)
+        cork.more = True
         sk.cork = cork
         sk.pending = True
         try:
@@ -1500,11 +1501,20 @@ def udp_send_skb(sk: UdpSock, cork: Cork, fl4: Flowi4) -> None:
     n = len(payload) + 8
     hdr = bytes(((sk.sport >> 8) & 255, sk.sport & 255, fl4.dport >> 8, fl4.dport & 255, n >> 8 & 255, n & 255, 0, 0))
     seg = hdr + payload
+    partial = False
     if not sk.no_check_tx:
-        c = transport_checksum(saddr, daddr, 17, seg) or 0xFFFF
+        partial = bool(gso and len(payload) > gso) or (
+            cork.rt.dev.is_loopback
+            and not cork.more
+            and n + 20 + (cork.opt.optlen if cork.opt is not None else 0) <= cork.fragsize
+        )
+        if partial:  # for the device to complete; on lo nobody does
+            c = csum_tcpudp_nofold(saddr, daddr, n, 17)
+        else:
+            c = transport_checksum(saddr, daddr, 17, seg) or 0xFFFF
         seg = seg[:6] + c.to_bytes(2, "big") + payload
     try:
-        ip_send_skb(ipv4, cork, seg)
+        ip_send_skb(ipv4, cork, seg, partial)
     except OSError as e:
         if e.errno == ENOBUFS and not sk.recverr:
             ipv4.udp[UDP_MIB_SNDBUFERRORS] += 1

@@ -22,7 +22,6 @@ class Ipv4Variant:
     `udp_hash4`: connected UDP sockets stand in a table of both ends, too (6.13; recorded on 6.18).
     `paged_sends`: a large datagram that is sent lies in pages where the device takes them (5.14; recorded on 6.18).
     `alert_readable`: IP_ROUTER_ALERT can be read back (recorded on 6.18).
-    `priority_cmsg`: a send call may name its priority (6.14; recorded on 6.18).
     `protocols`: how many protocol numbers a socket may name (IPPROTO_MAX: 263 since 5.6, with those of SMC and MPTCP).
     `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on 6.18).
     """
@@ -48,7 +47,6 @@ class Ipv4Variant:
     protocols: int = 263
     paged_sends: bool = True
     alert_readable: bool = False
-    priority_cmsg: bool = False
 
 
 V_6_1 = Ipv4Variant()
@@ -78,7 +76,6 @@ V_6_18 = replace(
     udp_max_segments=128,
     ping_takes_packet=True,
     alert_readable=True,
-    priority_cmsg=True,
 )
 
 VARIANTS: dict[str, Ipv4Variant] = {"3.13": V_3_13, "5.15": V_6_1, "6.1": V_6_1, "6.18": V_6_18}

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from rxpath.formats import packet
 from rxpath.kernel.errno import (
-    EAGAIN,
     EINVAL,
     EMSGSIZE,
     ENETDOWN,
@@ -64,11 +63,13 @@ from rxpath.net.core.sock import (
     MSG_TRUNC,
     SOCK_DGRAM,
     SOCK_RAW,
+    SOF_TIMESTAMPING_TX_RECORD_MASK,
     SOL_PACKET,
     SOL_SOCKET,
     Msg,
     Proto,
     Sock,
+    SockcmCookie,
     opt_int,
     sk_error_report,
     sk_getsockopt,
@@ -76,9 +77,11 @@ from rxpath.net.core.sock import (
     sk_setsockopt,
     skb_set_owner_r,
     skb_set_owner_w,
+    sock_cmsg_send,
     sock_def_readable,
     sock_recv_cmsgs,
 )
+from rxpath.net.core.timestamping import sock_recv_errqueue, sock_tx_timestamp
 from rxpath.net.core.xmit import dev_queue_xmit
 from rxpath.sim.ledger import IGNORED, Site
 
@@ -89,6 +92,7 @@ PACKET_STATISTICS: Final = 6
 PACKET_AUXDATA: Final = 8
 PACKET_ORIGDEV: Final = 9
 PACKET_VERSION: Final = 10
+PACKET_TX_TIMESTAMP: Final = 16
 PACKET_IGNORE_OUTGOING: Final = 23
 
 PACKET_MR_MULTICAST: Final = 0
@@ -214,7 +218,7 @@ class PacketSock(Sock):
         return packet_recvmsg(self, size, flags)
 
     def sendmsg(self, data: bytes, name: Any, control: Any, flags: int) -> int:
-        return packet_snd(self, data, name)
+        return packet_snd(self, data, name, control)
 
     def siocinq(self) -> int:
         return self.receive_queue[0].len if self.receive_queue else 0
@@ -387,7 +391,7 @@ def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
     if flags & ~(MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_ERRQUEUE):
         raise linux_error(EINVAL)
     if flags & MSG_ERRQUEUE:
-        raise linux_error(EAGAIN)
+        return sock_recv_errqueue(sk, size, SOL_PACKET, PACKET_TX_TIMESTAMP)
     skb = skb_recv_datagram(sk, flags)
     msg = Msg()
     if skb is None:
@@ -427,9 +431,9 @@ def packet_recvmsg(sk: PacketSock, size: int, flags: int) -> Msg:
     return msg
 
 
-def packet_snd(sk: PacketSock, data: bytes, name: Any) -> int:
+def packet_snd(sk: PacketSock, data: bytes, name: Any, control: list[tuple[int, int, bytes]]) -> int:
     """Send a frame as it is (SOCK_RAW), or a packet to a hardware address (SOCK_DGRAM).  Raises ENXIO, ENETDOWN,
-    EMSGSIZE.
+    EMSGSIZE, EINVAL.
     """
     if name is not None:
         dev = sk.net.by_name.get(name[0])
@@ -441,6 +445,9 @@ def packet_snd(sk: PacketSock, data: bytes, name: Any) -> int:
         raise linux_error(6, "no device")
     if not dev.flags & IFF_UP:
         raise linux_error(ENETDOWN)
+    sockc = SockcmCookie(sk)
+    if control:
+        sock_cmsg_send(sk, control, sockc)
     reserve = 0 if sk.type == SOCK_DGRAM else dev.hard_header_len
     n = len(data)
     if n > dev.mtu + reserve + 4:
@@ -461,13 +468,16 @@ def packet_snd(sk: PacketSock, data: bytes, name: Any) -> int:
         raise linux_error(err)
     skb_put(skb, data)
     skb_set_owner_w(skb, sk)
+    skb.txstamp = sock_tx_timestamp(sk, sockc.tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK, sockc.ts_opt_id)
     skb.dev = dev
+    skb.mark = sockc.mark
+    skb.priority = sockc.priority
     skb.network_header = 14
     skb.protocol = int.from_bytes(data[12:14], "big") if proto in (0, ETH_P_ALL) else proto
     if sk.net.kernel.release.packet_vlan_header:
         skb.network_header = vlan_network_offset(data, skb.protocol)
     dev_queue_xmit(skb)
-    return len(data)
+    return n
 
 
 def vlan_network_offset(frame: bytes, proto: int) -> int:

@@ -11,7 +11,7 @@ from typing import Final
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.ipv4.tcp.accecn import tcp_accecn_process
 from rxpath.net.ipv4.tcp.mtup import tcp_mtup_probe_failed, tcp_mtup_probe_success
-from rxpath.net.ipv4.tcp.notify import tcp_notice_acked
+from rxpath.net.ipv4.tcp.notify import tcp_ack_tstamp, tcp_notice_acked, tcp_skb_collapse_tstamp
 from rxpath.net.ipv4.tcp.options import sack_blocks
 from rxpath.net.ipv4.tcp.output import (
     CHRONO_BUSY,
@@ -407,6 +407,7 @@ def tcp_shifted_skb(sk: TcpSock, prev: TxSkb, t: TxSkb, st: AckState, pcount: in
         return False
     prev.flags |= t.flags
     prev.eor = t.eor
+    tcp_skb_collapse_tstamp(prev, t)
     if t.flags & TCPHDR_FIN:
         prev.end_seq = (prev.end_seq + 1) & M32
     if t is sk.highest_sack:
@@ -609,8 +610,8 @@ def tcp_count_delivered(sk: TcpSock, n: int, ece: bool) -> None:
         sk.delivered_ce += n
 
 
-def tcp_clean_rtx_queue(sk: TcpSock, st: AckState, prior_fack: int, prior_snd_una: int) -> None:
-    """Free what is acknowledged; samples of the round trip."""
+def tcp_clean_rtx_queue(sk: TcpSock, st: AckState, skb: SkBuff, prior_fack: int, prior_snd_una: int) -> None:
+    """Free what `skb` acknowledged; samples of the round trip."""
     flag = 0
     first_ackt = last_ackt = 0
     prior_sacked = sk.sacked_out
@@ -673,6 +674,8 @@ def tcp_clean_rtx_queue(sk: TcpSock, st: AckState, prior_fack: int, prior_snd_un
             flag |= FLAG_DATA_ACKED
         if not whole:
             break
+        if t.txstamp is not None:
+            tcp_ack_tstamp(sk, t, skb, prior_snd_una)
         q.popleft()
         if sk.highest_sack is t:
             sk.highest_sack = q[0] if q else None
@@ -683,6 +686,8 @@ def tcp_clean_rtx_queue(sk: TcpSock, st: AckState, prior_fack: int, prior_snd_un
     head = q[0] if q else None
     if head is None:
         tcp_chrono_stop(sk, CHRONO_BUSY)
+    if head is not None and head.txstamp is not None:
+        tcp_ack_tstamp(sk, head, skb, prior_snd_una)
     if head is not None and head.sacked & SACKED_ACKED:
         flag |= FLAG_SACK_RENEGING
     ca_rtt = seq_rtt = sack_rtt = -1
@@ -1061,7 +1066,7 @@ def tcp_ack(sk: TcpSock, skb: SkBuff, flag: int) -> int:
         if sk.tlp_high_seq:
             tcp_process_tlp_ack(sk, ack, st.flag)
         return 1
-    tcp_clean_rtx_queue(sk, st, prior_fack, prior_snd_una)
+    tcp_clean_rtx_queue(sk, st, skb, prior_fack, prior_snd_una)
     if accurate:
         ecn_count = _accecn(sk, skb, sk.delivered - delivered, st)
     tcp_rack_update_reo_wnd(sk, st.prior_delivered)

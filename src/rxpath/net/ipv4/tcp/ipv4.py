@@ -12,8 +12,17 @@ from typing import Final
 from rxpath.kernel.core import Kernel
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import PACKET_HOST, SkBuff, kfree_skb_reason
-from rxpath.net.core.sock import SO_TIMESTAMPING, SOCK_STREAM, Msg, sk_filter_trim_cap, sock_def_readable, this_cpu
-from rxpath.net.ipv4.inet_sock import Address, InetSock
+from rxpath.net.core.sock import (
+    SOCK_STREAM,
+    SOF_TIMESTAMPING_TX_RECORD_MASK,
+    Msg,
+    SockcmCookie,
+    sk_filter_trim_cap,
+    sock_cmsg_send,
+    sock_def_readable,
+    this_cpu,
+)
+from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
 from rxpath.net.ipv4.ip_cb import ip_cb_peek
 from rxpath.net.ipv4.mib import TCP_MIB_CSUMERRORS, TCP_MIB_INERRS, TCP_MIB_INSEGS
 from rxpath.net.ipv4.netns import Inetsw, Ipv4, NetProtocol, inet_add_protocol, ipv4_of
@@ -48,7 +57,7 @@ from rxpath.net.ipv4.tcp.minisocks import (
     tcp_twsk_unique,
     tw_timer_handler,
 )
-from rxpath.net.ipv4.tcp.notify import MSG_ZEROCOPY, OPT_ID, OPT_ID_TCP, tcp_notice_sendmsg, tcp_notice_sent
+from rxpath.net.ipv4.tcp.notify import MSG_ZEROCOPY, tcp_get_timestamping_opt_stats, tcp_notice_sendmsg, tcp_notice_sent
 from rxpath.net.ipv4.tcp.options import AUTH_NONE, AUTH_SIGNED, tcp_parse_md5sig_option
 from rxpath.net.ipv4.tcp.prequeue import tcp_prequeue
 from rxpath.net.ipv4.tcp.proc import tcp_proc_init, tcp_sysctl_init
@@ -493,22 +502,28 @@ class TcpHandlers:
     def sendmsg_fastopen(self, sk: TcpSock, data: bytes, name: Address | None, flags: int) -> int:
         return tcp_sendmsg_fastopen(sk, data, name, flags)
 
-    def sendmsg_noticed(self, sk: TcpSock, data: bytes, name: Address | None, flags: int) -> int:
-        """With notices on the error queue: MSG_ZEROCOPY, time stamps of transmission."""
-        made = tcp_notice_sendmsg(sk, len(data), bool(sk.zerocopy and flags & MSG_ZEROCOPY))
+    def sendmsg_noticed(self, sk: TcpSock, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
+        """With control messages or news for the error queue: MSG_ZEROCOPY, time stamps of transmission."""
+        sockc = SockcmCookie(sk)
+        if control:
+            sock_cmsg_send(sk, control, sockc)
+        m = tcp_notice_sendmsg(sk, len(data)) if data and sk.zerocopy and flags & MSG_ZEROCOPY else None
         first = sk.state == TCP_CLOSE  # Fast Open: the sequence numbers begin with this call
         n = 0
         try:
             if flags & MSG_FASTOPEN or sk.fastopen_defer:
                 n = tcp_sendmsg_fastopen(sk, data, name, flags)
             else:
-                n = tcp_sendmsg(sk, data, flags)
+                n = tcp_sendmsg(sk, data, flags, sockc.tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK)
         finally:
-            if first and n > 0:
-                for m in made:
+            if m is not None:
+                if first and n > 0:
                     m.last = (sk.snd_una + n) & M32
-            tcp_notice_sent(sk, made, n, n if first and n > 0 else len(data))
+                tcp_notice_sent(sk, m, n, n if first and n > 0 else len(data))
         return n
+
+    def opt_stats(self, sk: TcpSock, ack: SkBuff | None) -> bytes:
+        return tcp_get_timestamping_opt_stats(sk, ack)
 
     def init_transfer(self, sk: TcpSock) -> None:
         tcp_init_transfer(sk)
@@ -539,8 +554,6 @@ class TcpHandlers:
         do_tcp_setsockopt(sk, optname, value)
 
     def after_setsockopt(self, sk: TcpSock, level: int, optname: int) -> None:
-        if level == 1 and optname == SO_TIMESTAMPING and sk.tsflags & OPT_ID:
-            sk.tskey = sk.write_seq if sk.tsflags & OPT_ID_TCP else sk.snd_una
         after_setsockopt(sk, level, optname)
 
     def getsockopt(self, sk: TcpSock, optname: int) -> int | bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff
+from rxpath.net.core.sock import sock_enable_timestamp
 from rxpath.net.ipv4.mib import TCP_MIB_ATTEMPTFAILS, TCP_MIB_PASSIVEOPENS
 from rxpath.net.ipv4.tcp.fastopen import reqsk_fastopen_remove
 from rxpath.net.ipv4.tcp.hashtables import bind_add, bind_del, inet_ehashfn
@@ -273,6 +274,8 @@ def tcp_create_openreq_child(listener: TcpSock, req: RequestSock, skb: SkBuff) -
     sk.state = TCP_SYN_RECV
     for name in INHERITED:
         setattr(sk, name, getattr(listener, name))
+    if listener.tstamp_on:
+        sock_enable_timestamp(sk, listener.tstamp_on)
     sk.keepalive_time = listener.keepalive_time
     sk.num = req.num
     sk.sport = req.num
@@ -391,6 +394,12 @@ INHERITED: Final = (
     "save_syn",
     "inq_hint",
     "fastopen_no_cookie",
+    "tsflags",
+    "tskey",
+    "tstamp_new",
+    "select_err_queue",
+    "rcvmark",
+    "rcvpriority",
 )
 
 

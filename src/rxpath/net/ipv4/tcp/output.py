@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.net.core.skbuff import SKB_GSO_TCP_ACCECN, SKB_GSO_TCPV4, __alloc_skb, skb_put
+from rxpath.net.core.skbuff import CHECKSUM_PARTIAL, SKB_GSO_TCP_ACCECN, SKB_GSO_TCPV4, __alloc_skb, skb_put
 from rxpath.net.core.sock import (
     SK_PACING_UNLIMITED,
     SOCK_SNDBUF_LOCK,
@@ -19,6 +19,7 @@ from rxpath.net.core.sock import (
     sk_wmem_schedule,
     sock_def_write_space,
 )
+from rxpath.net.core.timestamping import TxStamp
 from rxpath.net.ipv4.mib import TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS
 from rxpath.net.ipv4.route import Rtable, dst_metric, ipv4_mtu
 from rxpath.net.ipv4.tcp.accecn import (
@@ -32,7 +33,7 @@ from rxpath.net.ipv4.tcp.accecn import (
     wants_option,
 )
 from rxpath.net.ipv4.tcp.ipxmit import ip_queue_xmit
-from rxpath.net.ipv4.tcp.notify import tcp_notice_transmit
+from rxpath.net.ipv4.tcp.notify import tcp_fragment_tstamp, tcp_skb_collapse_tstamp
 from rxpath.net.ipv4.tcp.options import tcp_options_write
 from rxpath.net.ipv4.tcp.rcvbuf import sk_forced_mem_schedule, tcp_select_window, tcp_sndbuf_expand
 from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, after, before, between
@@ -62,7 +63,7 @@ from rxpath.net.ipv4.tcp.sock import (
     TcpSock,
     TxSkb,
 )
-from rxpath.wire.checksum import transport_checksum
+from rxpath.wire.checksum import csum_tcpudp_nofold, transport_checksum
 from rxpath.wire.tcp import (
     TCP_HDR,
     TCPHDR_ACK,
@@ -357,13 +358,18 @@ def in_pingpong(sk: TcpSock) -> bool:
     return sk.pingpong >= sk.ts.tcp_pingpong_thresh
 
 
-def tcp_v4_send_check(saddr: int, daddr: int, segment: bytes) -> bytes:
-    """The checksum put into a segment."""
-    c = transport_checksum(saddr, daddr, 6, segment)
+def tcp_v4_send_check(saddr: int, daddr: int, segment: bytes, partial: bool = False) -> bytes:
+    """The checksum put into a segment; `partial`: the pseudo header's sum, for whoever completes it (nobody on lo)."""
+    if partial:
+        c = csum_tcpudp_nofold(saddr, daddr, len(segment), 6)
+    else:
+        c = transport_checksum(saddr, daddr, 6, segment)
     return segment[:16] + c.to_bytes(2, "big") + segment[18:]
 
 
-def __tcp_transmit_skb(sk: TcpSock, seq: int, flags: int, data: bytes, pcount: int = 1, gso_size: int = 0) -> int:
+def __tcp_transmit_skb(
+    sk: TcpSock, seq: int, flags: int, data: bytes, pcount: int = 1, gso_size: int = 0, stamp: TxStamp | None = None
+) -> int:
     """Header in front, then IP: 0 or a negative errno.  `pcount` segments of `gso_size` bytes in one packet."""
     ipv4 = sk.ts.ipv4
     if sk.wstamp_ns < sk.clock_cache:
@@ -376,6 +382,7 @@ def __tcp_transmit_skb(sk: TcpSock, seq: int, flags: int, data: bytes, pcount: i
         window = tcp_select_window(sk)
     hl = 20 + len(options)
     skb = __alloc_skb(ipv4.net, hl + len(data) + 64)
+    skb.txstamp = stamp
     urg = 0
     if sk.snd_up != sk.snd_una and before(seq, sk.snd_up):
         if before(sk.snd_up, (seq + 0x10000) & M32):
@@ -404,13 +411,17 @@ def __tcp_transmit_skb(sk: TcpSock, seq: int, flags: int, data: bytes, pcount: i
     seg = (
         TCP_HDR.pack(sk.sport, sk.dport, seq, ack, hl << 2 | flags >> 8, flags & 0xFF, window, 0, urg) + options + data
     )
+    rt = sk.dst
+    partial = rt is not None and rt.dev.is_loopback
+    if partial:
+        skb.ip_summed = CHECKSUM_PARTIAL
     if gso_size:
         skb.gso_size = gso_size
         skb.gso_segs = pcount
         skb.gso_type = SKB_GSO_TCPV4 | (SKB_GSO_TCP_ACCECN if mode == TCP_ECN_MODE_ACCECN else 0)
-        skb_put(skb, seg)  # each segment gets its checksum when it is cut
+        skb_put(skb, tcp_v4_send_check(sk.saddr, sk.daddr, seg, True))  # each segment gets its own when it is cut
     else:
-        skb_put(skb, tcp_v4_send_check(sk.saddr, sk.daddr, seg))
+        skb_put(skb, tcp_v4_send_check(sk.saddr, sk.daddr, seg, partial))
     if flags & TCPHDR_ACK:
         tcp_event_ack_sent(sk)
     if data:
@@ -483,11 +494,12 @@ def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
     t.delivered = sk.delivered
     t.delivered_us = sk.delivered_us
     flags = t.flags | TCPHDR_PSH if t.pcount > 1 else t.flags
-    err = __tcp_transmit_skb(sk, t.seq, flags, t.data, t.pcount, t.gso_size)
+    stamp = t.txstamp
+    if stamp is not None:
+        stamp.truesize = t.truesize
+    err = __tcp_transmit_skb(sk, t.seq, flags, t.data, t.pcount, t.gso_size, stamp)
     if sk.pacing_status and not err:
         tcp_update_skb_after_send(sk, len(t.data), prior)
-    if sk.notices and not err:
-        tcp_notice_transmit(sk, t)
     return err
 
 
@@ -673,6 +685,8 @@ def split(sk: TcpSock, t: TxSkb, size: int, mss: int) -> TxSkb:
     t.eor = False
     tcp_set_skb_tso_segs(t, mss)
     tcp_set_skb_tso_segs(rest, mss)
+    if t.txstamp is not None:
+        tcp_fragment_tstamp(t, rest)
     return rest
 
 
@@ -746,6 +760,7 @@ def tcp_grow_skb(sk: TcpSock, t: TxSkb, n: int) -> None:
         t.eor = nxt.eor
         t.flags |= nxt.flags
         t.end_seq = nxt.end_seq
+        tcp_skb_collapse_tstamp(t, nxt)
         del wq[1]
         wfree(sk, nxt)
 

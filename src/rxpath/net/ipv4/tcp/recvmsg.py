@@ -22,10 +22,10 @@ from rxpath.net.core.sock import (
     RCV_SHUTDOWN,
     SOL_TCP,
     Msg,
+    __sock_recv_timestamp,
     current_task,
     lock_sock,
     sock_error,
-    sock_recv_cmsgs,
     sock_rfree,
 )
 from rxpath.net.ipv4.ip_sockglue import ip_recv_error
@@ -292,8 +292,8 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
         copied += Ucopy.leave(sk, left if copied else 0)
     m.data = bytes(copied) if flags & MSG_TRUNC else b"".join(parts)
     m.n = copied
-    if last_skb is not None and (sk.rcvtstamp or sk.tsflags) and v.rx_stamps:
-        sock_recv_cmsgs(m, sk, last_skb)
+    if last_skb is not None and (sk.rcvtstamp or sk.tsflags) and v.rx_stamps and last_skb.tstamp:
+        __sock_recv_timestamp(m, sk, last_skb)  # tcp_recv_timestamp
     if sk.inq_hint:
         m.control.append((SOL_TCP, TCP_CM_INQ, tcp_inq_hint(sk).to_bytes(4, "little")))
     if peek and sk.peek_off >= 0:

@@ -9,7 +9,7 @@ inet_connection_sock.c (5.15, 6.1); order of functions recorded on 6.1.
 from __future__ import annotations
 
 from rxpath.kernel.timer import TimerList
-from rxpath.net.core.skbuff import SkBuff, __alloc_skb, consume_skb, skb_put
+from rxpath.net.core.skbuff import CHECKSUM_PARTIAL, SkBuff, __alloc_skb, consume_skb, skb_put
 from rxpath.net.core.sock import sock_def_readable, this_cpu
 from rxpath.net.ipv4.ip_options import __ip_options_echo
 from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES, TCP_MIB_OUTSEGS, TCP_MIB_RETRANSSEGS
@@ -168,7 +168,10 @@ def tcp_make_synack(sk: TcpSock, req: RequestSock, rt: Rtable, foc: FastOpenCook
         + options
     )
     skb = __alloc_skb(sk.net, 256 + 64)
-    skb_put(skb, tcp_v4_send_check(req.loc_addr, req.rmt_addr, seg))
+    partial = rt.dev.is_loopback
+    if partial:
+        skb.ip_summed = CHECKSUM_PARTIAL
+    skb_put(skb, tcp_v4_send_check(req.loc_addr, req.rmt_addr, seg, partial))
     ts.ipv4.tcp[TCP_MIB_OUTSEGS] += 1
     return skb
 

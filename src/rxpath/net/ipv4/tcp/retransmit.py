@@ -13,6 +13,7 @@ from rxpath.net.core.neighbour import Neighbour
 from rxpath.net.ipv4.mib import TCP_MIB_RETRANSSEGS
 from rxpath.net.ipv4.route import Rtable
 from rxpath.net.ipv4.tcp.ipxmit import __sk_dst_check, inet_sk_rebuild_header
+from rxpath.net.ipv4.tcp.notify import tcp_skb_collapse_tstamp
 from rxpath.net.ipv4.tcp.output import (
     tcp_adjust_pcount,
     tcp_current_mss,
@@ -112,6 +113,7 @@ def tcp_retrans_try_collapse(sk: TcpSock, to: TxSkb, space: int) -> None:
         to.flags |= t.flags
         to.sacked |= t.sacked & EVER_RETRANS
         to.eor = t.eor
+        tcp_skb_collapse_tstamp(to, t)
         tcp_adjust_pcount(sk, t, t.pcount)
         del q[j]
         wfree(sk, t)

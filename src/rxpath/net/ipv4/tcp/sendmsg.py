@@ -17,6 +17,7 @@ from rxpath.net.core.sock import (
     sk_wmem_schedule,
     sock_error,
 )
+from rxpath.net.ipv4.tcp.notify import tcp_tx_timestamp
 from rxpath.net.ipv4.tcp.output import (
     __tcp_push_pending_frames,
     sk_stream_memory_free,
@@ -57,10 +58,11 @@ def tcp_push(sk: TcpSock, flags: int, mss: int, nonagle: int) -> None:
     __tcp_push_pending_frames(sk, mss, nonagle)
 
 
-def tcp_sendmsg(sk: TcpSock, data: bytes, flags: int) -> int:
+def tcp_sendmsg(sk: TcpSock, data: bytes, flags: int, tsflags: int = 0) -> int:
+    """`tsflags`: the time stamps that are wanted of it (SOF_TIMESTAMPING_TX_*)."""
     lock_sock(sk)
     try:
-        return tcp_sendmsg_locked(sk, data, flags)
+        return tcp_sendmsg_locked(sk, data, flags, tsflags)
     finally:
         release_sock(sk)
 
@@ -80,7 +82,7 @@ def tcp_remove_empty_skb(sk: TcpSock) -> None:
         wfree(sk, sk.write_queue.pop())
 
 
-def tcp_sendmsg_locked(sk: TcpSock, data: bytes, flags: int) -> int:
+def tcp_sendmsg_locked(sk: TcpSock, data: bytes, flags: int, tsflags: int = 0) -> int:
     """Queue and send.  Raises EPIPE, EAGAIN, the pending error."""
     deadline = 0 if flags & MSG_DONTWAIT or sk.nonblock else deadline_of(sk, sk.sndtimeo)
     while not 1 << sk.state & (1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT) and sk.fastopen_rsk is None:
@@ -113,6 +115,8 @@ def tcp_sendmsg_locked(sk: TcpSock, data: bytes, flags: int) -> int:
         if t is None or got <= 0:
             sk.nospace = True
             if copied:
+                if tsflags and deadline == 0:
+                    tcp_tx_timestamp(sk, tsflags)
                 tcp_push(sk, flags & ~MSG_MORE, mss, TCP_NAGLE_PUSH)
             if not sk_wait_event(sk, deadline):
                 tcp_remove_empty_skb(sk)
@@ -148,5 +152,7 @@ def tcp_sendmsg_locked(sk: TcpSock, data: bytes, flags: int) -> int:
         elif t is wq[0]:
             tcp_push_one(sk, mss)
     if copied:
+        if tsflags:
+            tcp_tx_timestamp(sk, tsflags)
         tcp_push(sk, flags, mss, sk.nonagle)
     return copied

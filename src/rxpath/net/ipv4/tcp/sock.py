@@ -8,24 +8,35 @@ Facts: include/linux/tcp.h, include/net/tcp.h, include/net/inet_connection_sock.
 from __future__ import annotations
 
 from collections import deque
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from rxpath.kernel.errno import EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EINVAL, EOPNOTSUPP, linux_error
 from rxpath.kernel.sched import Task
 from rxpath.kernel.timer import HrTimer, TimerList
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff, slab_truesize
-from rxpath.net.core.sock import SOCK_STREAM, SOL_TCP, Msg, Proto, count_tokens
+from rxpath.net.core.sock import (
+    SOCK_STREAM,
+    SOF_TIMESTAMPING_OPT_ID_TCP,
+    SOL_TCP,
+    TCP_CLOSE,
+    TCP_LISTEN,
+    Msg,
+    Proto,
+    count_tokens,
+)
 from rxpath.net.core.sock import __wake_up as wake_up
 from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
-from rxpath.net.ipv4.ip_sockglue import sock_cmsg_send
 from rxpath.net.ipv4.netns import Ipv4
 from rxpath.net.ipv4.tcp.cong import CubicOps, RenoOps
 from rxpath.net.ipv4.tcp.rbtree import RbNode, RbTree
 from rxpath.net.ipv4.tcp.seq import M32, TCP_NEW_SYN_RECV, TCP_TIME_WAIT
 from rxpath.net.ipv4.tcp.variants import VARIANTS, TcpVariant
+from rxpath.wire.checksum import csum_tcpudp_nofold
 
 if TYPE_CHECKING:
+    from rxpath.net.core.timestamping import TxStamp
     from rxpath.net.ipv4.ip_options import IpOptions
     from rxpath.net.ipv4.route import Rtable
     from rxpath.net.ipv4.tcp.accecn import AccEcn
@@ -34,9 +45,9 @@ if TYPE_CHECKING:
     from rxpath.net.ipv4.tcp.ipv4 import TcpHandlers
     from rxpath.net.ipv4.tcp.notify import SendNotice
 
+_ADDRS: Final = Struct(">II")
 MSG_FASTOPEN: Final = 0x20000000
 MSG_ZEROCOPY: Final = 0x4000000
-TX_RECORD_MASK: Final = 0x303  # SOF_TIMESTAMPING_TX_*
 TCP_MSS_DEFAULT: Final = 536
 TCP_MIN_MSS: Final = 88
 TCP_INIT_CWND: Final = 10
@@ -182,6 +193,7 @@ class TxSkb:
         "app_limited",
         "pcount",
         "gso_size",
+        "txstamp",
     )
 
     def __init__(self, seq: int, data: bytes, flags: int) -> None:
@@ -201,6 +213,7 @@ class TxSkb:
         self.in_flight = 0
         self.eor = False
         self.app_limited = False
+        self.txstamp: TxStamp | None = None
 
 
 class RxOpt:
@@ -649,7 +662,6 @@ class TcpSock(InetSock):
         "chrono_start",
         "chrono_stat",
         "zckey",
-        "tskey",
         "total_rto",
         "rto_stats",
         "sk_txhash",
@@ -889,7 +901,6 @@ class TcpSock(InetSock):
         self.chrono_start = 0
         self.chrono_stat = [0, 0, 0]
         self.zckey = 0
-        self.tskey = 0
         self.total_rto = 0
         # of TCP_INFO (6.7): timeouts, recoveries that they began, their time in ms, when the current one began
         self.rto_stats = [0, 0, 0, 0]
@@ -965,10 +976,8 @@ class TcpSock(InetSock):
         return self.ts.handlers.accept(self, flags)
 
     def sendmsg(self, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
-        if control:
-            sock_cmsg_send(self, control)
-        if data and ((self.zerocopy and flags & MSG_ZEROCOPY) or self.tsflags & TX_RECORD_MASK):
-            return self.ts.handlers.sendmsg_noticed(self, data, name, flags)
+        if control or self.tsflags or (self.zerocopy and flags & MSG_ZEROCOPY):
+            return self.ts.handlers.sendmsg_noticed(self, data, name, control, flags)
         if flags & MSG_FASTOPEN or self.fastopen_defer:
             return self.ts.handlers.sendmsg_fastopen(self, data, name, flags)
         return self.ts.handlers.sendmsg(self, data, name, flags)
@@ -981,6 +990,25 @@ class TcpSock(InetSock):
 
     def shutdown_how(self, how: int) -> None:
         self.ts.handlers.shutdown(self, how)
+
+    def first_tskey(self, tsflags: int) -> int:
+        """Raises EINVAL: without a connection there are no numbers."""
+        if self.state in (TCP_CLOSE, TCP_LISTEN):
+            raise linux_error(EINVAL)
+        return self.write_seq if tsflags & SOF_TIMESTAMPING_OPT_ID_TCP else self.snd_una
+
+    def tskey_base(self) -> int:
+        return self.tskey
+
+    def unfinished_checksum(self, skb: SkBuff) -> None:
+        nh = skb.network_header
+        th = nh + ((skb.head[nh] & 15) << 2)
+        saddr, daddr = _ADDRS.unpack_from(skb.head, nh + 12)
+        sum_ = csum_tcpudp_nofold(saddr, daddr, skb.len - (th - skb.data), 6)
+        skb.replace(th + 16, sum_.to_bytes(2, "big"))
+
+    def opt_stats(self, ack: SkBuff | None) -> bytes:
+        return self.ts.handlers.opt_stats(self, ack)
 
     def poll(self) -> int:
         return self.ts.handlers.poll(self)

@@ -90,6 +90,8 @@ class TcpVariant:
     ack_blocked: bool = False
     peek_off: bool = False
     rx_stamps: bool = True
+    stats_rehash: bool = False  # TCP's statistics in a time stamp tell how often the path was changed (6.2)
+    stamps_sent: bool = False  # what a write left all sent is stamped too (recorded on 6.18)
     options_absent: frozenset[int] = frozenset()
     info_length: int = 232
     rtt_by_least: bool = True
@@ -231,6 +233,8 @@ V_6_18: Final = replace(
     rcvbuf_grow="v6_18",
     tsecr_check=True,
     queue_purge_reason=True,
+    stamps_sent=True,
+    stats_rehash=True,
     zero_window_fin=True,
     reject_ts_reason=True,
     advmss_early=True,
