@@ -4,8 +4,8 @@
 
 Scenarios come from the grammar (rxpath.conform.generate, with --tcp generate_tcp and generate_tcp_data beside it) and
 from mutating recorded cases.  Any difference that the kernel repeats is shrunk and printed; with --save it is written
-as a case that can join tests/conform/cases/found.
-Prints frames, seeds, time and how deep the frames went.  Exit status: 0 no difference, 1 some, 2 cannot run here.
+as a case that can join tests/conform/cases/found.  Prints frames, seeds, time and how deep the frames went.  Exit
+status: 0 no difference, 1 some, 2 cannot run here.
 """
 
 from __future__ import annotations

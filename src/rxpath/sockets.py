@@ -1,10 +1,9 @@
 """`Socket`: the machine's sockets with the manners of the standard library's `socket.socket`.
 
-Constants are Linux's numbers (net/core/sock.py, net/ipv4/ip_sockglue.py), whatever the host system is.  A call
-from a program that runs as
-a task of the machine blocks in plain Python; from outside of any task only what need not block works, the rest
-raises BlockingIOError.
-Errors are the standard library's classes with Linux's errno: ConnectionRefusedError, BlockingIOError, TimeoutError...
+Constants are Linux's numbers (net/core/sock.py, net/ipv4/ip_sockglue.py), whatever the host system is.  A call from a
+program that runs as a task of the machine blocks in plain Python; from outside of any task only what need not block
+works, the rest raises BlockingIOError.  Errors are the standard library's classes with Linux's errno:
+ConnectionRefusedError, BlockingIOError, TimeoutError...
 """
 
 from __future__ import annotations

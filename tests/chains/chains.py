@@ -1,8 +1,7 @@
 """Recorded and our own call chains as trees, and their normalisation.
 
-Normalised: compiler suffixes stripped; below the first net_rx_action every `__common_interrupt` subtree and
-the second poll that it causes
-dropped; names of not_modelled.txt removed, their children hoisted.
+Normalised: compiler suffixes stripped; below the first net_rx_action every `__common_interrupt` subtree and the
+second poll that it causes dropped; names of not_modelled.txt removed, their children hoisted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What else the recorded kernel had built in: protocols that a frame may meet and that do nothing but drop it here.
 
-The recorder's machine has LLC (802.2) and IPv6, the latter switched off; both register packet types, so such
-frames do not count as
-unhandled.  Nothing of either is modelled.
+The recorder's machine has LLC (802.2) and IPv6, the latter switched off; both register packet types, so such frames
+do not count as unhandled.  Nothing of either is modelled.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """What Linux's headers give every driver: delays and small helpers that are not of one driver.
 
-Delays: a task sleeps; code that may not sleep spends the time; outside of any CPU (a machine between two
-runs) the engine
-runs on until the time has passed.  In real time, without anybody who waits for the clock, they return at
-once: a modelled
-device needs no settling.
+Delays: a task sleeps; code that may not sleep spends the time; outside of any CPU (a machine between two runs) the
+engine runs on until the time has passed.  In real time, without anybody who waits for the clock, they return at once:
+a modelled device needs no settling.
 """
 
 from __future__ import annotations

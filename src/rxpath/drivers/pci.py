@@ -1,11 +1,10 @@
 """The PCI driver model: devices, drivers, matching and probing, capabilities, MSI-X, MSI and INTx, power,
 error recovery, sysfs.
 
-What lives here: the host's view of config space and what a driver may ask of the bus.  What does not: the
-device side of config space
-(hw/pci.py), slots and address windows (hw/pcibus.py), interrupt descriptors (kernel/irq.py).
-Facts: drivers/pci/{pci,pci-driver,pci-sysfs,probe,msi}.c and drivers/pci/pcie/err.c of 6.1; files and texts
-recorded on 6.1.
+What lives here: the host's view of config space and what a driver may ask of the bus.  What does not: the device side
+of config space (hw/pci.py), slots and address windows (hw/pcibus.py), interrupt descriptors (kernel/irq.py).
+Facts: drivers/pci/{pci,pci-driver,pci-sysfs,probe,msi}.c and drivers/pci/pcie/err.c of 6.1; files and texts recorded
+on 6.1.
 """
 
 from __future__ import annotations
@@ -181,10 +180,9 @@ class PciResource:
 class PciDev:
     """`struct pci_dev`: one function as the host sees it.
 
-    Registers: `readl`/`writel` (and b, w, q) of a BAR at a byte offset; config space:
-    `config_read`/`config_write`.  `irq` is the line
-    that INTx arrives on, or the MSI number while MSI is on.  `refuse`: interrupt kinds that the platform will
-    not give ("msix", "msi").
+    Registers: `readl`/`writel` (and b, w, q) of a BAR at a byte offset; config space: `config_read`/`config_write`.
+    `irq` is the line that INTx arrives on, or the MSI number while MSI is on.  `refuse`: interrupt kinds that the
+    platform will not give ("msix", "msi").
     """
 
     __slots__ = (
@@ -1250,9 +1248,8 @@ def pci_sriov_get_totalvfs(pdev: PciDev) -> int:
 def sriov_numvfs_store(pdev: PciDev, text: str) -> None:
     """`echo N > sriov_numvfs`.
 
-    Raises OSError: EINVAL (no number), ERANGE (more than there can be), ENOENT (no driver, or one that
-    cannot), EBUSY (change from
-    one number to another without 0 between), or what the driver raises.
+    Raises OSError: EINVAL (no number), ERANGE (more than there can be), ENOENT (no driver, or one that cannot), EBUSY
+    (change from one number to another without 0 between), or what the driver raises.
     """
     n = _int_of(text)
     if n < 0:

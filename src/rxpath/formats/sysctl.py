@@ -28,9 +28,8 @@ _LONGEST = 21  # the kernel copies at most that much of one number before it con
 class Rule:
     """How one name takes a write.
 
-    `kind`: "int", "uint" or "ulong"; `lo`, `hi`: bounds, None = none.
-    `skip_out_of_range`: an unsigned long outside its bounds is left as it was and the write succeeds (3.13
-    and until 4.20), else the write fails with EINVAL.
+    `kind`: "int", "uint" or "ulong"; `lo`, `hi`: bounds, None = none. `skip_out_of_range`: an unsigned long outside
+    its bounds is left as it was and the write succeeds (3.13 and until 4.20), else the write fails with EINVAL.
     """
 
     kind: str = "int"

@@ -1,9 +1,7 @@
 """Physical memory that devices may reach, and the record of what is mapped for DMA.
 
-No IOMMU: a bus address is a physical address.  What is not mapped does not answer: a device that touches it
-gets a
-DmaFault.  Beside the bytes go shadow tags (which wire frame a buffer holds); nothing in the machine behaves
-by them.
+No IOMMU: a bus address is a physical address.  What is not mapped does not answer: a device that touches it gets a
+DmaFault.  Beside the bytes go shadow tags (which wire frame a buffer holds); nothing in the machine behaves by them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The host's side of PCI: slots, address windows for BARs, config and register cycles, and the bus each
 device sees.
 
-Register accesses run in the driver's call.  An interrupt that an access causes is pended by the controller,
-never taken
-inside the accessor.
+Register accesses run in the driver's call.  An interrupt that an access causes is pended by the controller, never
+taken inside the accessor.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """One Kernel: the parts of kernel/ put together, and what they need from each other.
 
-Everything hangs off an instance; many machines live in one process.  The network stack hangs itself on
-`Kernel.net` through
-initcalls; nothing here knows it.
+Everything hangs off an instance; many machines live in one process.  The network stack hangs itself on `Kernel.net`
+through initcalls; nothing here knows it.
 """
 
 from __future__ import annotations
@@ -58,8 +57,7 @@ def skb_allocator(variant: str) -> NetdevAlloc:
 class Kernel:
     """A booting or running kernel.
 
-    `hz` 100, 250 or 1000.  `seed`: everything that Linux draws at random comes from here, split by purpose
-    (`rng`).
+    `hz` 100, 250 or 1000.  `seed`: everything that Linux draws at random comes from here, split by purpose (`rng`).
     `config`: CONFIG_ switches that differ from the distribution's defaults, by name.
     """
 

@@ -1,8 +1,7 @@
 """A CPU as the kernel sees it: preempt counts, pending interrupts and softirqs, run queue, where its time
 went.
 
-What lives here: state and the rules when an interrupt may be taken and when a task may be preempted.  What
-does not:
+What lives here: state and the rules when an interrupt may be taken and when a task may be preempted.  What does not:
 interrupt flow (irq.py), the softirq loop (softirq.py), the choice of the next task (sched.py).
 """
 

@@ -1,9 +1,8 @@
 """The interrupt core: descriptors, flow handlers, request/free, affinity, the spurious-interrupt detector.
 
-A hard interrupt never nests.  Its handler runs with interrupts off; the time it charged passes when it has
-returned,
-before softirqs run.  Facts: kernel/irq/{chip,handle,manage,spurious}.c (3.13 to 6.1); /proc/irq errors as
-recorded on 6.1.
+A hard interrupt never nests.  Its handler runs with interrupts off; the time it charged passes when it has returned,
+before softirqs run.  Facts: kernel/irq/{chip,handle,manage,spurious}.c (3.13 to 6.1); /proc/irq errors as recorded on
+6.1.
 """
 
 from __future__ import annotations

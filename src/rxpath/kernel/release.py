@@ -1,12 +1,10 @@
 """Releases are data: one `Release` a kernel, every field with where it is known from.
 
-Scalars are read at boot.  Algorithms that differ are whole functions, one a variant; the field names the
-variant and whoever
-registers binds it.  No release test inside a per-frame loop, never a version number in code.
+Scalars are read at boot.  Algorithms that differ are whole functions, one a variant; the field names the variant and
+whoever registers binds it.  No release test inside a per-frame loop, never a version number in code.
 
-`source` in a field's metadata: "sheet" = read in kernel source for that release, "recorded" = seen on a
-running kernel,
-"unchecked" = from knowledge only.
+`source` in a field's metadata: "sheet" = read in kernel source for that release, "recorded" = seen on a running
+kernel, "unchecked" = from knowledge only.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
 """Tasks and the run queue: a minimal rule in the manner of CFS.
 
-The rule, all of it: every CPU runs the runnable task with the least virtual run time (ties: who was queued
-first); a
-task that shares its CPU runs for `SLICE_NS`; a woken task starts at no less than the CPU's least virtual time
-minus
-`WAKEUP_BONUS_NS`, and takes the CPU at once when it is behind the current task by more than
-`WAKEUP_GRANULARITY_NS`.
+The rule, all of it: every CPU runs the runnable task with the least virtual run time (ties: who was queued first); a
+task that shares its CPU runs for `SLICE_NS`; a woken task starts at no less than the CPU's least virtual time minus
+`WAKEUP_BONUS_NS`, and takes the CPU at once when it is behind the current task by more than `WAKEUP_GRANULARITY_NS`.
 Tasks stay on their CPU unless it goes down (hotplug.py); nothing balances.  No nice levels.  (kernel/sched/fair.c:
 least vruntime, sched_min_granularity, wake-up preemption.)
 """

@@ -1,9 +1,8 @@
 """Softirqs: raise, irq exit, the loop with its restart limits, ksoftirqd and who owns softirqs in which
 release.
 
-Facts: kernel/softirq.c of 3.13, 5.15, 6.1, 6.12.  Ten vectors: TIMER, NET_TX, NET_RX, SCHED and HRTIMER do
-work here or may be
-opened by whoever needs them; HI, BLOCK, IRQ_POLL, TASKLET and RCU are there to be counted.
+Facts: kernel/softirq.c of 3.13, 5.15, 6.1, 6.12.  Ten vectors: TIMER, NET_TX, NET_RX, SCHED and HRTIMER do work here
+or may be opened by whoever needs them; HI, BLOCK, IRQ_POLL, TASKLET and RCU are there to be counted.
 """
 
 from __future__ import annotations

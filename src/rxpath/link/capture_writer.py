@@ -129,9 +129,8 @@ class PcapWriter(CaptureWriter):
 
 
 class PcapngWriter(CaptureWriter):
-    """A pcapng file of one section; ValueError for a time below 0 or beyond 64 bits. Without an interface of
-    your own, the first `write` adds an Ethernet
-    one in ns.
+    """A pcapng file of one section; ValueError for a time below 0 or beyond 64 bits. Without an interface of your
+    own, the first `write` adds an Ethernet one in ns.
     """
 
     __slots__ = ("_block", "_interfaces", "_order", "_word")

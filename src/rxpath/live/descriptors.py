@@ -1,11 +1,11 @@
 """Descriptors of the host for sockets of a live machine: what select, poll, epoll and asyncio watch.
 
-A socket of the machine has no descriptor of its own.  When a program asks for one it gets an end of a Unix
-socket pair that is readable and writable exactly while the machine's socket is: readable by an octet that lies in
-it; writable by a send buffer that is made larger or smaller than what lies unread in it.  Only the engine's thread
+A socket of the machine has no descriptor of its own.  When a program asks for one it gets an end of a Unix socket
+pair that is readable and writable exactly while the machine's socket is: readable by an octet that lies in it;
+writable by a send buffer that is made larger or smaller than what lies unread in it.  Only the engine's thread
 changes them, so both always agree.  The end is shut for writing: whoever writes to the descriptor itself, as
-sendfile(2) would, gets EPIPE instead of losing data.
-`OpenFile` is the machine's socket with all descriptors and objects that stand for it (Linux: struct file).
+sendfile(2) would, gets EPIPE instead of losing data.  `OpenFile` is the machine's socket with all descriptors and
+objects that stand for it (Linux: struct file).
 
 Not here: what a socket looks like to a program (sockets.py).
 """

@@ -1,10 +1,9 @@
 """The function trace: what ftrace's function_graph shows, from Python's own profiling hook.
 
-Functions of the model carry Linux's names, so the calls are the trace.  Shown are module-level functions of
-kernel/, net/ and drivers/; methods,
-functions with one leading underscore and those in INLINE (static inline in Linux, or inlined by its compiler)
-are invisible.  One stack a green
-thread.  Compiled (mypyc) code makes no call events: the trace needs the plain Python files (RXPATH_PURE=1).
+Functions of the model carry Linux's names, so the calls are the trace.  Shown are module-level functions of kernel/,
+net/ and drivers/; methods, functions with one leading underscore and those in INLINE (static inline in Linux, or
+inlined by its compiler) are invisible.  One stack a green thread.  Compiled (mypyc) code makes no call events: the
+trace needs the plain Python files (RXPATH_PURE=1).
 
 The written form is that of the golden records: two blanks a level, one name a line.
 """

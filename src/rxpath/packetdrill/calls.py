@@ -1,10 +1,8 @@
 """The system calls of a script: arguments in, what came back against what the script expects.
 
-Every handler gives a pair: the call itself (runs on the host, may block, gives the result or raises OSError)
-and the check of
-what it handed back beyond its result.  File descriptors are the script's numbers; what stands behind them is a
-socket of the
-host, an epoll instance, or a small file or pipe of this module.
+Every handler gives a pair: the call itself (runs on the host, may block, gives the result or raises OSError) and the
+check of what it handed back beyond its result.  File descriptors are the script's numbers; what stands behind them is
+a socket of the host, an epoll instance, or a small file or pipe of this module.
 """
 
 from __future__ import annotations

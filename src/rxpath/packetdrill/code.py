@@ -1,8 +1,8 @@
 """Code in `%{ }%`: assertions over tcp_info, in a small part of Python that is interpreted here.
 
-Understood: assert, assignment of a name, print, if; comparisons, arithmetic, and/or/not, names, numbers,
-texts, tuples, and the
-functions abs, min, max, int, len, print.  Anything else raises NotUnderstood, and the step is skipped with a word.
+Understood: assert, assignment of a name, print, if; comparisons, arithmetic, and/or/not, names, numbers, texts,
+tuples, and the functions abs, min, max, int, len, print.  Anything else raises NotUnderstood, and the step is skipped
+with a word.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """Packets of a script as bytes, live packets as text, and the comparison of the two.
 
-A `Flow` is one connection: who talks, and how far the script's sequence numbers and time stamps are from the
-live ones.  The
-peer is the script, so its own sequence numbers need no change; the local side's initial sequence number and
-time stamps are
-learnt from what it sends.
+A `Flow` is one connection: who talks, and how far the script's sequence numbers and time stamps are from the live
+ones.  The peer is the script, so its own sequence numbers need no change; the local side's initial sequence number
+and time stamps are learnt from what it sends.
 """
 
 from __future__ import annotations

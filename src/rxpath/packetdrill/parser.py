@@ -1,9 +1,8 @@
 """Reads a packetdrill script: text in, `Script` out, or ScriptError with file and line.
 
 The language is that of packetdrill's README and of the scripts in public test suites: options, commands, code, system
-calls, TCP, UDP and ICMP packets with outer headers.  What can be read and not run (MPTCP and SCTP,
-encapsulation) is read,
-and the packet says why it is refused.
+calls, TCP, UDP and ICMP packets with outer headers.  What can be read and not run (MPTCP and SCTP, encapsulation) is
+read, and the packet says why it is refused.
 """
 
 from __future__ import annotations

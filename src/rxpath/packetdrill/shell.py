@@ -1,9 +1,8 @@
 """Commands in backticks: sysctls are set on the host, known set-up scripts are read, everything else is
 skipped with a word.
 
-A `.sh` beside the script is read line by line for what it sets; the scripts of public test suites that set the
-usual values
-are known by name when they are not there.
+A `.sh` beside the script is read line by line for what it sets; the scripts of public test suites that set the usual
+values are known by name when they are not there.
 """
 
 from __future__ import annotations

@@ -1,15 +1,12 @@
 """The engine: events and CPUs on one integer-nanosecond time line.
 
-What lives here: the heap of events, CPUs as parkable green threads, the horizon, `Cpu.charge`.
-What does not: anything about interrupts, softirqs or tasks (kernel/cpu.py fills the hooks `take_interrupts`
-and
-`reschedule`).
+What lives here: the heap of events, CPUs as parkable green threads, the horizon, `Cpu.charge`.  What does not:
+anything about interrupts, softirqs or tasks (kernel/cpu.py fills the hooks `take_interrupts` and `reschedule`).
 
 The order at one instant is total and the same everywhere: events by (time, sequence of their making), then
 CPUs by id.
 
-`charge(n)` is the only way time passes on a CPU and its only preemption point.  The horizon is the earliest
-moment at
+`charge(n)` is the only way time passes on a CPU and its only preemption point.  The horizon is the earliest moment at
 which anything else may happen; a charge that ends before it costs one comparison.
 """
 
@@ -156,9 +153,8 @@ class Cpu:
     def _pass(self, left: int, interruptible: bool) -> int:
         """One step towards `left` ns from now: -1 when they have passed, else what is left.
 
-        Events before the end run inline.  When another CPU comes first this one parks until the end, and is
-        woken earlier only by an
-        interrupt (`need_attention`), if it may take one.
+        Events before the end run inline.  When another CPU comes first this one parks until the end, and is woken
+        earlier only by an interrupt (`need_attention`), if it may take one.
         """
         eng = self.engine
         t = eng.now + left

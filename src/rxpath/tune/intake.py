@@ -1,9 +1,8 @@
 """From what an engineer has (files, directories, tarballs, pasted text) to snapshots in order of time.
 
-Belongs here: finding where one text ends and the next begins, recognising each by its content (a header
-line such as
-`# cat /proc/net/softnet_stat` or a file name helps, but is not needed), giving it a time and a host, and
-grouping pieces into moments.  Not: what the texts mean.
+Belongs here: finding where one text ends and the next begins, recognising each by its content (a header line such as
+`# cat /proc/net/softnet_stat` or a file name helps, but is not needed), giving it a time and a host, and grouping
+pieces into moments.  Not: what the texts mean.
 
 A text that cannot be read becomes one `Problem` line and is left out; it never changes what the others say.
 """
@@ -164,8 +163,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def date_to_ns(line: str) -> int | None:
-    """Output of `date`, of `date +%s` or `date +%s.%N`.  A zone other than UTC or GMT counts as UTC:
-    only differences
+    """Output of `date`, of `date +%s` or `date +%s.%N`.  A zone other than UTC or GMT counts as UTC: only differences
     matter and they are the same on one host."""
     line = line.strip()
     if re.fullmatch(r"\d{10}(?:\.\d{1,9})?", line, re.ASCII):
@@ -930,8 +928,7 @@ def read_text(text: str, name: str = "") -> Intake:
 def read_machine_snapshot(text: str, machine: str) -> Intake:
     """Snapshots that a machine of rxpath wrote: the same form as a real host's and read by the same code.
 
-    `machine` names it in messages.  Kept as an entry of its own so that whoever writes such snapshots
-    has one place to
-    meet this package.
+    `machine` names it in messages.  Kept as an entry of its own so that whoever writes such snapshots has one place
+    to meet this package.
     """
     return read_text(text, machine)

@@ -1,8 +1,7 @@
 """e1000e's ethtool operations.
 
 What lives here: the operations of ethtool.c with their self tests.  What does not: checks that the core makes
-(net/core/ethtool.py) and
-the text that is printed (tools/).
+(net/core/ethtool.py) and the text that is printed (tools/).
 Facts: e1000e/ethtool.c of 6.1; names, order and refusals recorded on 6.1.
 """
 

@@ -1,7 +1,7 @@
 """igb's structures: flags, ids, rings, vectors, statistics, the adapter.
 
-What lives here: data and the small inline helpers of igb.h.  What does not: register sequences (hw.py), everything
-a packet meets (main.py), ethtool (ethtool.py).
+What lives here: data and the small inline helpers of igb.h.  What does not: register sequences (hw.py), everything a
+packet meets (main.py), ethtool (ethtool.py).
 Facts: drivers/net/ethernet/intel/igb/{igb.h,e1000_hw.h,e1000_82575.h} of 6.1; 3.13's from the reference sheet.
 """
 

@@ -1,7 +1,7 @@
 """ixgbe: how many queues and vectors, which interrupts, and the q_vectors that tie them together (ixgbe_lib.c).
 
-What belongs here: queue counts, MSI-X with its fallbacks, allocation of q_vectors and rings.  What does not: attaching
-handlers and everything that a packet meets (main.py).
+What belongs here: queue counts, MSI-X with its fallbacks, allocation of q_vectors and rings.  What does not:
+attaching handlers and everything that a packet meets (main.py).
 Facts: ixgbe_lib.c of 6.1; 3.13's weights and names from the reference sheet.
 """
 

@@ -1,8 +1,8 @@
 """A TAP or TUN device: what a program writes is received, what the stack sends the program reads.
 
 What lives here: how Linux's tun makes an skb of a write (which sets truesize), the plain and the NAPI way up, the
-queue to the reader.  What
-does not: the host's own TAP devices (link/tap).  Facts: drivers/net/tun.c (6.1); truesize steps recorded on 6.18.
+queue to the reader.  What does not: the host's own TAP devices (link/tap).  Facts: drivers/net/tun.c (6.1); truesize
+steps recorded on 6.18.
 """
 
 from __future__ import annotations

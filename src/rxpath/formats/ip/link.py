@@ -95,9 +95,8 @@ class Link:
     """One device.  `link`: the name after @ (peer or lower device); `linkmode` is printed by link, not by
     addr.
 
-    `stats`, `details`, `addresses` None = not part of this output.  `details`: names of the JSON form;
-    `kind`: e.g. veth.
-    `errors`: the output is of -s -s.
+    `stats`, `details`, `addresses` None = not part of this output.  `details`: names of the JSON form; `kind`: e.g.
+    veth.  `errors`: the output is of -s -s.
     """
 
     ifindex: int

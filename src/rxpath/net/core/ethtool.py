@@ -1,11 +1,9 @@
 """ethtool, the kernel's side: what a driver may implement, the values that pass, and the checks that the core
 makes before it asks.
 
-What lives here: `EthtoolOps` (one virtual method an operation; the default is "not supported"), value
-classes, and one function an
-operation of user space, with the core's own checks in the core's order.  What does not: any text that ethtool
-prints (tools/ with
-formats/ethtool).
+What lives here: `EthtoolOps` (one virtual method an operation; the default is "not supported"), value classes, and
+one function an operation of user space, with the core's own checks in the core's order.  What does not: any text that
+ethtool prints (tools/ with formats/ethtool).
 Facts: net/ethtool/{ioctl,rings,coalesce,channels,features,pause,debug}.c of 6.1; refusals recorded on 6.1.
 """
 
@@ -402,9 +400,8 @@ class FeatureChange:
 class EthtoolOps:
     """`struct ethtool_ops`: subclass in a driver; what it does not override raises OSError(EOPNOTSUPP).
 
-    `supported_coalesce`: fields of -C that the driver takes (the core refuses others since 5.7).
-    `test_names`, `stat_names` and
-    `priv_flag_names` come through get_strings.
+    `supported_coalesce`: fields of -C that the driver takes (the core refuses others since 5.7). `test_names`,
+    `stat_names` and `priv_flag_names` come through get_strings.
     """
 
     __slots__ = ("dev", "supported_coalesce")

@@ -1,9 +1,8 @@
 """Generic receive offload: hold, merge, complete, and the batch of packets that nothing merges with.
 
-What lives here: the protocol-independent part (results, buckets, flush rules, the GRO_NORMAL batch).  IPv4,
-TCP and UDP callbacks register
-as offloads from net/ipv4.  Facts: net/core/dev.c (3.13), net/core/gro.c (5.15 to 6.12); order and sizes
-recorded on 6.1.
+What lives here: the protocol-independent part (results, buckets, flush rules, the GRO_NORMAL batch).  IPv4, TCP and
+UDP callbacks register as offloads from net/ipv4.  Facts: net/core/dev.c (3.13), net/core/gro.c (5.15 to 6.12); order
+and sizes recorded on 6.1.
 """
 
 from __future__ import annotations

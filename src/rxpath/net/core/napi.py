@@ -1,8 +1,8 @@
 """NAPI: the state machine, polling one context, `net_rx_action` in each release's form, the backlog, threads.
 
-State bits (netdevice.py): SCHED is ownership: whoever set it polls or will; it is cleared by completion.
-MISSED (4.10+): somebody tried to
-schedule meanwhile, so completion schedules again.  DISABLE: being disabled.  NPSVC: not enabled yet.
+State bits (netdevice.py): SCHED is ownership: whoever set it polls or will; it is cleared by completion.  MISSED
+(4.10+): somebody tried to schedule meanwhile, so completion schedules again.  DISABLE: being disabled.  NPSVC: not
+enabled yet.
 Facts: net/core/dev.c of 3.13, 5.15, 6.1, 6.12.
 """
 

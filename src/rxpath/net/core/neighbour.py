@@ -1,8 +1,7 @@
 """Neighbours: link-layer addresses of next hops, their states, timers and the queue of packets that wait for one.
 
-What lives here: NeighTable, Neighbour, the NUD state machine, garbage collection.  What a request looks like on
-the wire is the protocol's
-(net/ipv4/arp.py subclasses NeighTable).  Facts: net/core/neighbour.c (5.15, 6.1).
+What lives here: NeighTable, Neighbour, the NUD state machine, garbage collection.  What a request looks like on the
+wire is the protocol's (net/ipv4/arp.py subclasses NeighTable).  Facts: net/core/neighbour.c (5.15, 6.1).
 """
 
 from __future__ import annotations
@@ -266,8 +265,7 @@ def neigh_parms_alloc(dev: NetDevice, tbl: NeighTable) -> NeighParms:
     return p
 
 
-# --- lookup and creation
-# ------------------------------------------------------------------------------------------------
+# --- lookup and creation --------------------------------------------------------------------------
 
 
 def arp_hash(key: int, ifindex: int) -> tuple[int, int]:
@@ -376,8 +374,7 @@ def neigh_periodic_work(tbl: NeighTable) -> None:
         arm_gc(tbl)
 
 
-# --- the state machine
-# --------------------------------------------------------------------------------------------------
+# --- the state machine ----------------------------------------------------------------------------
 
 
 def neigh_timer_handler(n: Neighbour) -> None:
@@ -574,8 +571,7 @@ def neigh_event_ns(tbl: NeighTable, lladdr: bytes, key: int, dev: NetDevice) -> 
     return n
 
 
-# --- output -------------------------------------------------------------------------------------------------
-# ------------
+# --- output ---------------------------------------------------------------------------------------
 
 
 def neigh_xmit(n: Neighbour, skb: SkBuff) -> int:
@@ -629,13 +625,7 @@ def neigh_resolve_output(n: Neighbour, skb: SkBuff) -> int:
     return 0
 
 
-def neigh_confirm(n: Neighbour) -> None:
-    """An upper protocol made progress: it is reachable."""
-    n.confirmed = n.tbl.kernel.jiffies()
-
-
-# --- administration
-# -----------------------------------------------------------------------------------------------------
+# --- administration -------------------------------------------------------------------------------
 
 
 def neigh_add(tbl: NeighTable, key: int, dev: NetDevice, lladdr: bytes | None, state: int) -> Neighbour:
@@ -659,8 +649,7 @@ def neigh_ifdown(tbl: NeighTable, dev: NetDevice) -> None:
     pneigh_queue_purge(tbl)
 
 
-# --- proxies
-# ------------------------------------------------------------------------------------------------
+# --- proxies --------------------------------------------------------------------------------------
 
 
 def pneigh_enqueue(tbl: NeighTable, p: NeighParms, skb: SkBuff) -> None:

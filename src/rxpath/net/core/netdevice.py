@@ -1,9 +1,8 @@
 """Net devices, NAPI contexts, softnet_data, and the `Net` that holds them: the structures of the core and
 their registration.
 
-What lives here: state, registration, open/close, flags, features, statistics.  What does not: the NAPI state
-machine (napi.py), the way
-up (receive.py, gro.py, steering.py), the way out (xmit.py).
+What lives here: state, registration, open/close, flags, features, statistics.  What does not: the NAPI state machine
+(napi.py), the way up (receive.py, gro.py, steering.py), the way out (xmit.py).
 """
 
 from __future__ import annotations

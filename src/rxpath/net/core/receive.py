@@ -39,11 +39,8 @@ NET_RX_DROP: Final = 1
 
 SITE_UNHANDLED: Final = Site("core", "no protocol handler", "rx_dropped", "UNHANDLED_PROTO")
 SITE_NOHANDLER: Final = Site("core", "no handler on an inactive slave", "rx_nohandler", "UNHANDLED_PROTO")
-SITE_VLAN_OTHERHOST: Final = Site("core", "VLAN id without a device", "none", "OTHERHOST")
 SITE_VLAN_SHORT: Final = Site("core", "VLAN header cut off", "none", "NOT_SPECIFIED")
-SITE_RX_HANDLER: Final = Site("core", "taken by an rx_handler", "none")
 SITE_VLAN_DOWN: Final = Site("core", "VLAN device is down", "rx_dropped", "NOT_SPECIFIED")
-SITE_TAP_ONLY: Final = Site("core", "only a tap wanted it", "none")
 
 
 def eth_type_trans(skb: SkBuff, dev: NetDevice) -> int:

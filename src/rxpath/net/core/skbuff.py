@@ -1,12 +1,10 @@
 """Socket buffers: one frame (or a merged or reassembled packet) on its way through the stack.
 
-What lives here: `SkBuff`, its memory charge, cloning, and the two ways it ends: `consume_skb` and
-`kfree_skb_reason`.  Both book
-the frames that it stands for (ledger.py).
+What lives here: `SkBuff`, its memory charge, cloning, and the two ways it ends: `consume_skb` and `kfree_skb_reason`.
+Both book the frames that it stands for (ledger.py).
 
 The bytes: `head` is immutable; `data` and `tail` are offsets into it.  Paged data (GRO, reassembly) hangs on
-`frag_list` as
-further skbs; `len` counts it, `data_len` is its part.  Who changes bytes makes a new `head`.
+`frag_list` as further skbs; `len` counts it, `data_len` is its part.  Who changes bytes makes a new `head`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Sockets, the part that all protocols share: memory accounting, wait queues, wake-ups, SOL_SOCKET options, error
 queue.
 
-What lives here: `Sock`, `Proto`, `WaitQueueHead`, how a receive queue is charged, how a reader sleeps and is
-woken.  What does not: any
-protocol (net/ipv4, net/packet) and the system calls (net/ipv4/af_inet.py).
+What lives here: `Sock`, `Proto`, `WaitQueueHead`, how a receive queue is charged, how a reader sleeps and is woken.
+What does not: any protocol (net/ipv4, net/packet) and the system calls (net/ipv4/af_inet.py).
 Facts: net/core/sock.c, net/core/datagram.c, kernel/sched/wait.c (3.13 to 6.12; golden/sockbuf of 6.1, conformance
 records of 6.18).
 """
@@ -30,7 +29,7 @@ from rxpath.kernel.errno import (
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
 from rxpath.net.core.filter import BpfProgram, sk_run_filter
 from rxpath.net.core.netdevice import MIN_NAPI_ID, Net
-from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, pskb_trim, skb_clone
+from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, pskb_trim
 from rxpath.sim.ledger import Site
 
 if TYPE_CHECKING:
@@ -217,8 +216,7 @@ _TIMEVAL: Final = Struct("=qq")
 _SOCK_EXTENDED_ERR: Final = Struct("=IBBBBII")
 
 
-# --- the CPU of a caller
-# ------------------------------------------------------------------------------------------------
+# --- the CPU of a caller --------------------------------------------------------------------------
 
 
 def this_cpu(net: Net) -> Cpu:
@@ -241,8 +239,7 @@ def current_task(net: Net) -> Task | None:
     return c.curr
 
 
-# --- wait queues
-# --------------------------------------------------------------------------------------------------------
+# --- wait queues ----------------------------------------------------------------------------------
 
 
 class WaitQueueEntry:
@@ -355,8 +352,7 @@ def __wake_up(wq: WaitQueueHead, nr_exclusive: int, key: int) -> None:
     __wake_up_common_lock(wq, nr_exclusive, key)
 
 
-# --- protocols and sockets
-# ----------------------------------------------------------------------------------------------
+# --- protocols and sockets ------------------------------------------------------------------------
 
 
 class Proto:
@@ -712,8 +708,7 @@ def sk_release(sk: Sock, site: Site | None = None) -> None:
         sock_def_wakeup(sk)
 
 
-# --- memory accounting
-# --------------------------------------------------------------------------------------------------
+# --- memory accounting ----------------------------------------------------------------------------
 
 
 def sk_leave_memory_pressure(sk: Sock) -> None:
@@ -883,8 +878,7 @@ def sk_filter_trim_cap(sk: Sock, skb: SkBuff, cap: int) -> int:
     return 0
 
 
-# --- wake-ups
-# -----------------------------------------------------------------------------------------------------------
+# --- wake-ups -------------------------------------------------------------------------------------
 
 
 def sock_def_readable(sk: Sock) -> None:
@@ -1004,8 +998,7 @@ def datagram_poll(sk: Sock) -> int:
     return mask
 
 
-# --- error queue
-# --------------------------------------------------------------------------------------------------------
+# --- error queue ----------------------------------------------------------------------------------
 
 
 def sock_queue_err_skb(sk: Sock, e: SockErr) -> bool:
@@ -1034,8 +1027,7 @@ def sock_dequeue_err_skb(sk: Sock) -> SockErr | None:
     return e
 
 
-# --- SOL_SOCKET
-# ---------------------------------------------------------------------------------------------------------
+# --- SOL_SOCKET -----------------------------------------------------------------------------------
 
 
 def opt_int(value: int | bytes) -> int:
@@ -1394,8 +1386,7 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
     raise linux_error(ENOPROTOOPT, f"SOL_SOCKET option {optname}")
 
 
-# --- control messages of a send call
-# ---------------------------------------------------------------------------------------------------------
+# --- control messages of a send call --------------------------------------------------------------
 
 
 class SockcmCookie:
@@ -1440,8 +1431,7 @@ def sock_cmsg_send(sk: Sock, control: list[tuple[int, int, bytes]], sockc: Sockc
             __sock_cmsg_send(sk, type_, v, sockc)
 
 
-# --- messages
-# -----------------------------------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------
 
 
 class Msg:
@@ -1515,8 +1505,7 @@ def sock_recv_cmsgs(msg: Msg, sk: Sock, skb: SkBuff) -> None:
         sk.stamp = 0
 
 
-# --- the socket lock (TCP needs it; UDP of 5.x does not)
-# ----------------------------------------------------------------
+# --- the socket lock (TCP needs it; UDP of 5.x does not) ------------------------------------------
 
 
 def lock_sock(sk: Sock) -> None:
@@ -1535,11 +1524,6 @@ def lock_sock(sk: Sock) -> None:
             task.state = TASK_RUNNING
             sk.lock_wq.remove(e)
     sk.owned = True
-
-
-def sock_clone_for(skb: SkBuff) -> SkBuff:
-    """A clone for one more receiver."""
-    return skb_clone(skb)
 
 
 def in_flight_sockets(net: Net, seen: dict[int, int]) -> int:

@@ -1,8 +1,7 @@
 """Packet steering: flow hash, RPS and RFS, per-CPU backlogs, flow limit.
 
-Facts: net/core/dev.c get_rps_cpu, enqueue_to_backlog, process_backlog; net/core/flow_dissector.c (3.13, 5.15,
-6.1, 6.12); backlog limits
-recorded on 6.1.
+Facts: net/core/dev.c get_rps_cpu, enqueue_to_backlog, process_backlog; net/core/flow_dissector.c (3.13, 5.15, 6.1,
+6.12); backlog limits recorded on 6.1.
 """
 
 from __future__ import annotations

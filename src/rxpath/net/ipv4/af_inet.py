@@ -1,12 +1,12 @@
 """The AF_INET family: inet_init, making sockets, and the system calls on them.
 
 What lives here: registration in Linux's order, bind, the syscall layer (`__x64_sys_*`), in-flight counting.  A
-program's object with stdlib
-manners is rxpath.sockets.Socket.  Facts: net/ipv4/af_inet.c, net/socket.c; boot order sheet 1.4.
+program's object with stdlib manners is rxpath.sockets.Socket.  Facts: net/ipv4/af_inet.c, net/socket.c; boot order
+sheet 1.4.
 
-A call from outside of any task (a test between two runs) works when it need not block: it runs as if on CPU 0
-with interrupts off, so time
-that it costs and softirqs that it raises come when the machine runs again; what would block raises EAGAIN.
+A call from outside of any task (a test between two runs) works when it need not block: it runs as if on CPU 0 with
+interrupts off, so time that it costs and softirqs that it raises come when the machine runs again; what would block
+raises EAGAIN.
 """
 
 from __future__ import annotations
@@ -80,11 +80,7 @@ from rxpath.net.ipv4.udp import UdpInetsw, UdpProtocol, udp_init
 from rxpath.net.ipv4.udplite import IPPROTO_PIM, IPPROTO_UDPLITE, PimProtocol, UdpliteProtocol
 from rxpath.net.netfilter.core import netfilter_init
 
-PROT_SOCK: Final = 1024
-
-
-# --- boot ---------------------------------------------------------------------------------------------------
-# ------------
+# --- boot -----------------------------------------------------------------------------------------
 
 
 def register_initcalls(k: Kernel, net: Net) -> None:
@@ -144,8 +140,7 @@ def ip_init(ipv4: Ipv4) -> None:
         inetdev_init(dev)
 
 
-# --- making and binding sockets
-# -------------------------------------------------------------------------------------------
+# --- making and binding sockets -------------------------------------------------------------------
 
 
 def inet_register_protosw(net: Net, sw: object) -> None:
@@ -245,8 +240,7 @@ NPROTO: Final = 46
 SOCK_MAX: Final = 11
 
 
-# --- system calls
-# ---------------------------------------------------------------------------------------------------------
+# --- system calls ---------------------------------------------------------------------------------
 
 
 def enter(net: Net) -> bool:
@@ -434,8 +428,7 @@ sys_getsockopt = __sys_getsockopt
 sys_shutdown = __sys_shutdown
 
 
-# --- the ledger's walk
-# ----------------------------------------------------------------------------------------------------
+# --- the ledger's walk ----------------------------------------------------------------------------
 
 
 def in_flight(net: Net) -> int:

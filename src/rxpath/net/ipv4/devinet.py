@@ -1,8 +1,7 @@
 """IPv4 on a device: addresses, the per-device settings, and what happens when devices come and go.
 
-What lives here: InDevice, addresses, net.ipv4.conf values and how `all` and the device's own combine.  Routes
-that follow from addresses are
-fib.py's.  Facts: net/ipv4/devinet.c, linux/inetdevice.h; proc-files sheet 16.1.
+What lives here: InDevice, addresses, net.ipv4.conf values and how `all` and the device's own combine.  Routes that
+follow from addresses are fib.py's.  Facts: net/ipv4/devinet.c, linux/inetdevice.h; proc-files sheet 16.1.
 """
 
 from __future__ import annotations
@@ -282,8 +281,7 @@ def inet_forward_change(ipv4: Ipv4, on: int) -> None:
     conf_changed(ipv4)
 
 
-# --- devices
-# ------------------------------------------------------------------------------------------------------------
+# --- devices --------------------------------------------------------------------------------------
 
 
 def inetdev_init(dev: NetDevice) -> InDevice:
@@ -358,8 +356,7 @@ def inetdev_event(event: str, dev: NetDevice) -> None:
         fib.rt_cache_flush(ipv4)
 
 
-# --- addresses
-# ----------------------------------------------------------------------------------------------------------
+# --- addresses ------------------------------------------------------------------------------------
 
 
 def inet_insert_ifa(

@@ -1,8 +1,8 @@
 """The forwarding tables: local, main, default; lookup, routes made from addresses, source validation.
 
 What lives here: tables, route entries, next hops.  What a route decision becomes is route.py's.  Facts:
-net/ipv4/fib_trie.c,
-fib_semantics.c, fib_frontend.c.  A trie is a matter of speed alone: here a table is one dict a prefix length.
+net/ipv4/fib_trie.c, fib_semantics.c, fib_frontend.c.  A trie is a matter of speed alone: here a table is one dict a
+prefix length.
 """
 
 from __future__ import annotations
@@ -272,8 +272,7 @@ def ipv4_sysctl_rtcache_flush(ipv4: Ipv4) -> None:
     ipv4.fnhe_genid += 1
 
 
-# --- changing tables
-# ----------------------------------------------------------------------------------------------------
+# --- changing tables ------------------------------------------------------------------------------
 
 
 def fib_add_route(
@@ -495,8 +494,7 @@ def fib_disable_ip(ipv4: Ipv4, dev: NetDevice, force: bool = False) -> None:
     rt_cache_flush(ipv4)
 
 
-# --- address types
-# ------------------------------------------------------------------------------------------------------
+# --- address types --------------------------------------------------------------------------------
 
 
 def inet_addr_type_dev_table(ipv4: Ipv4, dev: NetDevice | None, addr: int) -> int:
@@ -527,8 +525,7 @@ def inet_lookup_ifaddr_rcu(ipv4: Ipv4, addr: int) -> InIfaddr | None:
     return lst[0] if lst else None
 
 
-# --- source validation
-# --------------------------------------------------------------------------------------------------
+# --- source validation ----------------------------------------------------------------------------
 
 
 def fib_validate_source(

@@ -168,8 +168,7 @@ def icmp_out_count(ipv4: Ipv4, type_: int) -> None:
     ipv4.icmp[ICMP_MIB_OUTMSGS] += 1
 
 
-# --- answers
-# ------------------------------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------------
 
 
 def icmp_echo(ipv4: Ipv4, skb: SkBuff) -> None:
@@ -342,8 +341,7 @@ def csum_partial_copy_nocheck(data: bytes) -> int:
     return csum_partial(data)
 
 
-# --- limits -------------------------------------------------------------------------------------------------
-# ------------
+# --- limits ---------------------------------------------------------------------------------------
 
 
 def icmp_global_allow(ipv4: Ipv4) -> bool:
@@ -397,8 +395,7 @@ def icmpv4_xrlim_allow(ipv4: Ipv4, rt: Rtable, fl4: Flowi4) -> bool:
     return rc
 
 
-# --- errors that we send
-# --------------------------------------------------------------------------------------------------
+# --- errors that we send --------------------------------------------------------------------------
 
 
 def icmp_route_lookup(ipv4: Ipv4, skb: SkBuff, saddr_in: int, daddr_in: int, fl4: Flowi4) -> Rtable | None:
@@ -495,8 +492,7 @@ def _send_locked(ipv4: Ipv4, skb: SkBuff, rt_in: Rtable, type_: int, code: int, 
 icmp_send = __icmp_send
 
 
-# --- errors that we get
-# ---------------------------------------------------------------------------------------------------
+# --- errors that we get ---------------------------------------------------------------------------
 
 
 def icmp_unreach(ipv4: Ipv4, skb: SkBuff) -> Site | None:

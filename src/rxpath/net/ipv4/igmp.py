@@ -117,8 +117,7 @@ class IpMcList:
         self.timer = TimerList(d.ipv4.kernel, lambda: igmp_timer_expire(self))
 
 
-# --- hot path
-# -----------------------------------------------------------------------------------------------------------
+# --- hot path -------------------------------------------------------------------------------------
 
 
 def ip_check_mc_rcu(d: InDevice, group: int, src: int, proto: int) -> bool:
@@ -151,8 +150,7 @@ def ip_mc_sf_allow(sk: InetSock, loc_addr: int, rmt_addr: int, dif: int) -> bool
     return sk.mc_all
 
 
-# --- membership of sockets
-# ----------------------------------------------------------------------------------------------
+# --- membership of sockets ------------------------------------------------------------------------
 
 
 def ip_mc_find_dev(ipv4: Ipv4, group: int, local: int, ifindex: int) -> InDevice | None:
@@ -333,8 +331,7 @@ def ip_mc_msfilter(sk: InetSock, group: int, local: int, ifindex: int, mode: int
     m.sfmode = mode
 
 
-# --- groups of devices
-# --------------------------------------------------------------------------------------------------
+# --- groups of devices ----------------------------------------------------------------------------
 
 
 def ip_mc_inc_group(d: InDevice, group: int, mode: int) -> None:
@@ -463,8 +460,7 @@ def ip_mc_destroy_dev(d: InDevice) -> None:
     d.mc_tomb.clear()
 
 
-# --- reports
-# ------------------------------------------------------------------------------------------------------------
+# --- reports --------------------------------------------------------------------------------------
 
 
 def igmp_ifc_event(d: InDevice, im: IpMcList) -> None:
@@ -603,8 +599,7 @@ def igmp_timer_expire(im: IpMcList) -> None:
         igmpv3_send_report(d, im)
 
 
-# --- receive
-# ------------------------------------------------------------------------------------------------------------
+# --- receive --------------------------------------------------------------------------------------
 
 
 def igmp_rcv(skb: SkBuff) -> int:

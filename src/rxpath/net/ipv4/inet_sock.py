@@ -11,7 +11,6 @@ from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.core.sock import (
     AF_INET,
-    TCP_CLOSE,
     TCP_ESTABLISHED,
     Msg,
     Proto,
@@ -207,10 +206,3 @@ def ip_sk_accept_pmtu(sk: InetSock) -> bool:
 
 def ip_sk_use_pmtu(sk: InetSock) -> bool:
     return sk.pmtudisc < IP_PMTUDISC_PROBE
-
-
-def inet_sk_reset(sk: InetSock) -> None:
-    """What disconnecting forgets."""
-    sk.daddr = 0
-    sk.dport = 0
-    sk.state = TCP_CLOSE

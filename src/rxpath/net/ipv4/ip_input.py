@@ -78,10 +78,8 @@ SITE_OPTIONS_INHDR: Final = Site("ip", "malformed IP options", "Ip InHdrErrors",
 SITE_L2MC: Final = Site("ip", "unicast in a multicast frame", "none", "UNICAST_IN_L2_MULTICAST")
 SITE_NOPROTO: Final = Site("ip", "no such protocol", "Ip InUnknownProtos", "IP_NOPROTO")
 SITE_RAW_TOOK: Final = Site("ip", "a raw socket took it")
-SITE_NO_PROTO_RAW: Final = Site("ip", "raw socket only", "none")
 
 _ADDRS: Final = Struct(">II")
-_TOTLEN: Final = Struct(">H")
 
 
 def ip_rcv_core(ipv4: Ipv4, skb: SkBuff) -> bool:

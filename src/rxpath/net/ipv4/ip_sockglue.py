@@ -163,8 +163,7 @@ _FLAG_OPTS: Final[dict[int, int]] = {
 }
 
 
-# --- what a received packet tells
-# -----------------------------------------------------------------------------------------
+# --- what a received packet tells -----------------------------------------------------------------
 
 
 def ipv4_pktinfo_prepare(sk: InetSock, skb: SkBuff) -> None:
@@ -281,8 +280,7 @@ def ip_cmsg_send(sk: InetSock, control: list[Cmsg], ipc: IpcmCookie) -> None:
             raise linux_error(EINVAL, f"control message {type_}")
 
 
-# --- the error queue
-# ------------------------------------------------------------------------------------------------------
+# --- the error queue ------------------------------------------------------------------------------
 
 
 # icmp_err_convert: errno and whether it is fatal, by code of "destination unreachable"
@@ -387,8 +385,7 @@ def ip_recv_error(sk: InetSock, size: int) -> Msg:
     return msg
 
 
-# --- options ------------------------------------------------------------------------------------------------
-# --------------
+# --- options --------------------------------------------------------------------------------------
 
 
 def _ifindex_of(sk: InetSock, addr: int) -> int:

@@ -1,8 +1,7 @@
 """The MIB counters of IPv4 as plain lists, with the positions of their names.
 
 A counter moves by `ipv4.ip[IPSTATS_MIB_INPKTS] += 1`.  Names in /proc stand in `*_NAMES` in the order of the
-positions here; which of
-them a release prints is for proc.py.  Facts: include/uapi/linux/snmp.h, net/ipv4/proc.c.
+positions here; which of them a release prints is for proc.py.  Facts: include/uapi/linux/snmp.h, net/ipv4/proc.c.
 """
 
 from __future__ import annotations

@@ -320,9 +320,6 @@ class Ipv4:
         d = dev.ip_ptr
         return d  # type: ignore[no-any-return]
 
-    def now_jiffies(self) -> int:
-        return self.kernel.jiffies()
-
 
 def ipv4_of(net: Net) -> Ipv4:
     v = net.ipv4

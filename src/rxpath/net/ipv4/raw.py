@@ -214,10 +214,6 @@ def raw_v4_match(sk: InetSock, num: int, raddr: int, laddr: int, dif: int) -> bo
     )
 
 
-def raw_v4_match_any(ipv4: Ipv4) -> bool:
-    return bool(ipv4.raw_hash)
-
-
 def raw_local_deliver(ipv4: Ipv4, skb: SkBuff, protocol: int) -> bool:
     """Give a clone to every raw socket of the protocol that wants it; True when there was one."""
     socks = ipv4.raw_hash.get(protocol)

@@ -253,8 +253,7 @@ def ipv4_mtu(rt: Rtable) -> int:
     return mtu if mtu < IP_MAX_MTU else IP_MAX_MTU
 
 
-# --- input --------------------------------------------------------------------------------------------------
-# --------------
+# --- input ----------------------------------------------------------------------------------------
 
 
 def ip_route_input_noref(ipv4: Ipv4, skb: SkBuff, daddr: int, saddr: int, tos: int, dev: NetDevice) -> int:
@@ -652,8 +651,7 @@ def _ip_fib_check_default(ipv4: Ipv4, gw: int, dev: NetDevice) -> bool:
     return False
 
 
-# --- errors and redirects that we send
-# ------------------------------------------------------------------------------------
+# --- errors and redirects that we send ------------------------------------------------------------
 
 
 def inet_iif(skb: SkBuff) -> int:
@@ -736,8 +734,7 @@ def ip_rt_send_redirect(skb: SkBuff) -> None:
             )
 
 
-# --- output -------------------------------------------------------------------------------------------------
-# --------------
+# --- output ---------------------------------------------------------------------------------------
 
 
 def _find_src(ipv4: Ipv4, addr: int) -> NetDevice | None:
@@ -886,11 +883,6 @@ def ip_route_output_key_hash(ipv4: Ipv4, fl4: Flowi4) -> Rtable | None:
 
 def __ip_route_output_key(ipv4: Ipv4, fl4: Flowi4) -> Rtable | None:
     return ip_route_output_key_hash(ipv4, fl4)
-
-
-def xfrm_lookup_route(rt: Rtable) -> Rtable:
-    """No IPsec here."""
-    return rt
 
 
 def ip_route_output_flow(ipv4: Ipv4, fl4: Flowi4) -> Rtable | None:

@@ -165,7 +165,6 @@ UDP_NO_CHECK6_RX: Final = 102
 UDP_SEGMENT: Final = 103
 UDP_GRO: Final = 104
 
-CHECKSUM_BREAK: Final = 76
 MAX_ADDR_TEXT: Final = 4096
 
 SITE_HDR: Final = Site("udp", "no room for a UDP header", "Udp InErrors", "NOT_SPECIFIED")
@@ -334,12 +333,7 @@ class UdpSock(InetSock):
         return n
 
 
-def udp_mib(sk: InetSock) -> list[int]:
-    return sk.ipv4.udp
-
-
-# --- tables -------------------------------------------------------------------------------------------------
-# ------------
+# --- tables ---------------------------------------------------------------------------------------
 
 
 def udp_v4_get_port(sk: UdpSock, snum: int) -> bool:
@@ -515,8 +509,7 @@ def udp_lib_hash4(sk: UdpSock, key: int) -> None:
     sk.ipv4.udp_table.by_four.setdefault(key, []).insert(0, sk)
 
 
-# --- lookup -------------------------------------------------------------------------------------------------
-# ------------
+# --- lookup ---------------------------------------------------------------------------------------
 
 
 def compute_score(sk: UdpSock, saddr: int, sport: int, dif: int, cpu: int) -> int:
@@ -754,8 +747,7 @@ def udp_is_mcast_sock(sk: UdpSock, loc_addr: int, rmt_port: int, rmt_addr: int, 
     return ip_mc_sf_allow(sk, loc_addr, rmt_addr, dif)
 
 
-# --- receive
-# ------------------------------------------------------------------------------------------------------------
+# --- receive --------------------------------------------------------------------------------------
 
 
 def udp_rcv(skb: SkBuff) -> int:
@@ -1061,8 +1053,7 @@ def __udp_enqueue_schedule_skb(sk: UdpSock, skb: SkBuff) -> int:
     return 0
 
 
-# --- memory of readers
-# --------------------------------------------------------------------------------------------------
+# --- memory of readers ----------------------------------------------------------------------------
 
 
 def udp_rmem_release(sk: UdpSock, size: int, partial: int) -> None:
@@ -1280,8 +1271,7 @@ def udp_poll(sk: UdpSock) -> int:
     return mask
 
 
-# --- errors from ICMP
-# ---------------------------------------------------------------------------------------------------
+# --- errors from ICMP -----------------------------------------------------------------------------
 
 
 def udp_err(skb: SkBuff, info: int) -> int:
@@ -1332,8 +1322,7 @@ def __udp4_lib_err(skb: SkBuff, info: int) -> int:
     return 0
 
 
-# --- send ---------------------------------------------------------------------------------------------------
-# ------------
+# --- send -----------------------------------------------------------------------------------------
 
 
 def udp_sendmsg(sk: UdpSock, data: bytes, name: Address | None, control: list[Cmsg], flags: int) -> int:
@@ -1523,8 +1512,7 @@ def udp_send_skb(sk: UdpSock, cork: Cork, fl4: Flowi4) -> None:
     ipv4.udp[UDP_MIB_OUTDATAGRAMS] += 1
 
 
-# --- connect, disconnect, close, options
-# ----------------------------------------------------------------------------------
+# --- connect, disconnect, close, options ----------------------------------------------------------
 
 
 def udp_connect(sk: UdpSock, addr: int, port: int) -> None:
@@ -1617,8 +1605,7 @@ def enable_udp_gro(ipv4: Ipv4) -> None:
         off.udp_lookup = UdpLookup(ipv4)
 
 
-# --- registration
-# -------------------------------------------------------------------------------------------------------
+# --- registration ---------------------------------------------------------------------------------
 
 
 class UdpProtocol(NetProtocol):

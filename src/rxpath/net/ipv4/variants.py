@@ -12,18 +12,17 @@ from dataclasses import dataclass, replace
 class Ipv4Variant:
     """`route_reasons`: route errors carry drop reasons of their own (6.14; recorded on 6.18).
 
-    `network_broadcast`: the lowest address of a subnet is a broadcast address too (before 5.14).
-    `frag_reasons`: reassembly names its drops (6.12; recorded on 6.18).
-    `raw_never_receives`: an ICMP error that quotes protocol 255 is an error itself (recorded on 6.18).
-    `xrlim_by_jiffy`: a peer's bucket is filled and bounded once a jiffy (recorded on 6.18).
-    `ping_takes_packet`: an echo reply itself, not a clone, is queued to its ping socket (recorded on 6.18).
-    `ext_echo`: ping sockets may send extended echo requests (5.13).
-    `udp_max_segments`: most datagrams that one send with UDP_SEGMENT makes (128 since 6.9; recorded on 6.18).
-    `udp_hash4`: connected UDP sockets stand in a table of both ends, too (6.13; recorded on 6.18).
-    `paged_sends`: a large datagram that is sent lies in pages where the device takes them (5.14; recorded on 6.18).
-    `alert_readable`: IP_ROUTER_ALERT can be read back (recorded on 6.18).
-    `protocols`: how many protocol numbers a socket may name (IPPROTO_MAX: 263 since 5.6, with those of SMC and MPTCP).
-    `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on 6.18).
+    `network_broadcast`: the lowest address of a subnet is a broadcast address too (before 5.14). `frag_reasons`:
+    reassembly names its drops (6.12; recorded on 6.18). `raw_never_receives`: an ICMP error that quotes protocol 255
+    is an error itself (recorded on 6.18). `xrlim_by_jiffy`: a peer's bucket is filled and bounded once a jiffy
+    (recorded on 6.18). `ping_takes_packet`: an echo reply itself, not a clone, is queued to its ping socket (recorded
+    on 6.18). `ext_echo`: ping sockets may send extended echo requests (5.13). `udp_max_segments`: most datagrams that
+    one send with UDP_SEGMENT makes (128 since 6.9; recorded on 6.18). `udp_hash4`: connected UDP sockets stand in a
+    table of both ends, too (6.13; recorded on 6.18). `paged_sends`: a large datagram that is sent lies in pages where
+    the device takes them (5.14; recorded on 6.18). `alert_readable`: IP_ROUTER_ALERT can be read back (recorded on
+    6.18). `protocols`: how many protocol numbers a socket may name (IPPROTO_MAX: 263 since 5.6, with those of SMC and
+    MPTCP). `udp_strict_full`: a datagram is taken when rmem + truesize <= rcvbuf or the queue is empty (recorded on
+    6.18).
     """
 
     route_reasons: bool = False

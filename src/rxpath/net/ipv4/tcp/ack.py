@@ -228,8 +228,7 @@ def tcp_ack_update_window(sk: TcpSock, skb: SkBuff, ack: int, ack_seq: int) -> i
     return flag
 
 
-# --- SACK ---------------------------------------------------------------------------------------------------
-# -----------------------------
+# --- SACK -----------------------------------------------------------------------------------------
 
 
 class AckState:
@@ -600,8 +599,7 @@ def tcp_sacktag_write_queue(
         tcp_check_sack_reordering(sk, st.reord)
 
 
-# --- the retransmission queue -------------------------------------------------------------------------------
-# --------------------------------
+# --- the retransmission queue ---------------------------------------------------------------------
 
 
 def tcp_count_delivered(sk: TcpSock, n: int, ece: bool) -> None:

@@ -1,8 +1,7 @@
 """SYN cookies: a connection request that needs no memory here.
 
-Facts: net/ipv4/syncookies.c (6.1): the sequence number hides a minute count and an index of eight segment
-sizes; the time stamp's low six bits
-hide window scale, SACK and ECN.  The hash is keyed by a secret of the machine's generator.
+Facts: net/ipv4/syncookies.c (6.1): the sequence number hides a minute count and an index of eight segment sizes; the
+time stamp's low six bits hide window scale, SACK and ECN.  The hash is keyed by a secret of the machine's generator.
 """
 
 from __future__ import annotations

@@ -148,8 +148,7 @@ def reuseport_migrate_sock(sk: TcpSock, num: int, chosen: int) -> TcpSock | None
     return group[chosen % len(group)]
 
 
-# --- entering and leaving
-# ---------------------------------------------------------------------------------------------------
+# --- entering and leaving -------------------------------------------------------------------------
 
 
 def inet_ehash_insert(ts: TcpState, key: Key, s: Hashed, old: Hashed | None = None) -> bool:
@@ -213,13 +212,7 @@ def inet_put_port(sk: TcpSock) -> None:
         sk.num = 0
 
 
-def __inet_inherit_port(listener: TcpSock, child: TcpSock) -> None:
-    bind_add(child.ts, child.num, child)
-    child.bind_hashed = True
-
-
-# --- ports --------------------------------------------------------------------------------------------------
-# ----------------
+# --- ports ----------------------------------------------------------------------------------------
 
 
 def inet_csk_bind_conflict(sk: TcpSock, owners: list[TcpSock | TimewaitSock], chosen: bool, relax: bool) -> bool:

@@ -1,8 +1,7 @@
 """The state machine: header prediction, validation of segments, every state's reaction.
 
 Facts: net/ipv4/tcp_input.c tcp_rcv_established, tcp_validate_incoming, tcp_rcv_state_process,
-tcp_rcv_synsent_state_process (5.15, 6.1; 6.18 as
-recorded); order of functions recorded on 6.1.
+tcp_rcv_synsent_state_process (5.15, 6.1; 6.18 as recorded); order of functions recorded on 6.1.
 """
 
 from __future__ import annotations

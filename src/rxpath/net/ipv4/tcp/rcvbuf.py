@@ -1,8 +1,7 @@
 """The receive side's memory and window: how much to offer, growth, autotuning, pruning and collapsing.
 
 Facts: net/ipv4/tcp_input.c tcp_grow_window, tcp_rcv_space_adjust, tcp_prune_queue, tcp_collapse; tcp_output.c
-__tcp_select_window
-(3.13, 5.15, 6.1; the rules marked 6.18 as recorded on 6.18).
+__tcp_select_window (3.13, 5.15, 6.1; the rules marked 6.18 as recorded on 6.18).
 """
 
 from __future__ import annotations
@@ -181,8 +180,7 @@ def tcp_select_window(sk: TcpSock) -> int:
     return new
 
 
-# --- growth -------------------------------------------------------------------------------------------------
-# ------------------
+# --- growth ---------------------------------------------------------------------------------------
 
 
 def tcp_measure_rcv_mss(sk: TcpSock, skb: SkBuff) -> None:
@@ -329,8 +327,7 @@ def tcp_initialize_rcv_mss(sk: TcpSock) -> None:
     sk.rcv_mss = max(hint, TCP_MIN_MSS)
 
 
-# --- receiver's round trip and autotuning
-# -------------------------------------------------------------------------------------
+# --- receiver's round trip and autotuning ---------------------------------------------------------
 
 
 def tcp_rcv_rtt_update(sk: TcpSock, sample: int, win_dep: bool) -> None:
@@ -442,8 +439,7 @@ def tcp_rcv_space_adjust(sk: TcpSock) -> None:
     sk.rcvq_time = now + floor
 
 
-# --- pruning ------------------------------------------------------------------------------------------------
-# -------------------
+# --- pruning --------------------------------------------------------------------------------------
 
 
 def tcp_clamp_window(sk: TcpSock) -> None:

@@ -1,8 +1,7 @@
 """Incoming data: in order, out of order, again; what is reported (SACK, D-SACK) and when it is acknowledged.
 
 Facts: net/ipv4/tcp_input.c tcp_data_queue, tcp_data_queue_ofo, tcp_ofo_queue, tcp_event_data_recv,
-__tcp_ack_snd_check (5.15, 6.1; 6.18 as
-recorded); net/core/skbuff.c skb_try_coalesce.
+__tcp_ack_snd_check (5.15, 6.1; 6.18 as recorded); net/core/skbuff.c skb_try_coalesce.
 """
 
 from __future__ import annotations
@@ -83,8 +82,7 @@ def tcp_drop_reason(sk: TcpSock, skb: SkBuff, site: Site) -> None:
     kfree_skb_reason(skb, site)
 
 
-# --- acknowledgement policy ---------------------------------------------------------------------------------
-# --------------------------------
+# --- acknowledgement policy -----------------------------------------------------------------------
 
 
 def inet_csk_schedule_ack(sk: TcpSock) -> None:
@@ -224,8 +222,7 @@ def tcp_event_data_recv(sk: TcpSock, skb: SkBuff) -> None:
         tcp_grow_window(sk, skb, True)
 
 
-# --- SACK ---------------------------------------------------------------------------------------------------
-# ---------------------------------
+# --- SACK -----------------------------------------------------------------------------------------
 
 
 def tcp_dsack_set(sk: TcpSock, seq: int, end_seq: int) -> None:
@@ -305,8 +302,7 @@ def tcp_sack_remove(sk: TcpSock) -> None:
     sk.selective_acks = [b for b in sk.selective_acks if before(sk.rcv_nxt, b[0])]
 
 
-# --- queues -------------------------------------------------------------------------------------------------
-# -----------------------------------
+# --- queues ---------------------------------------------------------------------------------------
 
 
 def skb_try_coalesce(to: SkBuff, frm: SkBuff) -> int:
@@ -713,15 +709,6 @@ def tcp_ofo_queue(sk: TcpSock) -> None:
         if fin:
             tcp_fin(sk)
             break
-
-
-def tcp_reset_ofo(sk: TcpSock, site: Site) -> None:
-    while sk.ofo:
-        skb = sk.ofo.pop(0)
-        drop_charged(sk, skb)
-        kfree_skb_reason(skb, site)
-    sk.selective_acks.clear()
-    sk.rx_opt.dsack = False
 
 
 def tcp_fin(sk: TcpSock) -> None:

@@ -36,8 +36,7 @@ from rxpath.net.ipv4.tcp.sock import (
     TxSkb,
 )
 
-# --- RTT ----------------------------------------------------------------------------------------------------
-# ------------------------
+# --- RTT ------------------------------------------------------------------------------------------
 
 
 def tcp_rtt_estimator(sk: TcpSock, mrtt_us: int) -> None:
@@ -105,8 +104,7 @@ def tcp_ack_update_rtt(sk: TcpSock, acked: bool, seq_rtt_us: int, sack_rtt_us: i
     return True, ca_rtt_us
 
 
-# --- states of the sender -----------------------------------------------------------------------------------
-# ---------------------------
+# --- states of the sender -------------------------------------------------------------------------
 
 
 def tcp_set_ca_state(sk: TcpSock, new: int) -> None:
@@ -253,8 +251,7 @@ def tcp_enter_loss(sk: TcpSock) -> None:
     sk.frto = bool(sk.ts.tcp_frto) and (new_recovery or sk.retransmits > 0) and not sk.mtup_probe_size
 
 
-# --- RACK ---------------------------------------------------------------------------------------------------
-# ---------------------------
+# --- RACK -----------------------------------------------------------------------------------------
 
 
 def tcp_rack_sent_after(t1: int, t2: int, seq1: int, seq2: int) -> bool:
@@ -315,8 +312,7 @@ def tcp_rack_mark_lost(sk: TcpSock) -> bool:
     return bool(timeout)
 
 
-# --- undo ---------------------------------------------------------------------------------------------------
-# -----------------------------
+# --- undo -----------------------------------------------------------------------------------------
 
 
 def tcp_packet_delayed(sk: TcpSock) -> bool:

@@ -23,18 +23,6 @@ TCP_LISTEN: Final = 10
 TCP_CLOSING: Final = 11
 TCP_NEW_SYN_RECV: Final = 12
 
-TCPF_ESTABLISHED: Final = 1 << 1
-TCPF_SYN_SENT: Final = 1 << 2
-TCPF_SYN_RECV: Final = 1 << 3
-TCPF_FIN_WAIT1: Final = 1 << 4
-TCPF_FIN_WAIT2: Final = 1 << 5
-TCPF_TIME_WAIT: Final = 1 << 6
-TCPF_CLOSE: Final = 1 << 7
-TCPF_CLOSE_WAIT: Final = 1 << 8
-TCPF_LAST_ACK: Final = 1 << 9
-TCPF_LISTEN: Final = 1 << 10
-TCPF_CLOSING: Final = 1 << 11
-
 STATE_NAMES: Final = (
     "",
     "ESTABLISHED",

@@ -26,7 +26,6 @@ SITE_FILTER: Final = Site("tcp", "socket filter", "none", "SOCKET_FILTER")
 SITE_BACKLOG: Final = Site("tcp", "backlog of a locked socket is full", "TcpExt TCPBacklogDrop", "SOCKET_BACKLOG")
 SITE_FLAGS: Final = Site("tcp", "flags make no sense in this state", "none", "TCP_FLAGS")
 SITE_LISTEN: Final = Site("tcp", "listener refused it", "TcpExt ListenDrops", "NOT_SPECIFIED")
-SITE_SYN_DROP: Final = Site("tcp", "SYN not taken", "TcpExt ListenDrops", "NOT_SPECIFIED")
 SITE_OVERFLOW: Final = Site(
     "tcp", "accept queue is full", "TcpExt ListenOverflows, TcpExt ListenDrops", "TCP_LISTEN_OVERFLOW"
 )
@@ -66,12 +65,9 @@ SITE_OFO_MERGE: Final = Site("tcp", "covered by out-of-order data", "TcpExt TCPO
 SITE_OFO_PRUNE: Final = Site("tcp", "out-of-order data pruned", "TcpExt OfoPruned", "TCP_OFO_QUEUE_PRUNE")
 SITE_OFO_DUP: Final = Site("tcp", "out-of-order data arrived by another segment", "none", "TCP_OFO_DROP")
 SITE_FIN_PURGE: Final = Site("tcp", "out-of-order data behind a FIN", "none", "NOT_SPECIFIED")
-SITE_PURGE: Final = Site("tcp", "queue of a socket that ends", "none", "QUEUE_PURGE")
 SITE_UNREAD: Final = Site("tcp", "socket closed unread", "none", "SOCKET_CLOSE")
-SITE_EMBRYONIC: Final = Site("tcp", "request was reset", "TcpExt EmbryonicRsts", "TCP_RESET")
 SITE_FASTOPEN: Final = Site("tcp", "not wanted before the handshake of a Fast Open is over", "none", "TCP_FASTOPEN")
 SITE_REQ_OLD: Final = Site("tcp", "not wanted by the request", "none", "NOT_SPECIFIED")
-SITE_COOKIE: Final = Site("tcp", "cookie did not verify", "TcpExt SyncookiesFailed", "NO_SOCKET")
 SITE_COOKIE_LOST: Final = Site(
     "tcp", "cookie's connection could not be made", "TcpExt ListenOverflows, TcpExt ListenDrops", "NO_SOCKET"
 )

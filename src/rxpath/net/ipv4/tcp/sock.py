@@ -1041,10 +1041,6 @@ class TcpSock(InetSock):
             raise linux_error(EOPNOTSUPP)
         self.peek_off = val
 
-    def was_connected(self) -> bool:
-        """SOCK_DONE: a connection has ended here (a read gives end of file, not ENOTCONN)."""
-        return self.rcv_nxt != 0 or self.dport != 0
-
     def power_off(self) -> None:
         from rxpath.net.ipv4.tcp.state import inet_csk_destroy_sock
 

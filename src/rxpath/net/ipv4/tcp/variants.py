@@ -16,43 +16,39 @@ INT_MAX: Final = (1 << 31) - 1
 @dataclass(frozen=True)
 class TcpVariant:
     """`scaling_ratio`: the window is a measured share of the buffer (6.6); else tcp_adv_win_scale.
-    `old_sequence_reason`, `end_sequence`: tcp_sequence names its refusals and looks at the segment's end (6.12,
-    6.17; recorded on 6.18).
-    `can_ingest`: the buffer limit counts the new packet's length (6.17; recorded on 6.18).
-    `forced_first`: an empty receive queue takes a segment without asking (4.20 to 6.8).
-    `challenge_limit`: tcp_challenge_ack_limit.  `oow_limit`: out-of-window ACKs are limited a socket (4.0).
-    `ack_compress`: duplicate ACKs are compressed (4.18).  `rcvbuf_grow`: v3_13 | v5_15 | v6_18.
-    `init_rcv_wnd_segments`: initial window in segments without the route metric; 0 = no such cap.
-    `prequeue`: a sleeping reader does the work itself (until 4.13).  `cleanup_first`: a window update may be sent
-    before the backlog is looked at for more (until 5.16).  `data_ready_checks`: a reader is woken when there is
-    enough for it, not by every segment, and SO_RCVLOWAT has its say in windows and ACKs (4.18).
-    `stamps_in_jiffies`: the clock of time stamps and of the receiver's measurements (until 4.12; then 1 ms, 1 us).
-    `fixup_rcvbuf`: a new connection's buffer is raised at once (until 4.19).  `window_sixteenth`: less than 1/16
-    of the buffer is offered as nothing (3.15).  `rcv_mss_capped`: what the peer's segments seem to be is not more
-    than was advertised, and a push counts for full ones (4.11).  `grow_adjusts`: see tcp_grow_window;
-    `grow_obeys_space`: growth ends where the buffer does (5.1).  `collapse_always`: pruning collapses even when
-    clamping helped (until 4.17).  `ofo_tree`: out-of-order data are a tree; new ones join any neighbour, and the
-    receive queue's tail (4.9).  `drops_counted`: dropped segments are counted at the socket (4.7).
+    `old_sequence_reason`, `end_sequence`: tcp_sequence names its refusals and looks at the segment's end (6.12, 6.17;
+    recorded on 6.18).  `can_ingest`: the buffer limit counts the new packet's length (6.17; recorded on 6.18).
+    `forced_first`: an empty receive queue takes a segment without asking (4.20 to 6.8).  `challenge_limit`:
+    tcp_challenge_ack_limit.  `oow_limit`: out-of-window ACKs are limited a socket (4.0).  `ack_compress`: duplicate
+    ACKs are compressed (4.18).  `rcvbuf_grow`: v3_13 | v5_15 | v6_18.  `init_rcv_wnd_segments`: initial window in
+    segments without the route metric; 0 = no such cap.  `prequeue`: a sleeping reader does the work itself (until
+    4.13).  `cleanup_first`: a window update may be sent before the backlog is looked at for more (until 5.16).
+    `data_ready_checks`: a reader is woken when there is enough for it, not by every segment, and SO_RCVLOWAT has its
+    say in windows and ACKs (4.18).  `stamps_in_jiffies`: the clock of time stamps and of the receiver's measurements
+    (until 4.12; then 1 ms, 1 us).  `fixup_rcvbuf`: a new connection's buffer is raised at once (until 4.19).
+    `window_sixteenth`: less than 1/16 of the buffer is offered as nothing (3.15).  `rcv_mss_capped`: what the peer's
+    segments seem to be is not more than was advertised, and a push counts for full ones (4.11).  `grow_adjusts`: see
+    tcp_grow_window; `grow_obeys_space`: growth ends where the buffer does (5.1).  `collapse_always`: pruning
+    collapses even when clamping helped (until 4.17).  `ofo_tree`: out-of-order data are a tree; new ones join any
+    neighbour, and the receive queue's tail (4.9).  `drops_counted`: dropped segments are counted at the socket (4.7).
     `ecn_quickacks`: ACKs at once after a mark.  `fin_coalesces`: a FIN is joined to what is before it (3.19).
     `hole_quickacks`: data beyond a hole start quick ACKs; later releases send just one when it is filled (4.18).
     `nomem_acks`: without memory the window is shut with an ACK (4.20).  `replay_window`: how old the time stamp of an
     ACK may be, in RTOs of ms.  `first_flags`: a segment without any of them is not looked at (SYN: 3.19).
-    `rst_behind_fin`: see tcp_reset_check (4.13).  `crossed_syn_passes`: a SYN-ACK of crossed SYNs is no
-    challenge (6.9).  `bad_ack_ends`: a wrong ACK ends a segment in closing states, too (4.7).
-    `backlog_checksum`: it is verified before the backlog (4.20).  `ack_blocked`: an ACK whose timer found the
-    socket owned goes with the next chance (until 5.9).  `peek_off`: SO_PEEK_OFF (6.9).  `rx_stamps`: time stamps
-    with recvmsg (4.15).  `options_absent`: of SOL_TCP.  `info_length`: of struct tcp_info.
-    `rtt_by_least`: the least of the receiver's round trips counts.  `prune_keeps_older`: what stands before the new
-    segment is not pruned for it (6.4).  `pressure_shrinks`: see tcp_grow_window (5.16).  `shutdown_in_syn_recv`:
-    shutdown sends its FIN before the handshake is done (3.13; later releases' stable updates wait).
-    `timeouts_apart`: TCPTimeouts leaves out what another counter has, and what follows the first (3.13).
-    `request_ehash`: request sockets are in the main table (4.4).
-    `backlog_factor`: receive buffers that the backlog may hold.  `rack`: RACK detects losses (4.9 on).
+    `rst_behind_fin`: see tcp_reset_check (4.13).  `crossed_syn_passes`: a SYN-ACK of crossed SYNs is no challenge
+    (6.9).  `bad_ack_ends`: a wrong ACK ends a segment in closing states, too (4.7).  `backlog_checksum`: it is
+    verified before the backlog (4.20).  `ack_blocked`: an ACK whose timer found the socket owned goes with the next
+    chance (until 5.9).  `peek_off`: SO_PEEK_OFF (6.9).  `rx_stamps`: time stamps with recvmsg (4.15).
+    `options_absent`: of SOL_TCP.  `info_length`: of struct tcp_info.  `rtt_by_least`: the least of the receiver's
+    round trips counts.  `prune_keeps_older`: what stands before the new segment is not pruned for it (6.4).
+    `pressure_shrinks`: see tcp_grow_window (5.16).  `shutdown_in_syn_recv`: shutdown sends its FIN before the
+    handshake is done (3.13; later releases' stable updates wait).  `timeouts_apart`: TCPTimeouts leaves out what
+    another counter has, and what follows the first (3.13).  `request_ehash`: request sockets are in the main table
+    (4.4).  `backlog_factor`: receive buffers that the backlog may hold.  `rack`: RACK detects losses (4.9 on).
     `max_tcp_header`: room kept for headers of what is sent; depends on the kernel's options, 6.18's as recorded.
-    `tso_by_rtt`: near peers get larger super-packets (5.18).
-    `delack_rto_min`: no delayed ACK waits as long as the least retransmission timeout (6.11).
-    `estab_reset_in_done`: EstabResets is counted in CLOSE_WAIT too.  `tsecr_check`: a third ACK's echo is checked
-    (6.15).
+    `tso_by_rtt`: near peers get larger super-packets (5.18).  `delack_rto_min`: no delayed ACK waits as long as the
+    least retransmission timeout (6.11).  `estab_reset_in_done`: EstabResets is counted in CLOSE_WAIT too.
+    `tsecr_check`: a third ACK's echo is checked (6.15).
     """
 
     scaling_ratio: bool = False
