@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.net.core.netdevice import ETH_P_802_2, ETH_P_IPV6, Net, NetDevice, PacketType, dev_add_pack
+from rxpath.net.core.netdevice import Net, NetDevice, PacketType, dev_add_pack
 from rxpath.net.core.skbuff import PACKET_OTHERHOST, SkBuff, kfree_skb_reason
 from rxpath.sim.ledger import Site
+from rxpath.wire.ethernet import ETH_P_802_2, ETH_P_IPV6
 
 SITE_LLC: Final = Site("llc", "LLC without a service access point", "none", "NOT_SPECIFIED")
 SITE_IPV6_OTHERHOST: Final = Site("ipv6", "frame is for another host", "rx_otherhost_dropped", "OTHERHOST")

@@ -20,7 +20,6 @@ from rxpath.sim.engine import Event
 if TYPE_CHECKING:
     from rxpath.kernel.core import Kernel
 
-NEVER: Final = 1 << 62
 LVL_CLK_SHIFT: Final = 3
 LVL_SIZE: Final = 64
 

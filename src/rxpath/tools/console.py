@@ -27,6 +27,7 @@ from rxpath.tools.run import COMMANDS, LOOKING, Completed, Pipeline, SyntaxFault
 from rxpath.tune.replay import Listener, ReaderProgram
 from rxpath.units import UnitError, human_time, parse_count, parse_rate, parse_size, parse_time
 from rxpath.wire.addr import ip4_str
+from rxpath.wire.arp import ARPOP_REQUEST
 from rxpath.wire.build import arp_frame, icmp_echo_frame, tcp_frame, udp_frame
 from rxpath.wire.tcp import TCPHDR_SYN
 
@@ -98,7 +99,6 @@ SETTINGS: Final[dict[str, dict[str, str]]] = {
     "replay": {"dev": ""},
 }
 PEER_MAC: Final = b"\x02\0\0\0\0\x01"
-ARPOP_REQUEST: Final = 1
 
 
 class ConsoleError(ValueError):

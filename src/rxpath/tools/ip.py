@@ -10,14 +10,7 @@ from typing import Final
 
 from rxpath.formats.ethtool.messages import ip_error
 from rxpath.formats.ip import json_text, link, neigh, route
-from rxpath.kernel.errno import (
-    EADDRNOTAVAIL,
-    EEXIST,
-    EINVAL,
-    ENETUNREACH,
-    ENOENT,
-    ENOTSUP,
-)
+from rxpath.kernel.errno import EADDRNOTAVAIL, EEXIST, EINVAL, ENETUNREACH, ENOENT, ENOTSUP
 from rxpath.net.core import neighbour as nb
 from rxpath.net.core.dev_ioctl import user_switch
 from rxpath.net.core.netdevice import (
@@ -39,7 +32,8 @@ from rxpath.net.core.netdevice import (
     dev_valid_name,
 )
 from rxpath.net.ipv4 import fib
-from rxpath.net.ipv4.devinet import IFA_F_SECONDARY, InIfaddr, inet_del_ifa, inet_insert_ifa, inet_select_addr
+from rxpath.net.ipv4.devinet import InIfaddr, inet_del_ifa, inet_insert_ifa, inet_select_addr
+from rxpath.net.ipv4.fib import IFA_F_SECONDARY
 from rxpath.net.ipv4.netns import Ipv4
 from rxpath.tools.process import Process, Usage
 from rxpath.wire.addr import inet_make_mask, ip4_str

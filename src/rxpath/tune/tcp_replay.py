@@ -29,7 +29,7 @@ from rxpath.link.conversations import (
     signed,
 )
 from rxpath.machine import Machine
-from rxpath.net.core.sock import MSG_MORE, SO_LINGER, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET
+from rxpath.net.core.sock import MSG_MORE, SO_LINGER, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET, TCP_CLOSE
 from rxpath.net.ipv4.tcp.fastopen import (
     TFO_CLIENT_ENABLE,
     TFO_CLIENT_NO_COOKIE,
@@ -39,7 +39,6 @@ from rxpath.net.ipv4.tcp.fastopen import (
 )
 from rxpath.net.ipv4.tcp.output import tcp_packets_in_flight
 from rxpath.net.ipv4.tcp.repair import tcp_restore, tcp_set_tsval
-from rxpath.net.ipv4.tcp.seq import TCP_CLOSE
 from rxpath.net.ipv4.tcp.sock import MSG_FASTOPEN, ConnHint, TcpSock, tcp_state_of
 from rxpath.sim.ledger import Site
 from rxpath.sockets import Socket

@@ -25,6 +25,7 @@ IPPROTO_UDPLITE: Final = 136
 IPDEFTTL: Final = 64
 IP_MIN_HLEN: Final = 20
 IP_MAX_LEN: Final = 65535
+IP_MAX_MTU: Final = 0xFFFF
 
 IP_CE: Final = 0x8000
 IP_DF: Final = 0x4000

@@ -151,16 +151,7 @@ from rxpath.hw.bus import DmaFault
 from rxpath.hw.memory import DMA_FROM_DEVICE, DMA_TO_DEVICE, PAGE_SIZE
 from rxpath.hw.regs import i82574 as r
 from rxpath.kernel.dma import dma_alloc_coherent, dma_free_coherent, dma_map_page_attrs, dma_unmap_page_attrs
-from rxpath.kernel.errno import (
-    EADDRNOTAVAIL,
-    EBUSY,
-    EINVAL,
-    EIO,
-    ENOMEM,
-    ENOTSUP,
-    EOPNOTSUPP,
-    linux_error,
-)
+from rxpath.kernel.errno import EADDRNOTAVAIL, EBUSY, EINVAL, EIO, ENOMEM, ENOTSUP, EOPNOTSUPP, linux_error
 from rxpath.kernel.irq import IRQ_HANDLED, IRQ_NONE, IRQF_SHARED, Handler
 from rxpath.kernel.module import Module
 from rxpath.kernel.timer import TimerList, Work
@@ -176,9 +167,6 @@ from rxpath.net.core.napi import (
     napi_schedule_prep,
 )
 from rxpath.net.core.netdevice import (
-    ETH_P_8021Q,
-    ETH_P_IP,
-    ETH_P_IPV6,
     IFF_ALLMULTI,
     IFF_PROMISC,
     NAPI_STATE_NPSVC,
@@ -230,6 +218,7 @@ from rxpath.net.core.xmit import (
     netif_tx_wake_queue,
 )
 from rxpath.sim.ledger import Site
+from rxpath.wire.ethernet import ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6
 
 DRIVER_NAME: Final = "e1000e"
 IFNAMSIZ: Final = 16

@@ -172,15 +172,8 @@ from rxpath.kernel.timer import TimerList, Work
 from rxpath.net.core.dev import netdev_rss_key_fill
 from rxpath.net.core.ethtool import EthtoolOps
 from rxpath.net.core.gro import napi_gro_receive
-from rxpath.net.core.napi import (
-    napi_complete,
-    napi_complete_done,
-    napi_disable,
-    napi_enable,
-    napi_schedule,
-)
+from rxpath.net.core.napi import napi_complete, napi_complete_done, napi_disable, napi_enable, napi_schedule
 from rxpath.net.core.netdevice import (
-    ETH_P_8021Q,
     IFF_ALLMULTI,
     IFF_PROMISC,
     NAPI_STATE_NPSVC,
@@ -234,6 +227,7 @@ from rxpath.net.core.xmit import (
     netif_tx_wake_queue,
 )
 from rxpath.sim.ledger import Site
+from rxpath.wire.ethernet import ETH_P_8021Q
 
 DRIVER_NAME: Final = "igb"
 M32: Final = 0xFFFFFFFF

@@ -109,13 +109,7 @@ from rxpath.drivers.ixgbe.ixgbe import (
     TxBuffer,
 )
 from rxpath.drivers.ixgbe.lib import ixgbe_clear_interrupt_scheme, ixgbe_init_interrupt_scheme
-from rxpath.drivers.lib import (
-    format_mac,
-    is_valid_ether_addr,
-    msleep,
-    skb_clone_tx_timestamp,
-    usleep_range,
-)
+from rxpath.drivers.lib import format_mac, is_valid_ether_addr, msleep, skb_clone_tx_timestamp, usleep_range
 from rxpath.drivers.pci import (
     IORESOURCE_MEM,
     PCI_CHANNEL_IO_PERM_FAILURE,
@@ -151,16 +145,8 @@ from rxpath.kernel.timer import TimerList, Work
 from rxpath.net.core.dev import netdev_rss_key_fill
 from rxpath.net.core.ethtool import EthtoolOps
 from rxpath.net.core.gro import napi_gro_receive
-from rxpath.net.core.napi import (
-    napi_complete,
-    napi_complete_done,
-    napi_disable,
-    napi_enable,
-    napi_schedule,
-)
+from rxpath.net.core.napi import napi_complete, napi_complete_done, napi_disable, napi_enable, napi_schedule
 from rxpath.net.core.netdevice import (
-    ETH_P_8021Q,
-    ETH_P_IP,
     IFF_ALLMULTI,
     IFF_PROMISC,
     NETIF_F,
@@ -211,6 +197,7 @@ from rxpath.net.core.xmit import (
     netif_tx_wake_queue,
 )
 from rxpath.sim.ledger import Site
+from rxpath.wire.ethernet import ETH_P_8021Q, ETH_P_IP
 
 SITE_RING_DOWN: Final = Site("ring", "ring discarded on down", "none")
 SITE_RX_ERROR: Final = Site("driver", "descriptor reports a frame error", "none")

@@ -16,6 +16,7 @@ from rxpath.net.core.netdevice import (
     IFF_PROMISC,
     IFF_RUNNING,
     IFF_UP,
+    IFNAMSIZ,
     Net,
     NetDevice,
     dev_close,
@@ -55,7 +56,6 @@ SIOCSMIIREG: Final = 0x8949
 SIOCGIFMAP: Final = 0x8970
 
 IFREQ_SIZE: Final = 40
-IFNAMSIZ: Final = 16
 UNION_AT: Final = 16
 IFF_LOWER_UP: Final = 1 << 16
 IFF_DORMANT: Final = 1 << 17

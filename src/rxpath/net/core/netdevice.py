@@ -16,6 +16,7 @@ from rxpath.kernel.cpu import Cpu
 from rxpath.kernel.errno import EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, linux_error
 from rxpath.net.core.dql import Dql
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason
+from rxpath.wire.ethernet import ETH_HLEN
 
 if TYPE_CHECKING:
     from rxpath.kernel.sched import Task
@@ -23,15 +24,7 @@ if TYPE_CHECKING:
     from rxpath.net.core.ethtool import EthtoolOps
     from rxpath.net.core.sock import Sock
 
-ETH_P_IP: Final = 0x0800
-ETH_P_ARP: Final = 0x0806
-ETH_P_8021Q: Final = 0x8100
-ETH_P_8021AD: Final = 0x88A8
-ETH_P_IPV6: Final = 0x86DD
 ETH_P_ALL: Final = 0x0003
-ETH_P_802_3: Final = 0x0001
-ETH_P_802_2: Final = 0x0004
-ETH_HLEN: Final = 14
 
 IFF_UP: Final = 0x1
 IFF_BROADCAST: Final = 0x2

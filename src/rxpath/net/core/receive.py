@@ -10,10 +10,6 @@ from typing import Final
 
 from rxpath.kernel.cpu import Cpu
 from rxpath.net.core.netdevice import (
-    ETH_P_802_2,
-    ETH_P_802_3,
-    ETH_P_8021AD,
-    ETH_P_8021Q,
     RX_HANDLER_ANOTHER,
     RX_HANDLER_CONSUMED,
     RX_HANDLER_EXACT,
@@ -31,11 +27,9 @@ from rxpath.net.core.skbuff import (
     skb_clone,
     skb_clone_observer,
 )
-from rxpath.net.core.steering import enqueue_to_backlog, get_rps_cpu
+from rxpath.net.core.steering import NET_RX_DROP, NET_RX_SUCCESS, enqueue_to_backlog, get_rps_cpu
 from rxpath.sim.ledger import Site
-
-NET_RX_SUCCESS: Final = 0
-NET_RX_DROP: Final = 1
+from rxpath.wire.ethernet import ETH_P_802_2, ETH_P_802_3, ETH_P_8021AD, ETH_P_8021Q
 
 SITE_UNHANDLED: Final = Site("core", "no protocol handler", "rx_dropped", "UNHANDLED_PROTO")
 SITE_NOHANDLER: Final = Site("core", "no handler on an inactive slave", "rx_nohandler", "UNHANDLED_PROTO")

@@ -26,11 +26,14 @@ from rxpath.kernel.errno import (
     EPERM,
     linux_error,
 )
+from rxpath.kernel.mm import PAGE_SIZE
 from rxpath.kernel.sched import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
+from rxpath.kernel.sysctl import INT_MAX
 from rxpath.net.core.filter import BpfProgram, sk_run_filter
 from rxpath.net.core.netdevice import MIN_NAPI_ID, Net
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, pskb_trim
 from rxpath.sim.ledger import Site
+from rxpath.wire.ipv4 import IPPROTO_TCP, IPPROTO_UDP
 
 if TYPE_CHECKING:
     from rxpath.net.core.dst import Dst
@@ -53,10 +56,6 @@ SOL_RAW: Final = 255
 SOL_PACKET: Final = 263
 
 IPPROTO_IP: Final = 0
-IPPROTO_ICMP: Final = 1
-IPPROTO_IGMP: Final = 2
-IPPROTO_TCP: Final = 6
-IPPROTO_UDP: Final = 17
 IPPROTO_RAW: Final = 255
 
 SO_DEBUG: Final = 1
@@ -183,11 +182,9 @@ SK_MEM_SEND: Final = 0
 SK_MEM_RECV: Final = 1
 
 EDOM: Final = 33
-PAGE_SIZE: Final = 4096
 PAGE_SHIFT: Final = 12
 SOCK_MIN_RCVBUF: Final = 2304
 SOCK_MIN_SNDBUF: Final = 4608
-INT_MAX: Final = (1 << 31) - 1
 
 TCP_ESTABLISHED: Final = 1
 TCP_SYN_SENT: Final = 2

@@ -30,10 +30,7 @@ from rxpath.net.core.netdevice import Net, dev_add_pack
 from rxpath.net.core.sock import (
     AF_INET,
     AF_PACKET,
-    IPPROTO_ICMP,
-    IPPROTO_IGMP,
     IPPROTO_IP,
-    IPPROTO_UDP,
     MSG_DONTWAIT,
     MSG_ERRQUEUE,
     SOCK_CLOEXEC,
@@ -77,8 +74,9 @@ from rxpath.net.ipv4.route import ip_rt_init
 from rxpath.net.ipv4.sysctl_held import sysctl_held_init
 from rxpath.net.ipv4.sysctl_net_ipv4 import devinet_sysctl_register, neigh_sysctl_register, sysctl_ipv4_init
 from rxpath.net.ipv4.udp import UdpInetsw, UdpProtocol, udp_init
-from rxpath.net.ipv4.udplite import IPPROTO_PIM, IPPROTO_UDPLITE, PimProtocol, UdpliteProtocol
+from rxpath.net.ipv4.udplite import IPPROTO_PIM, PimProtocol, UdpliteProtocol
 from rxpath.net.netfilter.core import netfilter_init
+from rxpath.wire.ipv4 import IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_UDP, IPPROTO_UDPLITE
 
 # --- boot -----------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from rxpath.net.core.neighbour import (
     neigh_update,
     pneigh_enqueue,
 )
-from rxpath.net.core.netdevice import ETH_P_ARP, IFF_LOOPBACK, IFF_NOARP, IFF_POINTOPOINT, NetDevice, PacketType
+from rxpath.net.core.netdevice import IFF_LOOPBACK, IFF_NOARP, IFF_POINTOPOINT, NetDevice, PacketType
 from rxpath.net.core.skbuff import (
     PACKET_HOST,
     PACKET_LOOPBACK,
@@ -50,10 +50,9 @@ from rxpath.net.ipv4.route import Flowi4, Rtable, ip_route_input_noref, ip_route
 from rxpath.net.netfilter.core import NF_ARP_IN, NF_ARP_OUT, NFPROTO_ARP, NfHookState, nf_hook_slow
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip_eth_mc_map
+from rxpath.wire.arp import ARPOP_REPLY, ARPOP_REQUEST
+from rxpath.wire.ethernet import ETH_P_ARP
 from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_HOST_UNREACH
-
-ARPOP_REQUEST: Final = 1
-ARPOP_REPLY: Final = 2
 
 SITE_ARP: Final = Site("arp", "ARP")
 SITE_ARP_IGNORED: Final = Site("arp", "ARP for another host")

@@ -24,6 +24,7 @@ from rxpath.net.core.netdevice import (
     NetDevice,
 )
 from rxpath.net.ipv4 import fib
+from rxpath.net.ipv4.fib import IFA_F_SECONDARY, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
 from rxpath.net.ipv4.igmp import ip_mc_destroy_dev, ip_mc_down, ip_mc_init_dev, ip_mc_up
 from rxpath.net.ipv4.inet_sock import IPV4_MIN_MTU
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
@@ -34,13 +35,8 @@ if TYPE_CHECKING:
     from rxpath.net.core.neighbour import NeighParms
     from rxpath.net.ipv4.igmp import IpMcList
 
-RT_SCOPE_UNIVERSE: Final = 0
 RT_SCOPE_SITE: Final = 200
-RT_SCOPE_LINK: Final = 253
-RT_SCOPE_HOST: Final = 254
-RT_SCOPE_NOWHERE: Final = 255
 
-IFA_F_SECONDARY: Final = 1
 
 CONF_NAMES: Final = (
     "accept_local",

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.net.core.dev_ioctl import IFNAMSIZ
-from rxpath.net.core.netdevice import IFF_LOOPBACK, IFF_UP, NetDevice
+from rxpath.net.core.netdevice import IFF_LOOPBACK, IFF_UP, IFNAMSIZ, NetDevice
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     CHECKSUM_UNNECESSARY,
@@ -21,7 +20,7 @@ from rxpath.net.core.skbuff import (
     pskb_may_pull,
     skb_put,
 )
-from rxpath.net.core.sock import IPPROTO_ICMP, IPPROTO_RAW, SOCK_RAW
+from rxpath.net.core.sock import IPPROTO_RAW, SOCK_RAW
 from rxpath.net.ipv4.devinet import __ip_dev_find, inet_select_addr
 from rxpath.net.ipv4.fib import RT_SCOPE_LINK, RTN_BROADCAST, RTN_LOCAL, inet_addr_type_dev_table
 from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, InetSock
@@ -77,6 +76,7 @@ from rxpath.wire.icmp import (
     NR_ICMP_TYPES,
     NR_ICMP_UNREACH,
 )
+from rxpath.wire.ipv4 import IPPROTO_ICMP
 
 # which of types 0..18 are errors (nobody answers those)
 _IS_ERROR: Final = tuple(t in (1, 2, *range(3, 8), *range(9, 13)) for t in range(NR_ICMP_TYPES + 1))

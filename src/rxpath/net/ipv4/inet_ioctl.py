@@ -12,10 +12,10 @@ from typing import Final
 from rxpath.kernel.errno import EADDRNOTAVAIL, EINVAL, linux_error
 from rxpath.net.core import dev_ioctl as d
 from rxpath.net.core.netdevice import IFF_UP, Net, NetDevice, dev_open
+from rxpath.net.core.sock import AF_INET
 from rxpath.net.ipv4.devinet import InDevice, InIfaddr, inet_del_ifa, inet_insert_ifa
 from rxpath.wire.addr import inet_make_mask
 
-AF_INET: Final = 2
 GETTERS: Final = (d.SIOCGIFADDR, d.SIOCGIFBRDADDR, d.SIOCGIFNETMASK, d.SIOCGIFDSTADDR)
 SETTERS: Final = (d.SIOCSIFADDR, d.SIOCSIFBRDADDR, d.SIOCSIFNETMASK)
 

@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Final
 
 from rxpath.kernel.errno import EXDEV
-from rxpath.net.core.netdevice import ETH_P_IP, NetDevice, PacketType
+from rxpath.net.core.netdevice import NetDevice, PacketType
 from rxpath.net.core.skbuff import (
     CHECKSUM_COMPLETE,
     PACKET_BROADCAST,
@@ -66,6 +66,7 @@ from rxpath.net.netfilter.core import (
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import csum_partial, csum_sub
+from rxpath.wire.ethernet import ETH_P_IP
 from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_PROT_UNREACH
 from rxpath.wire.ipv4 import IPV4_HDR
 

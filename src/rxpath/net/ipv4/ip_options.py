@@ -14,26 +14,15 @@ from rxpath.net.ipv4.devinet import inet_select_addr
 from rxpath.net.ipv4.fib import RTN_LOCAL, RTN_UNICAST, FibResult, fib_lookup, inet_addr_type
 from rxpath.net.ipv4.ip_cb import ip_cb
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
-from rxpath.net.ipv4.route import (
-    IPTOS_RT_MASK,
-    Rtable,
-    fib_compute_spec_dst,
-    fib_result_prefsrc,
-    ip_route_input_noref,
-)
+from rxpath.net.ipv4.route import IPTOS_RT_MASK, Rtable, fib_compute_spec_dst, fib_result_prefsrc, ip_route_input_noref
 from rxpath.wire.checksum import ip_fast_csum
 from rxpath.wire.icmp import ICMP_PARAMETERPROB
+from rxpath.wire.ipv4 import IPOPT_END, IPOPT_LSRR, IPOPT_RA, IPOPT_RR, IPOPT_SSRR, IPOPT_TIMESTAMP
 
-IPOPT_END: Final = 0
 IPOPT_NOOP: Final = 1
-IPOPT_RR: Final = 7
-IPOPT_TIMESTAMP: Final = 68
 IPOPT_SEC: Final = 130
-IPOPT_LSRR: Final = 131
 IPOPT_CIPSO: Final = 134
 IPOPT_SID: Final = 136
-IPOPT_SSRR: Final = 137
-IPOPT_RA: Final = 148
 
 IPOPT_TS_TSONLY: Final = 0
 IPOPT_TS_TSANDADDR: Final = 1

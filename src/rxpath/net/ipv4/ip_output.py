@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rxpath.kernel.errno import EINVAL, EMSGSIZE, ENETUNREACH, ENOBUFS, EPERM, EPIPE, linux_error
 from rxpath.kernel.mm import PAGE_SIZE, SKB_SHARED_INFO
 from rxpath.net.core.neighbour import Neighbour, neigh_create, neigh_output
-from rxpath.net.core.netdevice import ETH_P_IP, NETIF_F_SG, Net, NetDevice
+from rxpath.net.core.netdevice import NETIF_F_SG, Net, NetDevice
 from rxpath.net.core.receive import netif_rx
 from rxpath.net.core.skbuff import (
     CHECKSUM_NONE,
@@ -72,8 +72,9 @@ from rxpath.net.ipv4.route import RTCF_BROADCAST, RTCF_LOCAL, RTCF_MULTICAST, Fl
 from rxpath.net.netfilter.core import NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4, NfHookState, nf_hook_slow
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import ip_fast_csum
+from rxpath.wire.ethernet import ETH_P_IP
 from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED
-from rxpath.wire.ipv4 import IPV4_HDR
+from rxpath.wire.ipv4 import IP_DF, IP_MAX_MTU, IP_MF, IPV4_HDR
 
 if TYPE_CHECKING:
     pass
@@ -84,10 +85,7 @@ TX_NUMBERED: Final = (
     | SOF_TIMESTAMPING_TX_SCHED
     | SOF_TIMESTAMPING_TX_COMPLETION
 )  # SKBTX_ANY_TSTAMP: stamps that a datagram can get take a number
-IP_DF: Final = 0x4000
 SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SKB_SHARED_INFO  # the largest head: four pages
-IP_MF: Final = 0x2000
-IP_MAX_MTU: Final = 0xFFFF
 
 SITE_CREATEFAIL: Final = Site("ip output", "no neighbour entry could be made", "none", "NEIGH_CREATEFAIL")
 SITE_FRAG_NEEDED: Final = Site(

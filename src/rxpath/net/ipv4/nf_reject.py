@@ -7,18 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.net.core.netdevice import ETH_P_IP
-from rxpath.net.core.skbuff import (
-    CHECKSUM_COMPLETE,
-    CHECKSUM_NONE,
-    CHECKSUM_UNNECESSARY,
-    SkBuff,
-    __alloc_skb,
-    skb_put,
-)
+from rxpath.net.core.skbuff import CHECKSUM_COMPLETE, CHECKSUM_NONE, CHECKSUM_UNNECESSARY, SkBuff, __alloc_skb, skb_put
 from rxpath.net.ipv4.fib import RTN_LOCAL, RTN_UNICAST, inet_addr_type_dev_table
 from rxpath.net.ipv4.icmp import icmp_send
-from rxpath.net.ipv4.ip_output import IP_DF, ip_local_out
+from rxpath.net.ipv4.ip_output import ip_local_out
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 from rxpath.net.ipv4.route import (
     FLOWI_FLAG_ANYSRC,
@@ -31,8 +23,9 @@ from rxpath.net.ipv4.route import (
 from rxpath.net.netfilter.core import NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, RejectSender
 from rxpath.net.netfilter.x_tables import skb_header_pointer
 from rxpath.wire.checksum import csum_partial, csum_tcpudp_magic, transport_checksum
+from rxpath.wire.ethernet import ETH_P_IP
 from rxpath.wire.icmp import ICMP_DEST_UNREACH
-from rxpath.wire.ipv4 import IPV4_HDR
+from rxpath.wire.ipv4 import IP_DF, IPV4_HDR
 from rxpath.wire.tcp import TCP_HDR, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 
 LL_MAX_HEADER: Final = 128

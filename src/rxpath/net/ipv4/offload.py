@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from rxpath.kernel.mm import SKB_STRUCT
 from rxpath.net.core.gro import GroCb, gro_cb
 from rxpath.net.core.netdevice import (
-    ETH_P_IP,
     NETIF_F_GRO_FRAGLIST,
     NETIF_F_GRO_UDP_FWD,
     NapiStruct,
@@ -40,15 +39,12 @@ from rxpath.net.core.skbuff import (
     slab_truesize,
 )
 from rxpath.wire.checksum import csum_tcpudp_nofold, ip_compute_csum, transport_checksum
-from rxpath.wire.ipv4 import IPV4_HDR
+from rxpath.wire.ethernet import ETH_P_IP
+from rxpath.wire.ipv4 import IP_DF, IPPROTO_TCP, IPPROTO_UDP, IPV4_HDR
 from rxpath.wire.tcp import TCPHDR_CWR, TCPHDR_FIN, TCPHDR_PSH, TCPHDR_RST, TCPHDR_SYN, TCPHDR_URG
 
 if TYPE_CHECKING:
     from rxpath.net.core.sock import Sock
-
-IPPROTO_TCP: Final = 6
-IPPROTO_UDP: Final = 17
-IP_DF: Final = 0x4000
 
 
 UDP_GRO_CNT_MAX: Final = 64

@@ -26,7 +26,6 @@ from rxpath.net.core.datagram import skb_copy_datagram_msg, skb_free_datagram, s
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_clone
 from rxpath.net.core.sock import (
-    IPPROTO_ICMP,
     MSG_ERRQUEUE,
     MSG_OOB,
     SOCK_DGRAM,
@@ -74,6 +73,7 @@ from rxpath.wire.icmp import (
     ICMP_SOURCE_QUENCH,
     NR_ICMP_UNREACH,
 )
+from rxpath.wire.ipv4 import IPPROTO_ICMP
 
 SITE_PING_FULL: Final = Site("socket", "receive buffer of a ping socket full", "none", "SOCKET_RCVBUFF")
 SITE_PING_MEM: Final = Site("socket", "memory of ping sockets used up", "none", "PROTO_MEM")

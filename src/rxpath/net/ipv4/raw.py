@@ -25,7 +25,6 @@ from rxpath.net.core.datagram import skb_copy_datagram_msg, skb_free_datagram, s
 from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_clone, skb_put
 from rxpath.net.core.sock import (
-    IPPROTO_ICMP,
     IPPROTO_RAW,
     MSG_ERRQUEUE,
     MSG_MORE,
@@ -95,6 +94,7 @@ from rxpath.wire.icmp import (
     ICMP_SOURCE_QUENCH,
     NR_ICMP_UNREACH,
 )
+from rxpath.wire.ipv4 import IPPROTO_ICMP
 
 ICMP_FILTER: Final = 1
 

@@ -13,7 +13,7 @@ from typing import Final
 from rxpath.kernel.errno import EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV, EXDEV
 from rxpath.net.core.dst import Dst
 from rxpath.net.core.neighbour import NUD_VALID, neigh_event_send, neigh_lookup_create
-from rxpath.net.core.netdevice import ETH_P_IP, IFF_LOOPBACK, IFF_UP, NetDevice
+from rxpath.net.core.netdevice import IFF_LOOPBACK, IFF_UP, NetDevice
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason
 from rxpath.net.ipv4.devinet import InDevice, inet_addr_onlink, inet_select_addr
 from rxpath.net.ipv4.fib import (
@@ -43,6 +43,7 @@ from rxpath.net.ipv4.mib import IPSTATS_MIB_INADDRERRORS, IPSTATS_MIB_INNOROUTES
 from rxpath.net.ipv4.netns import Ipv4, ipv4_of
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
+from rxpath.wire.ethernet import ETH_P_IP
 from rxpath.wire.icmp import (
     ICMP_DEST_UNREACH,
     ICMP_HOST_UNREACH,
@@ -52,6 +53,7 @@ from rxpath.wire.icmp import (
     ICMP_REDIR_HOSTTOS,
     ICMP_REDIRECT,
 )
+from rxpath.wire.ipv4 import IP_MAX_MTU
 
 RTCF_NOTIFY: Final = 0x00010000
 RTCF_DIRECTDST: Final = 0x00020000
@@ -61,7 +63,6 @@ RTCF_MULTICAST: Final = 0x20000000
 RTCF_LOCAL: Final = 0x80000000
 
 IPTOS_RT_MASK: Final = 0x1C  # IPTOS_TOS_MASK without the low bits
-IP_MAX_MTU: Final = 0xFFFF
 
 FLOWI_FLAG_ANYSRC: Final = 1
 FLOWI_FLAG_KNOWN_NH: Final = 2

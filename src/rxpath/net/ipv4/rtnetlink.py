@@ -23,11 +23,11 @@ from rxpath.kernel.errno import (
 from rxpath.net.core import rtnetlink as rt
 from rxpath.net.core.neighbour import NUD_NOARP, NUD_NONE, NUD_VALID, Neighbour, neigh_add, neigh_remove
 from rxpath.net.core.netdevice import IFF_UP, Net, NetDevice
+from rxpath.net.core.sock import AF_INET
 from rxpath.net.ipv4 import fib
 from rxpath.net.ipv4.devinet import InDevice, InIfaddr, inet_del_ifa, inet_ifa_match, inet_insert_ifa
 from rxpath.net.ipv4.netns import ipv4_of
 
-AF_INET: Final = 2
 IFADDRMSG: Final = struct.Struct("<BBBBI")
 IFA_ADDRESS: Final = 1
 IFA_LOCAL: Final = 2

@@ -28,6 +28,7 @@ from rxpath.kernel.errno import (
     EPROTO,
     linux_error,
 )
+from rxpath.kernel.mm import PAGE_SIZE
 from rxpath.net.core.busy_poll import sk_busy_loop
 from rxpath.net.core.datagram import __skb_recv_datagram, __skb_try_recv_from_queue
 from rxpath.net.core.netdevice import Net
@@ -66,7 +67,6 @@ from rxpath.net.core.sock import (
     MSG_PEEK,
     MSG_TRUNC,
     PAGE_SHIFT,
-    PAGE_SIZE,
     POLLIN,
     POLLRDNORM,
     RCV_SHUTDOWN,

@@ -23,8 +23,8 @@ from rxpath.net.ipv4.route import RTCF_BROADCAST, RTCF_MULTICAST, Rtable
 from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import csum_partial, csum_tcpudp_magic
 from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_PORT_UNREACH
+from rxpath.wire.ipv4 import IPPROTO_UDPLITE
 
-IPPROTO_UDPLITE: Final = 136
 IPPROTO_PIM: Final = 103
 
 SITE_HDR: Final = Site("udplite", "UDP-Lite header cut off", "UdpLite InErrors", "NOT_SPECIFIED")

@@ -25,8 +25,6 @@ from rxpath.kernel.errno import (
 from rxpath.net.core.datagram import skb_copy_datagram_msg, skb_free_datagram, skb_recv_datagram
 from rxpath.net.core.filter import sk_run_filter
 from rxpath.net.core.netdevice import (
-    ETH_P_8021AD,
-    ETH_P_8021Q,
     ETH_P_ALL,
     IFF_UP,
     NETDEV_DOWN,
@@ -84,6 +82,7 @@ from rxpath.net.core.sock import (
 from rxpath.net.core.timestamping import sock_recv_errqueue, sock_tx_timestamp
 from rxpath.net.core.xmit import dev_queue_xmit
 from rxpath.sim.ledger import IGNORED, Site
+from rxpath.wire.ethernet import ETH_P_8021AD, ETH_P_8021Q
 
 PACKET_ADD_MEMBERSHIP: Final = 1
 PACKET_DROP_MEMBERSHIP: Final = 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff
+from rxpath.net.core.sock import TCP_SYN_SENT
 from rxpath.net.ipv4.tcp.accecn import tcp_accecn_process
 from rxpath.net.ipv4.tcp.mtup import tcp_mtup_probe_failed, tcp_mtup_probe_success
 from rxpath.net.ipv4.tcp.notify import tcp_ack_tstamp, tcp_notice_acked, tcp_skb_collapse_tstamp
@@ -64,7 +65,7 @@ from rxpath.net.ipv4.tcp.recovery import (
     tcp_try_undo_recovery,
 )
 from rxpath.net.ipv4.tcp.retransmit import tcp_xmit_retransmit_queue
-from rxpath.net.ipv4.tcp.seq import M32, TCP_SYN_SENT, after, before, between
+from rxpath.net.ipv4.tcp.seq import M32, after, before, between
 from rxpath.net.ipv4.tcp.sock import (
     EVER_RETRANS,
     ICSK_ACK_NOW,

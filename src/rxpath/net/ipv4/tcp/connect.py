@@ -17,7 +17,7 @@ from rxpath.kernel.errno import (
     EOPNOTSUPP,
     linux_error,
 )
-from rxpath.net.core.sock import MSG_DONTWAIT, SOCK_RCVBUF_LOCK, lock_sock
+from rxpath.net.core.sock import MSG_DONTWAIT, SOCK_RCVBUF_LOCK, TCP_CLOSE, TCP_SYN_RECV, TCP_SYN_SENT, lock_sock
 from rxpath.net.ipv4.datagram import parse_addr
 from rxpath.net.ipv4.inet_sock import Address
 from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES, TCP_MIB_ACTIVEOPENS
@@ -57,7 +57,6 @@ from rxpath.net.ipv4.tcp.rcvbuf import (
 )
 from rxpath.net.ipv4.tcp.request import tcp_v4_init_seq_and_ts_off
 from rxpath.net.ipv4.tcp.sendmsg import tcp_sendmsg
-from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_SYN_RECV, TCP_SYN_SENT
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_TIME_RETRANS,
     MSG_FASTOPEN,

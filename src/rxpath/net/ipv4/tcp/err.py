@@ -11,7 +11,7 @@ from typing import Final
 
 from rxpath.kernel.errno import EHOSTUNREACH, EMSGSIZE, ENOENT, EPROTO
 from rxpath.net.core.skbuff import SkBuff
-from rxpath.net.core.sock import sk_error_report
+from rxpath.net.core.sock import TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, sk_error_report
 from rxpath.net.ipv4.inet_sock import IP_PMTUDISC_DONT, ip_sk_accept_pmtu
 from rxpath.net.ipv4.ip_output import ip_dont_fragment
 from rxpath.net.ipv4.ip_sockglue import ICMP_ERR_CONVERT, ip_icmp_error
@@ -30,7 +30,7 @@ from rxpath.net.ipv4.tcp.output import (
 )
 from rxpath.net.ipv4.tcp.recovery import tcp_simple_retransmit
 from rxpath.net.ipv4.tcp.request import tcp_listendrop
-from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, between
+from rxpath.net.ipv4.tcp.seq import between
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_TIME_RETRANS,
     TCPF_MTU_REDUCED_DEFERRED,

@@ -11,21 +11,21 @@ from typing import Final
 
 from rxpath.kernel.errno import EINVAL, linux_error
 from rxpath.net.core.skbuff import SkBuff, skb_clone
+from rxpath.net.core.sock import TCP_LISTEN
 from rxpath.net.ipv4.tcp.options import tcp_parse_options
 from rxpath.net.ipv4.tcp.output import inet_csk_reset_xmit_timer, jiffies, rto_max, tcp_mstamp_refresh, tcp_rearm_rto
 from rxpath.net.ipv4.tcp.rcvbuf import sk_forced_mem_schedule
 from rxpath.net.ipv4.tcp.rcvq import tcp_fin, tcp_queue_rcv
 from rxpath.net.ipv4.tcp.recovery import tcp_retransmit_syn_data
-from rxpath.net.ipv4.tcp.seq import M32, TCP_LISTEN
+from rxpath.net.ipv4.tcp.seq import M32
 from rxpath.net.ipv4.tcp.sock import ICSK_TIME_RETRANS, RequestSock, RxOpt, TcpSock, TcpState, tcb
-from rxpath.wire.tcp import TCPHDR_FIN, TCPHDR_SYN
+from rxpath.wire.tcp import TCPHDR_FIN, TCPHDR_SYN, TCPOPT_FASTOPEN
 
 TFO_CLIENT_ENABLE: Final = 1
 TFO_SERVER_ENABLE: Final = 2
 TFO_CLIENT_NO_COOKIE: Final = 4
 TFO_SERVER_COOKIE_NOT_REQD: Final = 0x200
 TFO_SERVER_WO_SOCKOPT1: Final = 0x400
-TCPOPT_FASTOPEN: Final = 34
 TCPOPT_EXP: Final = 254
 FASTOPEN_MAGIC: Final = b"\xf9\x89"
 COOKIE_MIN: Final = 4

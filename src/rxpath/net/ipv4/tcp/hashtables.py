@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.kernel.errno import EADDRNOTAVAIL, linux_error
+from rxpath.net.core.sock import TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT
 from rxpath.net.ipv4.inet_sock import inet_is_local_reserved_port
-from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT
+from rxpath.net.ipv4.tcp.seq import M32
 from rxpath.net.ipv4.tcp.sock import RequestSock, TcpSock, TcpState, TimewaitSock
 
 Key = tuple[int, int, int, int]

@@ -14,7 +14,23 @@ from rxpath.net.core.skbuff import (
     consume_skb,
     kfree_skb_reason,
 )
-from rxpath.net.core.sock import RCV_SHUTDOWN, SEND_SHUTDOWN, sock_def_readable, sock_def_wakeup
+from rxpath.net.core.sock import (
+    RCV_SHUTDOWN,
+    SEND_SHUTDOWN,
+    TCP_CLOSE,
+    TCP_CLOSE_WAIT,
+    TCP_CLOSING,
+    TCP_ESTABLISHED,
+    TCP_FIN_WAIT1,
+    TCP_FIN_WAIT2,
+    TCP_LAST_ACK,
+    TCP_LISTEN,
+    TCP_SYN_RECV,
+    TCP_SYN_SENT,
+    TCP_TIME_WAIT,
+    sock_def_readable,
+    sock_def_wakeup,
+)
 from rxpath.net.ipv4.mib import TCP_MIB_CSUMERRORS, TCP_MIB_INERRS
 from rxpath.net.ipv4.route import dst_metric
 from rxpath.net.ipv4.tcp.accecn import tcp_ecn_rcv_synack, tcp_ecn_received_counters
@@ -73,24 +89,7 @@ from rxpath.net.ipv4.tcp.rcvq import (
     tcp_rcv_nxt_update,
     tcp_send_dupack,
 )
-from rxpath.net.ipv4.tcp.seq import (
-    M32,
-    TCP_CLOSE,
-    TCP_CLOSE_WAIT,
-    TCP_CLOSING,
-    TCP_ESTABLISHED,
-    TCP_FIN_WAIT1,
-    TCP_FIN_WAIT2,
-    TCP_LAST_ACK,
-    TCP_LISTEN,
-    TCP_SYN_RECV,
-    TCP_SYN_SENT,
-    TCP_TIME_WAIT,
-    after,
-    before,
-    between,
-    s32,
-)
+from rxpath.net.ipv4.tcp.seq import M32, after, before, between, s32
 from rxpath.net.ipv4.tcp.sites import (
     SITE_ABORT_ON_DATA,
     SITE_ACK,

@@ -15,6 +15,10 @@ from rxpath.net.core.skbuff import PACKET_HOST, SkBuff, kfree_skb_reason
 from rxpath.net.core.sock import (
     SOCK_STREAM,
     SOF_TIMESTAMPING_TX_RECORD_MASK,
+    TCP_CLOSE,
+    TCP_ESTABLISHED,
+    TCP_LISTEN,
+    TCP_SYN_RECV,
     Msg,
     SockcmCookie,
     sk_filter_trim_cap,
@@ -57,7 +61,7 @@ from rxpath.net.ipv4.tcp.minisocks import (
     tcp_twsk_unique,
     tw_timer_handler,
 )
-from rxpath.net.ipv4.tcp.notify import MSG_ZEROCOPY, tcp_get_timestamping_opt_stats, tcp_notice_sendmsg, tcp_notice_sent
+from rxpath.net.ipv4.tcp.notify import tcp_get_timestamping_opt_stats, tcp_notice_sendmsg, tcp_notice_sent
 from rxpath.net.ipv4.tcp.options import AUTH_NONE, AUTH_SIGNED, tcp_parse_md5sig_option
 from rxpath.net.ipv4.tcp.prequeue import tcp_prequeue
 from rxpath.net.ipv4.tcp.proc import tcp_proc_init, tcp_sysctl_init
@@ -74,7 +78,7 @@ from rxpath.net.ipv4.tcp.request import (
     tcp_v4_syn_recv_sock,
 )
 from rxpath.net.ipv4.tcp.sendmsg import tcp_sendmsg
-from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV
+from rxpath.net.ipv4.tcp.seq import M32
 from rxpath.net.ipv4.tcp.sites import (
     SITE_AUTH_HDR,
     SITE_BACKLOG,
@@ -92,6 +96,7 @@ from rxpath.net.ipv4.tcp.sites import (
 )
 from rxpath.net.ipv4.tcp.sock import (
     MSG_FASTOPEN,
+    MSG_ZEROCOPY,
     SS_UNCONNECTED,
     RequestSock,
     TcpCb,

@@ -7,17 +7,17 @@ functions recorded on 6.1.
 from __future__ import annotations
 
 from rxpath.kernel.errno import EHOSTUNREACH
-from rxpath.net.core.netdevice import ETH_P_IP
 from rxpath.net.core.skbuff import SkBuff, __alloc_skb, kfree_skb_reason, skb_put
 from rxpath.net.ipv4.inet_sock import InetSock
 from rxpath.net.ipv4.ip_options import IpOptions, ip_options_build
-from rxpath.net.ipv4.ip_output import IP_DF, __ip_local_out, ip_dont_fragment, ip_local_out, ip_select_ttl
+from rxpath.net.ipv4.ip_output import __ip_local_out, ip_dont_fragment, ip_local_out, ip_select_ttl
 from rxpath.net.ipv4.mib import IPSTATS_MIB_OUTNOROUTES
 from rxpath.net.ipv4.netns import Ipv4
 from rxpath.net.ipv4.route import Flowi4, Rtable, ip_route_output_flow
 from rxpath.net.ipv4.tcp.sites import SITE_OWN_LOST
 from rxpath.net.ipv4.tcp.sock import TcpSock
-from rxpath.wire.ipv4 import IPV4_HDR
+from rxpath.wire.ethernet import ETH_P_IP
+from rxpath.wire.ipv4 import IP_DF, IPV4_HDR
 
 
 def ipv4_dst_check(rt: Rtable) -> bool:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.net.core.skbuff import SkBuff
-from rxpath.net.core.sock import sock_enable_timestamp
+from rxpath.net.core.sock import TCP_FIN_WAIT2, TCP_SYN_RECV, TCP_TIME_WAIT, sock_enable_timestamp
 from rxpath.net.ipv4.mib import TCP_MIB_ATTEMPTFAILS, TCP_MIB_PASSIVEOPENS
 from rxpath.net.ipv4.tcp.fastopen import reqsk_fastopen_remove
 from rxpath.net.ipv4.tcp.hashtables import bind_add, bind_del, inet_ehashfn
 from rxpath.net.ipv4.tcp.options import tcp_parse_options
 from rxpath.net.ipv4.tcp.output import jiffies, rto_max
 from rxpath.net.ipv4.tcp.rcvbuf import tcp_receive_window
-from rxpath.net.ipv4.tcp.seq import M32, TCP_FIN_WAIT2, TCP_SYN_RECV, TCP_TIME_WAIT, after, before, between, s32
+from rxpath.net.ipv4.tcp.seq import M32, after, before, between, s32
 from rxpath.net.ipv4.tcp.sites import (
     SITE_FASTOPEN,
     SITE_INVALID_ACK,

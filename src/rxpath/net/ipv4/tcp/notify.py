@@ -23,7 +23,6 @@ from rxpath.net.core.timestamping import SCM_TSTAMP_ACK, TxStamp, __skb_tstamp_t
 from rxpath.net.ipv4.tcp.seq import M32, before
 from rxpath.net.ipv4.tcp.sock import TcpSock, TxSkb
 
-MSG_ZEROCOPY: Final = 0x4000000
 SO_EE_ORIGIN_ZEROCOPY: Final = 5
 SO_EE_CODE_ZEROCOPY_COPIED: Final = 1
 

@@ -13,11 +13,10 @@ from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.ipv4.tcp.seq import M32
 from rxpath.net.ipv4.tcp.sock import TCP_MAX_WSCALE, RxOpt, TcpSock, TcpState, tcb
 from rxpath.net.ipv4.tcp.variants import TcpVariant
-from rxpath.wire.tcp import TCPHDR_SYN
+from rxpath.wire.tcp import TCPHDR_SYN, TCPOPT_MD5SIG
 
 TCPOPT_TSTAMP_HDR: Final = 0x0101080A
 ACCECN_KINDS: Final = (172, 174)
-TCPOPT_MD5SIG: Final = 19
 TCPOLEN_MD5SIG: Final = 18
 TCPOPT_AO: Final = 29
 _TS: Final = Struct(">II")

@@ -14,6 +14,9 @@ from rxpath.net.core.skbuff import CHECKSUM_PARTIAL, SKB_GSO_TCP_ACCECN, SKB_GSO
 from rxpath.net.core.sock import (
     SK_PACING_UNLIMITED,
     SOCK_SNDBUF_LOCK,
+    TCP_CLOSE,
+    TCP_CLOSE_WAIT,
+    TCP_ESTABLISHED,
     sk_mem_reclaim,
     sk_stream_moderate_sndbuf,
     sk_wmem_schedule,
@@ -36,7 +39,7 @@ from rxpath.net.ipv4.tcp.ipxmit import ip_queue_xmit
 from rxpath.net.ipv4.tcp.notify import tcp_fragment_tstamp, tcp_skb_collapse_tstamp
 from rxpath.net.ipv4.tcp.options import tcp_options_write
 from rxpath.net.ipv4.tcp.rcvbuf import sk_forced_mem_schedule, tcp_select_window, tcp_sndbuf_expand
-from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, after, before, between
+from rxpath.net.ipv4.tcp.seq import M32, after, before, between
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_SCHED,
     ICSK_TIME_LOSS_PROBE,

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.kernel.errno import EINVAL, ENOENT, linux_error
+from rxpath.net.core.sock import TCP_LISTEN, TCP_SYN_RECV
 from rxpath.net.ipv4.tcp.fastopen import key_text, parse_keys
 from rxpath.net.ipv4.tcp.hashtables import established_in_order, listening_in_order
-from rxpath.net.ipv4.tcp.seq import M32, TCP_LISTEN, TCP_SYN_RECV
+from rxpath.net.ipv4.tcp.seq import M32
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_TIME_LOSS_PROBE,
     ICSK_TIME_PROBE0,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from rxpath.kernel.mm import SKB_OVERHEAD
 from rxpath.net.core.skbuff import SkBuff, consume_skb, kfree_skb_reason, skb_move_tokens, slab_truesize
 from rxpath.net.core.sock import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, sk_rmem_schedule, skb_set_owner_r, sock_rfree
 from rxpath.net.ipv4.tcp.rbtree import RbNode
@@ -31,7 +32,6 @@ from rxpath.net.ipv4.tcp.sock import (
 from rxpath.wire.tcp import TCPHDR_FIN, TCPHDR_PSH, TCPHDR_SYN
 
 SKB_MAX_ORDER0: Final = 4096 - 320
-SKB_OVERHEAD: Final = 576
 
 
 def drop_charged(sk: TcpSock, skb: SkBuff) -> None:

@@ -10,7 +10,20 @@ from typing import Final
 
 from rxpath.kernel.mm import NET_SKB_PAD
 from rxpath.net.core.skbuff import MAX_SKB_FRAGS, SkBuff, consume_skb, kfree_skb_reason, skb_condense, skb_move_tokens
-from rxpath.net.core.sock import RCV_SHUTDOWN, skb_set_owner_r, sock_def_readable, sock_def_wakeup
+from rxpath.net.core.sock import (
+    RCV_SHUTDOWN,
+    TCP_CLOSE,
+    TCP_CLOSE_WAIT,
+    TCP_CLOSING,
+    TCP_ESTABLISHED,
+    TCP_FIN_WAIT1,
+    TCP_FIN_WAIT2,
+    TCP_SYN_RECV,
+    TCP_TIME_WAIT,
+    skb_set_owner_r,
+    sock_def_readable,
+    sock_def_wakeup,
+)
 from rxpath.net.ipv4.route import dst_metric
 from rxpath.net.ipv4.tcp.accecn import TCP_ACCECN_CEP_INIT_OFFSET
 from rxpath.net.ipv4.tcp.output import ato_min, in_pingpong, jiffies, tcp_send_ack
@@ -28,19 +41,7 @@ from rxpath.net.ipv4.tcp.rcvbuf import (
     tcp_receive_window,
     tcp_try_rmem_schedule,
 )
-from rxpath.net.ipv4.tcp.seq import (
-    M32,
-    TCP_CLOSE,
-    TCP_CLOSE_WAIT,
-    TCP_CLOSING,
-    TCP_ESTABLISHED,
-    TCP_FIN_WAIT1,
-    TCP_FIN_WAIT2,
-    TCP_SYN_RECV,
-    TCP_TIME_WAIT,
-    after,
-    before,
-)
+from rxpath.net.ipv4.tcp.seq import M32, after, before
 from rxpath.net.ipv4.tcp.sites import (
     SITE_ACK,
     SITE_FIN_PURGE,

@@ -6,6 +6,7 @@ Facts: net/ipv4/tcp_input.c, tcp_recovery.c (6.1).  Without SACK losses are foun
 
 from __future__ import annotations
 
+from rxpath.net.core.sock import TCP_SYN_SENT
 from rxpath.net.ipv4.tcp.output import (
     TCP_TIMEOUT_MIN_US,
     inet_csk_reset_xmit_timer,
@@ -17,7 +18,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_skb_seglen,
 )
 from rxpath.net.ipv4.tcp.retransmit import tcp_xmit_retransmit_queue
-from rxpath.net.ipv4.tcp.seq import M32, TCP_SYN_SENT, after, before
+from rxpath.net.ipv4.tcp.seq import M32, after, before
 from rxpath.net.ipv4.tcp.sock import (
     EVER_RETRANS,
     ICSK_TIME_REO_TIMEOUT,

@@ -21,6 +21,11 @@ from rxpath.net.core.sock import (
     MSG_WAITALL,
     RCV_SHUTDOWN,
     SOL_TCP,
+    TCP_CLOSE,
+    TCP_ESTABLISHED,
+    TCP_LISTEN,
+    TCP_SYN_RECV,
+    TCP_SYN_SENT,
     Msg,
     __sock_recv_timestamp,
     current_task,
@@ -33,16 +38,7 @@ from rxpath.net.ipv4.tcp.output import tcp_mstamp_refresh, tcp_send_ack
 from rxpath.net.ipv4.tcp.prequeue import Ucopy, tcp_prequeue_process
 from rxpath.net.ipv4.tcp.rcvbuf import __tcp_select_window, tcp_rcv_space_adjust, tcp_receive_window
 from rxpath.net.ipv4.tcp.rcvq import tcp_fast_path_check
-from rxpath.net.ipv4.tcp.seq import (
-    M32,
-    TCP_CLOSE,
-    TCP_ESTABLISHED,
-    TCP_LISTEN,
-    TCP_SYN_RECV,
-    TCP_SYN_SENT,
-    after,
-    before,
-)
+from rxpath.net.ipv4.tcp.seq import M32, after, before
 from rxpath.net.ipv4.tcp.sites import SITE_FIN
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_PUSHED,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rxpath.net.core.skbuff import __alloc_skb, consume_skb
+from rxpath.net.core.sock import TCP_ESTABLISHED
 from rxpath.net.ipv4.route import ipv4_mtu
 from rxpath.net.ipv4.tcp.hashtables import bind_add, inet_hash
 from rxpath.net.ipv4.tcp.input import tcp_init_transfer
@@ -17,7 +18,7 @@ from rxpath.net.ipv4.tcp.output import ipv4_default_advmss, jiffies, tcp_sync_ms
 from rxpath.net.ipv4.tcp.rcvbuf import tcp_full_space, tcp_initialize_rcv_mss
 from rxpath.net.ipv4.tcp.reply import now_ts
 from rxpath.net.ipv4.tcp.request import inet_csk_route_req, inet_reqsk_alloc, tcp_openreq_init_rwin
-from rxpath.net.ipv4.tcp.seq import M32, TCP_ESTABLISHED
+from rxpath.net.ipv4.tcp.seq import M32
 from rxpath.net.ipv4.tcp.sites import SITE_SYN
 from rxpath.net.ipv4.tcp.sock import SS_CONNECTED, TcpCb, TcpSock
 from rxpath.net.ipv4.tcp.state import tcp_set_state

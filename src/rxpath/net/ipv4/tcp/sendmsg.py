@@ -13,6 +13,10 @@ from rxpath.net.core.sock import (
     MSG_MORE,
     MSG_OOB,
     SEND_SHUTDOWN,
+    TCP_CLOSE_WAIT,
+    TCP_ESTABLISHED,
+    TCP_SYN_RECV,
+    TCP_SYN_SENT,
     lock_sock,
     sk_wmem_schedule,
     sock_error,
@@ -31,7 +35,7 @@ from rxpath.net.ipv4.tcp.output import (
     wfree,
 )
 from rxpath.net.ipv4.tcp.rcvbuf import sk_forced_mem_schedule
-from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT, after
+from rxpath.net.ipv4.tcp.seq import M32, after
 from rxpath.net.ipv4.tcp.sock import TCP_NAGLE_CORK, TCP_NAGLE_PUSH, TcpSock, TxSkb
 from rxpath.net.ipv4.tcp.tcp import deadline_of, release_sock, sk_wait_event
 from rxpath.wire.tcp import TCPHDR_PSH

@@ -22,6 +22,8 @@ from rxpath.net.core.sock import (
     SOL_TCP,
     TCP_CLOSE,
     TCP_LISTEN,
+    TCP_NEW_SYN_RECV,
+    TCP_TIME_WAIT,
     Msg,
     Proto,
     count_tokens,
@@ -31,7 +33,7 @@ from rxpath.net.ipv4.inet_sock import Address, Cmsg, InetSock
 from rxpath.net.ipv4.netns import Ipv4
 from rxpath.net.ipv4.tcp.cong import CubicOps, RenoOps
 from rxpath.net.ipv4.tcp.rbtree import RbNode, RbTree
-from rxpath.net.ipv4.tcp.seq import M32, TCP_NEW_SYN_RECV, TCP_TIME_WAIT
+from rxpath.net.ipv4.tcp.seq import M32
 from rxpath.net.ipv4.tcp.variants import VARIANTS, TcpVariant
 from rxpath.wire.checksum import csum_tcpudp_nofold
 

@@ -16,6 +16,10 @@ from rxpath.net.core.sock import (
     SO_MAX_PACING_RATE,
     SOCK_RCVBUF_LOCK,
     SOL_SOCKET,
+    TCP_CLOSE,
+    TCP_CLOSE_WAIT,
+    TCP_ESTABLISHED,
+    TCP_LISTEN,
     opt_int,
 )
 from rxpath.net.ipv4.route import Rtable, ipv4_mtu
@@ -25,7 +29,7 @@ from rxpath.net.ipv4.tcp.output import CHRONO_RWND_LIMITED, CHRONO_SNDBUF_LIMITE
 from rxpath.net.ipv4.tcp.rcvbuf import tcp_set_window_clamp, tcp_space_from_win
 from rxpath.net.ipv4.tcp.rcvq import tcp_data_ready
 from rxpath.net.ipv4.tcp.recvmsg import tcp_cleanup_rbuf
-from rxpath.net.ipv4.tcp.seq import M32, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN
+from rxpath.net.ipv4.tcp.seq import M32
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_PUSHED,
     ICSK_ACK_SCHED,

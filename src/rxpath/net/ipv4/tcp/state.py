@@ -7,12 +7,23 @@ from __future__ import annotations
 
 from rxpath.kernel.errno import ECONNREFUSED, ECONNRESET, EPIPE
 from rxpath.net.core.skbuff import SkBuff, skb_end
-from rxpath.net.core.sock import SHUTDOWN_MASK, Sock, sk_error_report, sk_release, sock_def_wakeup, sock_rfree
+from rxpath.net.core.sock import (
+    SHUTDOWN_MASK,
+    TCP_CLOSE,
+    TCP_CLOSE_WAIT,
+    TCP_ESTABLISHED,
+    TCP_SYN_RECV,
+    TCP_SYN_SENT,
+    Sock,
+    sk_error_report,
+    sk_release,
+    sock_def_wakeup,
+    sock_rfree,
+)
 from rxpath.net.ipv4.mib import TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB, TCP_MIB_ESTABRESETS
 from rxpath.net.ipv4.tcp.hashtables import inet_put_port, inet_unhash
 from rxpath.net.ipv4.tcp.notify import tcp_notice_purge
 from rxpath.net.ipv4.tcp.output import inet_csk_clear_xmit_timers, wfree
-from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT
 from rxpath.net.ipv4.tcp.sites import SITE_FIN, SITE_UNREAD
 from rxpath.net.ipv4.tcp.sock import TcpSock
 from rxpath.sim.ledger import CONSUMED, DROPPED

@@ -24,6 +24,16 @@ from rxpath.net.core.sock import (
     RCV_SHUTDOWN,
     SEND_SHUTDOWN,
     SHUTDOWN_MASK,
+    TCP_CLOSE,
+    TCP_CLOSE_WAIT,
+    TCP_CLOSING,
+    TCP_ESTABLISHED,
+    TCP_FIN_WAIT1,
+    TCP_FIN_WAIT2,
+    TCP_LAST_ACK,
+    TCP_LISTEN,
+    TCP_SYN_RECV,
+    TCP_SYN_SENT,
     AutoremoveWait,
     __wake_up,
     current_task,
@@ -44,20 +54,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_send_fin,
 )
 from rxpath.net.ipv4.tcp.rcvq import tcp_epollin_ready
-from rxpath.net.ipv4.tcp.seq import (
-    M32,
-    TCP_CLOSE,
-    TCP_CLOSE_WAIT,
-    TCP_CLOSING,
-    TCP_ESTABLISHED,
-    TCP_FIN_WAIT1,
-    TCP_FIN_WAIT2,
-    TCP_LAST_ACK,
-    TCP_LISTEN,
-    TCP_SYN_RECV,
-    TCP_SYN_SENT,
-    before,
-)
+from rxpath.net.ipv4.tcp.seq import M32, before
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_SCHED,
     SS_CONNECTED,

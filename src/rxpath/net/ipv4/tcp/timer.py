@@ -8,7 +8,15 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.kernel.errno import ETIMEDOUT
-from rxpath.net.core.sock import sk_error_report
+from rxpath.net.core.sock import (
+    TCP_CLOSE,
+    TCP_ESTABLISHED,
+    TCP_FIN_WAIT2,
+    TCP_LISTEN,
+    TCP_SYN_RECV,
+    TCP_SYN_SENT,
+    sk_error_report,
+)
 from rxpath.net.ipv4.tcp.fastopen import tcp_fastopen_synack_timer
 from rxpath.net.ipv4.tcp.hashtables import reuseport_migrate_sock
 from rxpath.net.ipv4.tcp.minisocks import inet_csk_reqsk_queue_drop, reqsk_timeout, tcp_time_wait, timewait_len
@@ -37,7 +45,6 @@ from rxpath.net.ipv4.tcp.recovery import (
     tcp_rearm_rto_,
 )
 from rxpath.net.ipv4.tcp.retransmit import tcp_retransmit_skb, tcp_send_loss_probe, tcp_xmit_retransmit_queue
-from rxpath.net.ipv4.tcp.seq import TCP_CLOSE, TCP_ESTABLISHED, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT
 from rxpath.net.ipv4.tcp.sock import (
     ICSK_ACK_SCHED,
     ICSK_ACK_TIMER,

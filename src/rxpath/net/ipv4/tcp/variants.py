@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rxpath.kernel.sysctl import INT_MAX
 from rxpath.wire.tcp import TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN
-
-INT_MAX: Final = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
