@@ -21,7 +21,7 @@ from rxpath.net.core.skbuff import (
     kfree_skb_reason,
     skb_put,
 )
-from rxpath.net.ipv4.fib import rt_cache_flush
+from rxpath.net.ipv4.fib import RT_SCOPE_LINK, rt_cache_flush
 from rxpath.net.ipv4.netns import Ipv4, NetProtocol, ipv4_of
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip_eth_mc_map
@@ -544,7 +544,7 @@ def igmpv3_get_srcaddr(d: InDevice, saddr: int) -> int:
 
 def _send(d: InDevice, dst: int, body: bytes, tos: int, room: int) -> None:
     """An IGMP packet: TTL 1, router alert; its head has `room` bytes, or more when the packet needs it."""
-    from rxpath.net.ipv4.devinet import RT_SCOPE_LINK, inet_select_addr
+    from rxpath.net.ipv4.devinet import inet_select_addr
     from rxpath.net.ipv4.ip_output import ip_local_out
     from rxpath.net.ipv4.route import Flowi4, ip_route_output_key_hash
 
