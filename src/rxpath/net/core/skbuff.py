@@ -4,7 +4,8 @@ What lives here: `SkBuff`, its memory charge, cloning, and the two ways it ends:
 Both book the frames that it stands for (ledger.py).
 
 The bytes: `head` is immutable; `data` and `tail` are offsets into it.  Paged data (GRO, reassembly) hangs on
-`frag_list` as further skbs; `len` counts it, `data_len` is its part.  Who changes bytes makes a new `head`.
+`frag_list` as further skbs; `len` counts it, `data_len` is its part (without a list: what stands in `head` but lies in
+pages).  Who changes bytes makes a new `head`.
 """
 
 from __future__ import annotations
@@ -241,7 +242,7 @@ class SkBuff:
             self.head = self.head[: self.tail] + b"".join([f.tobytes() for f in self.frag_list])
             self.tail = len(self.head)
             self.frag_list = None
-            self.data_len = 0
+        self.data_len = 0
 
     def trim(self, n: int) -> None:
         """pskb_trim: keep the first `n` bytes of data."""
@@ -270,6 +271,7 @@ class SkBuff:
                 self.data_len = n - (self.tail - self.data)
         else:
             self.tail = self.data + n
+            self.data_len = max(self.data_len - (self.len - n), 0)
         self.len = n
 
 

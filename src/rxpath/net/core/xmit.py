@@ -39,6 +39,7 @@ SITE_NO_CARRIER: Final = Site("xmit", "no qdisc on a device that is down", "none
 SITE_XMIT_RECURSION: Final = Site("xmit", "recursion limit", "tx_dropped", "NOT_SPECIFIED")
 
 GSO_SENT: Final = SKB_GSO_TCPV4 | SKB_GSO_UDP_L4  # what a device may have to have cut for it
+GSO_MAX_SIZE: Final = 65536  # of every device: a longer packet is cut before it (gso_features_check)
 
 
 def dev_queue_xmit(skb: SkBuff) -> int:
@@ -76,7 +77,7 @@ def __dev_queue_xmit(skb: SkBuff) -> int:
             rc = -100
         else:
             sd.xmit_recursion += 1
-            if skb.gso_type & GSO_SENT and not dev.takes_gso:
+            if skb.gso_type & GSO_SENT and (not dev.takes_gso or skb.len >= GSO_MAX_SIZE):
                 for s in skb_gso_segment(skb, dev):
                     dev_hard_start_xmit(dev, s, txq)
             else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rxpath.kernel.mm import SKB_STRUCT
+from rxpath.kernel.mm import SKB_OVERHEAD, SKB_STRUCT
 from rxpath.net.core.gro import GroCb, gro_cb
 from rxpath.net.core.netdevice import (
     NETIF_F_GRO_FRAGLIST,
@@ -276,6 +276,12 @@ def segment_skb(skb: SkBuff, frame: bytes, nh: int, th: int) -> SkBuff:
     s.hash = skb.hash
     s.own = skb.own
     s.sk = skb.sk
+    s.dst = skb.dst
+    if skb.data_len and skb.frag_list is None:  # the bytes stay in their pages
+        s.head_size = skb.head_size
+        s.data_len = s.len - (skb.len - skb.data_len)
+        s.nr_frags = 1
+        s.truesize = s.head_size + SKB_OVERHEAD + s.data_len
     return s
 
 

@@ -527,7 +527,6 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: SkBuff) -> tuple[bool, Site 
         else:
             sk.header_len = 20
         sk.max_window = max(sk.max_window, sk.snd_wnd)
-        tcp_mtup_init(sk)
         tcp_sync_mss(sk, sk.pmtu_cookie)
         tcp_initialize_rcv_mss(sk)
         sk.copied_seq = sk.rcv_nxt

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from rxpath.kernel.mm import SKB_OVERHEAD
 from rxpath.net.core.skbuff import CHECKSUM_PARTIAL, SKB_GSO_TCP_ACCECN, SKB_GSO_TCPV4, __alloc_skb, skb_put
 from rxpath.net.core.sock import (
     SK_PACING_UNLIMITED,
@@ -368,7 +369,14 @@ def tcp_v4_send_check(saddr: int, daddr: int, segment: bytes, partial: bool = Fa
 
 
 def __tcp_transmit_skb(
-    sk: TcpSock, seq: int, flags: int, data: bytes, pcount: int = 1, gso_size: int = 0, stamp: TxStamp | None = None
+    sk: TcpSock,
+    seq: int,
+    flags: int,
+    data: bytes,
+    pcount: int = 1,
+    gso_size: int = 0,
+    stamp: TxStamp | None = None,
+    looped: TxSkb | None = None,
 ) -> int:
     """Header in front, then IP: 0 or a negative errno.  `pcount` segments of `gso_size` bytes in one packet."""
     ipv4 = sk.ts.ipv4
@@ -433,6 +441,14 @@ def __tcp_transmit_skb(
     if end_seq == seq or after(end_seq, sk.snd_nxt):
         # what was sent before does not count as a segment sent
         ipv4.tcp[TCP_MIB_OUTSEGS] += pcount
+    if data and looped is not None and isinstance(sk.dst, Rtable) and sk.dst.dev.is_loopback:
+        # what comes back is a clone of the queue's element: its data are in pages
+        skb.head_size = sk.tx_overhead - SKB_OVERHEAD
+        skb.truesize = sk.tx_overhead + len(data)
+        skb.data_len = len(data)
+        skb.nr_frags = 1
+        skb.cloned = True
+        looped.looped = skb
     err = ip_queue_xmit(sk, skb, sk.tos)
     if err > 0:
         from rxpath.net.ipv4.tcp.recovery import tcp_enter_cwr
@@ -497,7 +513,7 @@ def tcp_transmit_skb(sk: TcpSock, t: TxSkb) -> int:
     stamp = t.txstamp
     if stamp is not None:
         stamp.truesize = t.truesize
-    err = __tcp_transmit_skb(sk, t.seq, flags, t.data, t.pcount, t.gso_size, stamp)
+    err = __tcp_transmit_skb(sk, t.seq, flags, t.data, t.pcount, t.gso_size, stamp, t)
     if sk.pacing_status and not err:
         tcp_update_skb_after_send(sk, len(t.data), prior)
     return err
@@ -867,6 +883,14 @@ def tcp_tso_should_defer(sk: TcpSock, t: TxSkb, max_segs: int) -> int:
     return DEFER_APP
 
 
+def tcp_small_queue_check(sk: TcpSock) -> bool:
+    """True: enough is under way in the device.  What drivers hold is charged to nobody here, so only the count's bias
+    of one stands against tcp_limit_output_bytes: 0 leaves two packets unacknowledged, and any other value all.
+    """
+    none = not (sk.ts.tcp_limit_output_bytes or sk.pacing_status)
+    return none and sk.v.limit_output_most and len(sk.rtx_queue) > 1
+
+
 def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
     """Send what windows allow.  `push_one` 1: one packet, 2: one whatever the congestion window says.  True:
     nothing is in flight and data waits.
@@ -920,6 +944,8 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
             limit = tcp_mss_split_point(sk, t, mss, quota, nonagle)
         if len(t.data) > limit:
             tso_fragment(sk, t, limit, mss)
+        if tcp_small_queue_check(sk):
+            break
         if t.end_seq == t.seq:
             break
         if tcp_transmit_skb(sk, t):
@@ -1016,6 +1042,9 @@ def sk_stream_is_writeable(sk: TcpSock) -> bool:
 
 def wfree(sk: TcpSock, t: TxSkb) -> None:
     """tcp_wmem_free_skb."""
+    if t.looped is not None:
+        t.looped.cloned = False
+        t.looped = None
     sk.wmem_queued -= t.truesize
     sk_mem_uncharge(sk, t.truesize)
 

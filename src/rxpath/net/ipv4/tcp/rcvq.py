@@ -312,7 +312,7 @@ def skb_try_coalesce(to: SkBuff, frm: SkBuff) -> int:
         return -1
     n = frm.len
     headroom = 0 if tcb(to).collapsed else NET_SKB_PAD
-    if to.listed is None and to.frag_list is None and n <= to.head_size - headroom - to.tail:
+    if to.listed is None and to.frag_list is None and not to.data_len and n <= to.head_size - headroom - to.tail:
         if n:
             to.head = to.head[: to.tail] + frm.tobytes()
             to.tail += n

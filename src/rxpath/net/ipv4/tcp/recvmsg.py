@@ -97,17 +97,22 @@ def tcp_eat_recv_skb(sk: TcpSock, skb: SkBuff) -> None:
     consume_skb(skb, None if skb.len else SITE_FIN)
 
 
-def tcp_recv_urg(sk: TcpSock, flags: int) -> Msg:
-    """MSG_OOB: the urgent byte.  Raises EINVAL, EAGAIN, ENOTCONN."""
+def tcp_recv_urg(sk: TcpSock, size: int, flags: int) -> Msg:
+    """MSG_OOB: the urgent byte.  A reader without room is told so; MSG_TRUNC takes it and leaves the buffer as it was.
+    Raises EINVAL, EAGAIN, ENOTCONN.
+    """
     if sk.urginline or not sk.urg_data or sk.urg_data == TCP_URG_READ:
         raise linux_error(EINVAL)
     if sk.state == TCP_CLOSE and not sk.shutdown & RCV_SHUTDOWN:
         raise linux_error(ENOTCONN)
     m = Msg()
     if sk.urg_data & TCP_URG_VALID:
-        m.data = bytes((sk.urg_data & 0xFF,))
-        m.n = 1
         m.flags = MSG_OOB
+        if size > 0:
+            m.data = b"\0" if flags & MSG_TRUNC else bytes((sk.urg_data & 0xFF,))
+            m.n = 1
+        else:
+            m.flags |= MSG_TRUNC
         if not flags & MSG_PEEK:
             sk.urg_data = TCP_URG_READ
         return m
@@ -140,7 +145,7 @@ def tcp_recvmsg_locked(sk: TcpSock, size: int, flags: int) -> Msg:
     if sk.state == TCP_LISTEN:
         raise linux_error(ENOTCONN)
     if flags & MSG_OOB:
-        return tcp_recv_urg(sk, flags)
+        return tcp_recv_urg(sk, size, flags)
     m = Msg()
     deadline = 0 if flags & MSG_DONTWAIT or sk.nonblock else deadline_of(sk, sk.rcvtimeo)
     peek = bool(flags & MSG_PEEK)

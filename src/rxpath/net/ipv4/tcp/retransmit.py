@@ -23,6 +23,7 @@ from rxpath.net.ipv4.tcp.output import (
     tcp_rearm_rto,
     tcp_reset_xmit_timer,
     tcp_set_skb_tso_segs,
+    tcp_small_queue_check,
     tcp_snd_wnd_test,
     tcp_transmit_skb,
     tcp_trim_head,
@@ -227,7 +228,7 @@ def tcp_xmit_retransmit_queue(sk: TcpSock) -> None:
         if t.sacked & (SACKED_ACKED | SACKED_RETRANS) or not t.sacked & LOST:
             continue
         mib = "TCPSlowStartRetrans" if sk.ca_state == TCP_CA_Loss else "TCPFastRetrans"
-        if tcp_retransmit_skb(sk, t, segs):
+        if tcp_small_queue_check(sk) or tcp_retransmit_skb(sk, t, segs):
             break
         ext[mib] += t.pcount
         if sk.ca_state in (TCP_CA_CWR, TCP_CA_Recovery):

@@ -196,9 +196,11 @@ class TxSkb:
         "pcount",
         "gso_size",
         "txstamp",
+        "looped",
     )
 
     def __init__(self, seq: int, data: bytes, flags: int) -> None:
+        self.looped: SkBuff | None = None  # its clone that went to the machine itself
         self.pcount = 0
         self.gso_size = 0
         self.seq = seq

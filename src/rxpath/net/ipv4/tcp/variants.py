@@ -149,6 +149,7 @@ class TcpVariant:
     paws_old_ack: bool = False
     cookie_drop_no_socket: bool = False
     tso_by_rtt: bool = True
+    limit_output_most: bool = True  # tcp_limit_output_bytes is the most that may be in the device; the least in 3.13
 
 
 V_6_1: Final = TcpVariant()
@@ -217,6 +218,7 @@ V_3_13: Final = replace(
     internal_pacing=False,
     max_syn_backlog_shift=8,
     user_timeout_clamps=False,
+    limit_output_most=False,
 )
 V_6_18: Final = replace(
     V_6_1,
