@@ -8,6 +8,7 @@ EPERM: Final = 1
 ENOENT: Final = 2
 EINTR: Final = 4
 EIO: Final = 5
+ENXIO: Final = 6
 EAGAIN: Final = 11
 ENOMEM: Final = 12
 EACCES: Final = 13

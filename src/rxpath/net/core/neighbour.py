@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from rxpath.kernel.core import Kernel
-from rxpath.kernel.errno import ENOBUFS, linux_error
+from rxpath.kernel.errno import EINVAL, ENOBUFS, linux_error
 from rxpath.kernel.timer import DelayedWork, TimerList
 from rxpath.net.core.netdevice import IFF_UP, Net, NetDevice
 from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_end
@@ -521,7 +521,7 @@ def __neigh_update(n: Neighbour, lladdr: bytes | None, new: int, flags: int) -> 
         return 0
     if lladdr is None:
         if not old & NUD_VALID:
-            return -22
+            return -EINVAL
         lladdr = n.ha
     same = bool(old & NUD_VALID) and lladdr == n.ha
     if new & NUD_CONNECTED:

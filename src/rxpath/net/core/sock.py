@@ -18,8 +18,10 @@ from rxpath.kernel.errno import (
     EAGAIN,
     EBUSY,
     EINVAL,
+    ENOBUFS,
     ENODEV,
     ENOENT,
+    ENOMEM,
     ENOPROTOOPT,
     ENOTCONN,
     EOPNOTSUPP,
@@ -823,10 +825,10 @@ def __sock_queue_rcv_skb(sk: Sock, skb: SkBuff) -> int:
         tp = sk.net.kernel.trace.sock_rcvqueue_full
         if tp.on:
             tp.fire(rmem, skb.truesize, sk.rcvbuf)
-        return -12
+        return -ENOMEM
     if not sk_rmem_schedule(sk, skb.truesize):
         sk.drops += 1
-        return -105
+        return -ENOBUFS
     skb.dev = None
     skb_set_owner_r(skb, sk)
     skb.dropcount = sk.drops if sk.rxq_ovfl else 0
@@ -1222,7 +1224,7 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         if sk.filter_locked:
             raise linux_error(EPERM)
         if sk.filter is None:
-            raise linux_error(2)
+            raise linux_error(ENOENT)
         sk.filter = None
     elif optname == SO_LOCK_FILTER:
         if sk.filter_locked and not on_:

@@ -68,7 +68,7 @@ from rxpath.wire.addr import ip4_str
 from rxpath.wire.checksum import csum_partial, csum_sub
 from rxpath.wire.ethernet import ETH_P_IP
 from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_PROT_UNREACH
-from rxpath.wire.ipv4 import IPV4_HDR
+from rxpath.wire.ipv4 import IPPROTO_TCP, IPPROTO_UDP, IPV4_HDR
 
 SITE_OTHERHOST: Final = Site("ip", "frame is for another host", "rx_otherhost_dropped", "OTHERHOST")
 SITE_INHDR: Final = Site("ip", "bad IP header", "Ip InHdrErrors", "IP_INHDR")
@@ -237,13 +237,13 @@ def ip_rcv_finish_core(ipv4: Ipv4, skb: SkBuff, dev: NetDevice, hint: SkBuff | N
                 _route_drop(ipv4, skb, err)
                 return False
     if skb.dst is None and ipv4.ip_early_demux and not frag & 0x3FFF:
-        if proto == 17:
+        if proto == IPPROTO_UDP:
             if ipv4.udp_early_demux:
                 err = udp_v4_early_demux(ipv4, skb)
                 if err:
                     _route_drop(ipv4, skb, err)
                     return False
-        elif proto == 6 and ipv4.tcp_early_demux:
+        elif proto == IPPROTO_TCP and ipv4.tcp_early_demux:
             tcp_v4_early_demux(ipv4, skb)
     if skb.dst is None:
         err = ip_route_input_noref(ipv4, skb, daddr, saddr, tos & IPTOS_RT_MASK, dev)

@@ -74,7 +74,7 @@ from rxpath.sim.ledger import Site
 from rxpath.wire.checksum import ip_fast_csum
 from rxpath.wire.ethernet import ETH_P_IP
 from rxpath.wire.icmp import ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED
-from rxpath.wire.ipv4 import IP_DF, IP_MAX_MTU, IP_MF, IPV4_HDR
+from rxpath.wire.ipv4 import IP_DF, IP_MAX_MTU, IP_MF, IPPROTO_ICMP, IPV4_HDR
 
 if TYPE_CHECKING:
     pass
@@ -363,7 +363,7 @@ def __ip_make_skb(ipv4: Ipv4, cork: Cork) -> SkBuff:
     skb.priority = cork.priority
     skb.mark = cork.mark
     skb.protocol = ETH_P_IP
-    if cork.protocol == 1 and payload_first:
+    if cork.protocol == IPPROTO_ICMP and payload_first:
         from rxpath.net.ipv4.icmp import icmp_out_count
 
         # a raw socket's type comes from its flow: so replies of the kernel's own socket count as type 0

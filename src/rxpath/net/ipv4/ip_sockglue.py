@@ -53,6 +53,7 @@ from rxpath.net.core.sock import (
     SOF_TIMESTAMPING_OPT_CMSG,
     SOL_IP,
     SOL_SOCKET,
+    TCP_ESTABLISHED,
     Msg,
     SockErr,
     __sock_cmsg_send,
@@ -694,7 +695,7 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
                     raise linux_error(ENOTCONN)
                 sk.dst = rt = new
             return ipv4_mtu(rt)
-        if sk.daddr and sk.state == 1 and sk.type != SOCK_STREAM:  # an ICMP error made its route old
+        if sk.daddr and sk.state == TCP_ESTABLISHED and sk.type != SOCK_STREAM:  # an ICMP error made its route old
             new = ip_route_output_flow(sk.ipv4, Flowi4(sk.daddr, sk.saddr, oif=sk.bound_dev_if, proto=sk.protocol))
             if new is not None:
                 sk.dst = new

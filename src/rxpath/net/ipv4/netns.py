@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from rxpath.formats.netstat import TCPEXT_3_13, TCPEXT_5_15, TCPEXT_6_18
 from rxpath.kernel.core import Kernel
+from rxpath.kernel.errno import EINVAL
 from rxpath.net.core.netdevice import Net, NetDevice
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.core.sock import Proto
@@ -332,7 +333,7 @@ def inet_add_protocol(net: Net, prot: NetProtocol, protocol: int) -> int:
     ipv4 = ipv4_of(net)
     if net.kernel.release.netns_ok and not prot.netns_ok:
         net.kernel.log.err("Protocol %d is not namespace aware, cannot register." % protocol)
-        return -22
+        return -EINVAL
     if ipv4.protos[protocol & 255] is not None:
         return -1
     ipv4.protos[protocol & 255] = prot

@@ -25,7 +25,7 @@ from rxpath.net.netfilter.x_tables import skb_header_pointer
 from rxpath.wire.checksum import csum_partial, csum_tcpudp_magic, transport_checksum
 from rxpath.wire.ethernet import ETH_P_IP
 from rxpath.wire.icmp import ICMP_DEST_UNREACH
-from rxpath.wire.ipv4 import IP_DF, IPV4_HDR
+from rxpath.wire.ipv4 import IP_DF, IPPROTO_UDP, IPV4_HDR
 from rxpath.wire.tcp import TCP_HDR, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 
 LL_MAX_HEADER: Final = 128
@@ -52,7 +52,7 @@ def nf_ip_checksum(skb: SkBuff, hook: int, dataoff: int, proto: int) -> bool:
 
 def nf_reject_verify_csum(skb: SkBuff, dataoff: int, proto: int) -> bool:
     """Whether there is a checksum over all of the payload.  (Inline.)"""
-    if proto == 17:
+    if proto == IPPROTO_UDP:
         uh = skb_header_pointer(skb, skb.network_header + dataoff, 8)
         return uh is None or bool(uh[6] | uh[7])
     return proto not in (33, 47, 50, 51, 132, 136)

@@ -18,6 +18,7 @@ from rxpath.kernel.errno import (
     EMSGSIZE,
     ENETUNREACH,
     ENOTTY,
+    EOPNOTSUPP,
     EPROTO,
     EREMOTEIO,
     linux_error,
@@ -248,7 +249,7 @@ def ping_v4_sendmsg(sk: PingSock, data: bytes, name: Address | None, control: li
     if len(data) < 8:
         raise linux_error(EINVAL)
     if flags & MSG_OOB:
-        raise linux_error(95)
+        raise linux_error(EOPNOTSUPP)
     if data[1] or (data[0] != 8 and not (data[0] == 42 and ipv4.variant.ext_echo)):  # ping_supported
         raise linux_error(EINVAL)
     if name is not None:
@@ -291,7 +292,7 @@ def ping_v4_sendmsg(sk: PingSock, data: bytes, name: Address | None, control: li
 
 def ping_recvmsg(sk: PingSock, size: int, flags: int) -> Msg:
     if flags & MSG_OOB:
-        raise linux_error(95)
+        raise linux_error(EOPNOTSUPP)
     if flags & MSG_ERRQUEUE:
         return ip_recv_error(sk, size)
     skb = skb_recv_datagram(sk, flags)

@@ -17,6 +17,7 @@ from rxpath.kernel.errno import (
     EINVAL,
     EMSGSIZE,
     ENOBUFS,
+    ENOPROTOOPT,
     EOPNOTSUPP,
     EPROTO,
     linux_error,
@@ -156,7 +157,7 @@ class RawSock(InetSock):
     def setsockopt(self, level: int, optname: int, value: int | bytes) -> None:
         if level == SOL_RAW:
             if optname != ICMP_FILTER:
-                raise linux_error(92)
+                raise linux_error(ENOPROTOOPT)
             if self.num != IPPROTO_ICMP:
                 raise linux_error(EOPNOTSUPP)
             if isinstance(value, bytes) and len(value) < 4:  # the rest stays
@@ -168,7 +169,7 @@ class RawSock(InetSock):
     def getsockopt(self, level: int, optname: int) -> int | bytes:
         if level == SOL_RAW:
             if optname != ICMP_FILTER or self.num != IPPROTO_ICMP:
-                raise linux_error(92 if optname != ICMP_FILTER else EOPNOTSUPP)
+                raise linux_error(ENOPROTOOPT if optname != ICMP_FILTER else EOPNOTSUPP)
             return self.icmp_filter.to_bytes(4, "little")
         return super().getsockopt(level, optname)
 

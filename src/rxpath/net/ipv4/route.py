@@ -53,7 +53,7 @@ from rxpath.wire.icmp import (
     ICMP_REDIR_HOSTTOS,
     ICMP_REDIRECT,
 )
-from rxpath.wire.ipv4 import IP_MAX_MTU
+from rxpath.wire.ipv4 import IP_MAX_MTU, IPPROTO_IGMP
 
 RTCF_NOTIFY: Final = 0x00010000
 RTCF_DIRECTDST: Final = 0x00020000
@@ -779,7 +779,7 @@ def ip_route_output_key_hash_rcu(ipv4: Ipv4, fl4: Flowi4) -> Rtable | None:
         if not dev_out.flags & IFF_UP or dev_out.ip_ptr is None:
             fl4.error = -ENETUNREACH
             return None
-        if daddr & 0xFFFFFF00 == 0xE0000000 or daddr == 0xFFFFFFFF or fl4.proto == 2:
+        if daddr & 0xFFFFFF00 == 0xE0000000 or daddr == 0xFFFFFFFF or fl4.proto == IPPROTO_IGMP:
             if not saddr:
                 fl4.saddr = inet_select_addr(dev_out, 0, RT_SCOPE_LINK, ipv4)
             return __mkroute_output(ipv4, res, fl4, orig_oif, dev_out, 0)

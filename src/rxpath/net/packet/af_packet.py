@@ -18,6 +18,7 @@ from rxpath.kernel.errno import (
     ENODEV,
     ENOPROTOOPT,
     ENOTSUP,
+    ENXIO,
     EOPNOTSUPP,
     ESOCKTNOSUPPORT,
     linux_error,
@@ -441,7 +442,7 @@ def packet_snd(sk: PacketSock, data: bytes, name: Any, control: list[tuple[int, 
         dev = sk.net.by_index.get(sk.ifindex)
         proto = sk.proto_
     if dev is None:
-        raise linux_error(6, "no device")
+        raise linux_error(ENXIO, "no device")
     if not dev.flags & IFF_UP:
         raise linux_error(ENETDOWN)
     sockc = SockcmCookie(sk)

@@ -18,6 +18,7 @@ from rxpath.net.ipv4.tcp.sock import (
     TCP_ECN_MODE_ANY,
     TCP_ECN_MODE_RFC3168,
     TCP_ECN_SEEN,
+    TCP_CA_Open,
     TcpSock,
     tcb,
 )
@@ -355,7 +356,7 @@ def tcp_accecn_process(sk: TcpSock, skb: SkBuff, pkts: int, nbytes: int, progres
         d_ceb = (a.delivered_ecn_bytes[INET_ECN_CE] - old_ceb) & M32
         if not d_ceb:
             return delta
-        if pkts >= (mask + 1) * 2 and (sk.rx_opt.sack_ok or sk.ca_state in (0, TCP_CA_CWR)):
+        if pkts >= (mask + 1) * 2 and (sk.rx_opt.sack_ok or sk.ca_state in (TCP_CA_Open, TCP_CA_CWR)):
             if nbytes <= d_ceb:
                 return safe
             est = -(-d_ceb * pkts // nbytes)

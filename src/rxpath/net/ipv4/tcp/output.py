@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from rxpath.kernel.errno import EFAULT
 from rxpath.kernel.mm import SKB_OVERHEAD
 from rxpath.net.core.skbuff import CHECKSUM_PARTIAL, SKB_GSO_TCP_ACCECN, SKB_GSO_TCPV4, __alloc_skb, skb_put
 from rxpath.net.core.sock import (
@@ -1125,10 +1126,10 @@ def tcp_send_active_reset(sk: TcpSock) -> None:
 def tcp_send_synack(sk: TcpSock) -> int:
     """Answer the SYN of a simultaneous open."""
     if not sk.rtx_queue:
-        return -14
+        return -EFAULT
     t = sk.rtx_queue[0]
     if not t.flags & TCPHDR_SYN:
-        return -14
+        return -EFAULT
     if not t.flags & TCPHDR_ACK:
         t.flags |= TCPHDR_ACK
         t.flags &= ~(TCPHDR_CWR if sk.ecn_flags & TCP_ECN_MODE_ANY else TCPHDR_ECE | TCPHDR_CWR)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from rxpath.kernel.errno import EAGAIN, EBUSY, EHOSTUNREACH
+from rxpath.kernel.errno import EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM
 from rxpath.net.core.neighbour import Neighbour
 from rxpath.net.ipv4.mib import TCP_MIB_RETRANSSEGS
 from rxpath.net.ipv4.route import Rtable
@@ -148,7 +148,7 @@ def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int) -> int:
             t.flags &= ~TCPHDR_SYN
             t.seq = (t.seq + 1) & M32
         if before(t.end_seq, sk.snd_una):
-            return -22
+            return -EINVAL
         if before(t.seq, sk.snd_una):
             tcp_trim_head(sk, t, (sk.snd_una - t.seq) & M32)
     if __sk_dst_check(sk) is None:
@@ -165,7 +165,7 @@ def __tcp_retransmit_skb(sk: TcpSock, t: TxSkb, segs: int) -> int:
         n = room // mss * mss or room
     if len(t.data) > n:
         if not tcp_fragment(sk, t, n, mss):
-            return -12
+            return -ENOMEM
     else:
         diff = t.pcount
         diff -= tcp_set_skb_tso_segs(t, mss)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from rxpath.kernel.errno import EINVAL, ENOPROTOOPT, ENOTSUP, EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EINVAL, ENOENT, ENOPROTOOPT, ENOTSUP, EOPNOTSUPP, linux_error
 from rxpath.net.core.sock import (
     SK_PACING_UNLIMITED,
     SO_KEEPALIVE,
@@ -217,7 +217,7 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
         name = value.split(b"\0")[0].decode("latin-1") if isinstance(value, bytes) else ""
         ops = ts.ca_ops.get(name)
         if ops is None:
-            raise linux_error(2, name)
+            raise linux_error(ENOENT, name)
         sk.ca_ops = ops
         sk.tos &= ~3
         if sk.state != TCP_CLOSE:
