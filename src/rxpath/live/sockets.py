@@ -296,7 +296,8 @@ class LiveSocket(metaclass=SocketType):
         return self._timeout
 
     def setblocking(self, flag: bool, /) -> None:
-        LiveSocket.settimeout(self, None if operator.index(flag) else 0.0)
+        true = bool(flag) if sys.version_info >= (3, 12) else operator.index(flag)
+        LiveSocket.settimeout(self, None if true else 0.0)
 
     def getblocking(self) -> bool:
         return self._timeout != 0
