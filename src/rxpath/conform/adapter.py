@@ -67,17 +67,20 @@ class Scenario(Runner):
         self.tap = tap = tun_create(
             net, env["dev"], nonblock=env["skb_alloc"] == "build_skb", napi=env["rx_mode"] == "napi"
         )
+        lo = net.loopback
+        if lo is not None:
+            dev_close(lo)  # a new namespace has it down; sysctls come before its first `up`
         late = self.set_sysctls()
         tap.ndo_set_mac_address(mac(env["mac"]))
         dev_set_mtu(tap, env["mtu"])
         for a in env["addrs"]:
             addr, plen = ip4_net(a)
             inet_insert_ifa(tap, addr, plen, broadcast=-1)
-        lo = net.loopback
-        if not env["lo_up"] and lo is not None:  # as before its first `up`: without an address
+        if lo is not None and env["lo_up"]:
+            dev_open(lo)
+        elif lo is not None:  # as before its first `up`: without an address
             for ifa in list(lo.ip_ptr.ifa_list):
                 inet_del_ifa(lo.ip_ptr, ifa)
-            dev_close(lo)
         dev_open(tap)
         if env["promisc"]:
             dev_set_promiscuity(tap, 1)
