@@ -11,16 +11,27 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Final
 
-from rxpath.kernel.errno import EAGAIN, EINPROGRESS, linux_error
+from rxpath.kernel.errno import EAGAIN, EINPROGRESS, EINVAL, linux_error
+from rxpath.kernel.errno import EBADF as EBADF  # for who stands in for socket
 from rxpath.net.core.netdevice import Net
-from rxpath.net.core.sock import MSG_DONTWAIT, SO_TYPE, SOCK_STREAM, SOL_IP, SOL_SOCKET, Msg, Sock, sock_gettstamp
+from rxpath.net.core.sock import (
+    MSG_DONTWAIT,
+    SO_MAX_PACING_RATE,
+    SO_NETNS_COOKIE,
+    SO_PEERNAME,
+    SO_TYPE,
+    SOCK_STREAM,
+    SOL_IP,
+    SOL_SOCKET,
+    Msg,
+    Sock,
+    sock_gettstamp,
+)
 from rxpath.net.ipv4 import af_inet
 from rxpath.net.ipv4.datagram import parse_addr
 from rxpath.net.ipv4.inet_sock import InetSock
 from rxpath.net.ipv4.ip_sockglue import IP_MSFILTER, MCAST_MSFILTER, ip_get_mcast_filter
 from rxpath.wire.addr import ip4_str
-
-EBADF: Final = 9
 
 _CLASSES: Final[dict[int, type[OSError]]] = {
     1: PermissionError,
@@ -274,12 +285,19 @@ class Socket:
                 raise self._fail(e) from None
         if isinstance(buflen, bytes):
             buflen = len(buflen)
+        if level == SOL_SOCKET and optname == SO_NETNS_COOKIE and buflen != 8:
+            raise linux_error(EINVAL, "eight bytes expected")
         if level == SOL_SOCKET and optname == SO_TYPE:
             return self.type.to_bytes(4, "little")[:buflen] if buflen else self.type
         try:
             v = af_inet.sys_getsockopt(sk, level, optname)
         except OSError as e:
             raise self._fail(e) from None
+        if level == SOL_SOCKET and optname == SO_MAX_PACING_RATE and buflen < 8:
+            v = min(sk.max_pacing_rate, 0xFFFFFFFF)
+            v -= v >> 31 << 32
+        if level == SOL_SOCKET and optname == SO_PEERNAME and isinstance(v, bytes) and buflen > len(v):
+            raise linux_error(EINVAL)
         if level == SOL_IP and isinstance(v, int) and 0 < buflen < 4 and 0 <= v <= 255:
             return bytes((v,))  # do_ip_getsockopt: one byte for who has no room for an int
         if buflen:

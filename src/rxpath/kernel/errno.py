@@ -9,6 +9,7 @@ ENOENT: Final = 2
 EINTR: Final = 4
 EIO: Final = 5
 ENXIO: Final = 6
+EBADF: Final = 9
 EAGAIN: Final = 11
 ENOMEM: Final = 12
 EACCES: Final = 13
@@ -65,6 +66,7 @@ NAMES: Final[dict[int, str]] = {
     2: "ENOENT",
     4: "EINTR",
     5: "EIO",
+    9: "EBADF",
     11: "EAGAIN",
     12: "ENOMEM",
     13: "EACCES",

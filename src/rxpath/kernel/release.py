@@ -44,6 +44,8 @@ class Release:
     threaded_napi: bool = known("sheet 3.8 (5.12)", True)
     busy_poll: bool = known("sheet 3.9; 3.13 asks the driver, and none here answers", True)
     irq_defer: bool = known("sheet 3.3: gro_flush_timeout, napi_defer_hard_irqs", True)
+    so_options: int = known("asm-generic/socket.h of 6.1; recorded on 6.18: the last option of SOL_SOCKET", 75)
+    pass_unix_only: bool = known("recorded on 6.18: SO_PASSCRED and the like are AF_UNIX's (6.16)", False)
     timestamping_flags: int = known("net_tstamp.h of 6.1: bits of SO_TIMESTAMPING; unchecked: 3.13", 16)
     priority_cmsg: bool = known("recorded on 6.18: a call may name its packet's priority (6.14)", False)
     ts_opt_id_cmsg: bool = known("recorded on 6.18: SCM_TS_OPT_ID, the number of a time stamp (6.13)", False)
@@ -86,6 +88,7 @@ class Release:
     icmp_global_limit: bool = known("sheet 8.7", True)
     icmp_outratelimit: bool = known("sheet 5 of proc-files: OutRateLimitGlobal/Host (6.1.192)", True)
     icmp_global_per_netns: bool = known("sheet 8.7: 6.1.192 and later", True)
+    packet_vnet_hdr_sz: bool = known("recorded on 6.18 (6.6): PACKET_VNET_HDR_SZ", False)
     packet_chains_per_net: bool = known("recorded on 6.18 (6.15): sockets' packet types come after protocols", False)
     packet_vlan_header: bool = known(
         "read in 6.1.192 packet_parse_headers (5.19): the network header of a frame to send is behind its tags", True
@@ -216,6 +219,7 @@ R_5_15 = replace(
     R_6_1,
     name="5.15",
     gro_of_gso=False,
+    so_options=72,
     uname="5.15.135",
     default_qdisc="pfifo_fast",
     sysctls_absent=_AFTER_5_15 | _GONE_SINCE_3_13,
@@ -237,6 +241,7 @@ R_5_15 = replace(
 R_3_13 = replace(
     R_5_15,
     name="3.13",
+    so_options=47,
     uname="3.13.0",
     timestamping_flags=7,
     net_warnings=1,
@@ -296,6 +301,8 @@ R_3_13 = replace(
 R_6_18 = replace(
     R_6_1,
     name="6.18",
+    so_options=83,
+    pass_unix_only=True,
     uname="6.18.44",
     timestamping_flags=19,
     priority_cmsg=True,
@@ -313,6 +320,7 @@ R_6_18 = replace(
     softnet_columns=15,
     udp_queue="v6_12",
     packet_chains_per_net=True,
+    packet_vnet_hdr_sz=True,
     vlan_all_cleared=True,
     ip_out_transmits=True,
     rmem_max=4194304,

@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 from rxpath.kernel.cpu import Cpu
 from rxpath.kernel.errno import (
     EAGAIN,
+    EBADF,
     EBUSY,
     EINVAL,
     ENOBUFS,
+    ENODATA,
     ENODEV,
     ENOENT,
     ENOMEM,
     ENOPROTOOPT,
     ENOTCONN,
+    ENOTSUP,
     EOPNOTSUPP,
     EPERM,
     linux_error,
@@ -74,35 +77,56 @@ SO_NO_CHECK: Final = 11
 SO_PRIORITY: Final = 12
 SO_LINGER: Final = 13
 SO_REUSEPORT: Final = 15
+SO_PASSCRED: Final = 16
+SO_PEERCRED: Final = 17
 SO_RCVLOWAT: Final = 18
 SO_SNDLOWAT: Final = 19
 SO_RCVTIMEO: Final = 20
 SO_SNDTIMEO: Final = 21
 SO_BINDTODEVICE: Final = 25
 SO_ATTACH_FILTER: Final = 26
+SO_GET_FILTER: Final = SO_ATTACH_FILTER
 SO_DETACH_FILTER: Final = 27
+SO_PEERNAME: Final = 28
 SO_TIMESTAMP: Final = 29
 SO_ACCEPTCONN: Final = 30
 SO_SNDBUFFORCE: Final = 32
 SO_RCVBUFFORCE: Final = 33
+SO_PASSSEC: Final = 34
 SO_TIMESTAMPNS: Final = 35
 SO_MARK: Final = 36
 SO_TIMESTAMPING: Final = 37
 SO_PROTOCOL: Final = 38
 SO_DOMAIN: Final = 39
 SO_RXQ_OVFL: Final = 40
+SO_WIFI_STATUS: Final = 41
 SO_PEEK_OFF: Final = 42
+SO_NOFCS: Final = 43
 SO_LOCK_FILTER: Final = 44
 SO_SELECT_ERR_QUEUE: Final = 45
 SO_BUSY_POLL: Final = 46
 SO_MAX_PACING_RATE: Final = 47
+SO_BPF_EXTENSIONS: Final = 48
 SO_INCOMING_CPU: Final = 49
+SO_ATTACH_BPF: Final = 50
+SO_ATTACH_REUSEPORT_CBPF: Final = 51
+SO_ATTACH_REUSEPORT_EBPF: Final = 52
+SO_CNX_ADVICE: Final = 53
 SO_ZEROCOPY: Final = 60
 SCM_TIMESTAMPING_OPT_STATS: Final = 54
 SO_MEMINFO: Final = 55
 SO_INCOMING_NAPI_ID: Final = 56
 SO_COOKIE: Final = 57
+SO_PEERGROUPS: Final = 59
 SO_TXTIME: Final = 61
+SO_DETACH_REUSEPORT_BPF: Final = 68
+SO_NETNS_COOKIE: Final = 71
+SO_RESERVE_MEM: Final = 73
+SO_TXREHASH: Final = 74
+SO_PASSPIDFD: Final = 76
+SO_PEERPIDFD: Final = 77
+SO_DEVMEM_DONTNEED: Final = 80
+SO_PASSRIGHTS: Final = 83
 SO_BINDTOIFINDEX: Final = 62
 SO_TIMESTAMP_NEW: Final = 63
 SO_TIMESTAMPNS_NEW: Final = 64
@@ -184,6 +208,7 @@ SK_MEM_SEND: Final = 0
 SK_MEM_RECV: Final = 1
 
 EDOM: Final = 33
+SKF_AD_MAX: Final = 64
 PAGE_SHIFT: Final = 12
 SOCK_MIN_RCVBUF: Final = 2304
 SOCK_MIN_SNDBUF: Final = 4608
@@ -485,6 +510,7 @@ class Sock:
         "tskey",
         "tstamp_new",
         "txtime",
+        "plain_flags",
         "select_err_queue",
         "rxq_ovfl",
         "rcvmark",
@@ -562,6 +588,7 @@ class Sock:
         self.tstamp_on = 0  # SOCK_TIMESTAMP, SOCK_TIMESTAMPING_RX_SOFTWARE
         self.tstamp_new = False  # SOCK_TSTAMP_NEW: messages bear the numbers of the options with 64 bit times
         self.select_err_queue = False
+        self.plain_flags = 0  # options that are kept and have no effect, a bit by their number
         self.txtime: bytes | None = None  # SO_TXTIME's struct sock_txtime
         self.rxq_ovfl = False
         self.rcvmark = False
@@ -634,6 +661,10 @@ class Sock:
     def first_tskey(self, tsflags: int) -> int:
         """OPT_ID is switched on: where its numbers begin."""
         return 0
+
+    def peername(self) -> bytes:
+        """The peer's address as the system calls show it; nothing without a peer."""
+        return b""
 
     def opt_stats(self, ack: SkBuff | None) -> bytes:
         """SCM_TIMESTAMPING_OPT_STATS; `ack`: the segment that acknowledged.  Only TCP has them."""
@@ -1170,7 +1201,9 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         sk.pacing_rate = min(sk.pacing_rate, rate)
         return
     on_ = val != 0
-    if optname == SO_DEBUG:
+    if optname > net.kernel.release.so_options:
+        raise linux_error(ENOPROTOOPT, f"SOL_SOCKET option {optname}")
+    if sk_set_rare(sk, optname, val, value):
         return
     if optname == SO_REUSEADDR:
         sk.reuse = 1 if on_ else 0
@@ -1265,6 +1298,89 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         raise linux_error(ENOPROTOOPT, f"SOL_SOCKET option {optname}")
 
 
+def sk_set_rare(sk: Sock, optname: int, val: int, value: int | bytes) -> bool:
+    """Options of other families, of BPF and of hardware: kept where Linux keeps them, refused with its errno.  True: it
+    was one of them.
+    """
+    r = sk.net.kernel.release
+    length = len(value) if isinstance(value, bytes) else 4
+    if optname in (SO_DEBUG, SO_WIFI_STATUS, SO_NOFCS):
+        sk.plain_flags = sk.plain_flags & ~(1 << optname) | (1 << optname if val else 0)
+    elif optname in (SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD, SO_PASSRIGHTS):
+        if r.pass_unix_only:
+            raise linux_error(EOPNOTSUPP, "of AF_UNIX")
+        sk.plain_flags = sk.plain_flags & ~(1 << optname) | (1 << optname if val else 0)
+    elif optname in (SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF):
+        if length != 4:
+            raise linux_error(EINVAL)
+        raise linux_error(EBADF, "no BPF program has this descriptor")
+    elif optname == SO_ATTACH_REUSEPORT_CBPF:
+        if length < 8 or length % 8:
+            raise linux_error(EINVAL)
+        raise linux_error(ENOTSUP, "SO_ATTACH_REUSEPORT_CBPF")
+    elif optname == SO_DETACH_REUSEPORT_BPF:
+        raise linux_error(ENOENT if sk.reuseport else EINVAL)
+    elif optname == SO_CNX_ADVICE:
+        if val == 1:
+            sk.dst = None  # dst_negative_advice
+    elif optname == SO_TXTIME:
+        if length != 8 or not isinstance(value, bytes) or value[4] & ~3 or any(value[5:8]):
+            raise linux_error(EINVAL)
+        sk.txtime = value
+    elif optname == SO_RESERVE_MEM:
+        raise linux_error(EINVAL if val < 0 else EOPNOTSUPP)  # without memory control groups
+    elif optname == SO_TXREHASH:
+        if not sk.prot.has_pressure:  # TCP alone
+            raise linux_error(EOPNOTSUPP)
+        if not -1 <= val <= 1:
+            raise linux_error(EINVAL)
+        sk.plain_flags = sk.plain_flags & ~(1 << optname) | (0 if val else 1 << optname)  # on is the default
+    elif optname == SO_DEVMEM_DONTNEED:
+        if not sk.prot.has_pressure:
+            raise linux_error(EBADF)
+        if length % 8:
+            raise linux_error(EINVAL)
+    else:
+        return False
+    return True
+
+
+def sk_get_rare(sk: Sock, optname: int) -> int | bytes | None:
+    """The same for getsockopt; None: it is none of them."""
+    if optname in (SO_DEBUG, SO_WIFI_STATUS, SO_NOFCS):
+        return sk.plain_flags >> optname & 1
+    if optname in (SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD, SO_PASSRIGHTS):
+        if sk.net.kernel.release.pass_unix_only:
+            raise linux_error(EOPNOTSUPP, "of AF_UNIX")
+        return sk.plain_flags >> optname & 1
+    if optname == SO_PEERCRED:  # struct ucred of nobody
+        return bytes(4) + b"\xff" * 8
+    if optname in (SO_PEERGROUPS, SO_PEERPIDFD):
+        raise linux_error(ENODATA)
+    if optname == SO_GET_FILTER:
+        if sk.filter is None:
+            return b""
+        raise linux_error(ENOTSUP, "SO_GET_FILTER")
+    if optname == SO_PEERNAME:
+        name = sk.peername()
+        if not name:
+            raise linux_error(ENOTCONN)
+        return name
+    if optname == SO_BPF_EXTENSIONS:
+        return SKF_AD_MAX
+    if optname == SO_TXTIME:
+        return sk.txtime or bytes(8)
+    if optname == SO_NETNS_COOKIE:
+        return (1).to_bytes(8, "little")
+    if optname == SO_RESERVE_MEM:
+        return 0
+    if optname == SO_TXREHASH:
+        if not sk.prot.has_pressure:
+            raise linux_error(EOPNOTSUPP)
+        return ~sk.plain_flags >> optname & 1
+    return None
+
+
 def sk_meminfo(sk: Sock) -> list[int]:
     """SK_MEMINFO_*: rmem_alloc, rcvbuf, wmem_alloc, sndbuf, fwd_alloc, wmem_queued, optmem, backlog, drops."""
     return [
@@ -1284,6 +1400,8 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
     """getsockopt at SOL_SOCKET: an int, or bytes for structures.  Raises ENOPROTOOPT."""
     if optname == SO_TYPE:
         return sk.type
+    if optname > sk.net.kernel.release.so_options:
+        raise linux_error(ENOPROTOOPT, f"SOL_SOCKET option {optname}")
     if optname == SO_PROTOCOL:
         return sk.protocol
     if optname == SO_DOMAIN:
@@ -1294,8 +1412,6 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
             e = sk.err_soft
             sk.err_soft = 0
         return e
-    if optname == SO_DEBUG:
-        return 0
     if optname == SO_DONTROUTE:
         return int(sk.localroute)
     if optname == SO_BROADCAST:
@@ -1317,7 +1433,8 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
     if optname == SO_PRIORITY:
         return sk.priority
     if optname == SO_LINGER:
-        return _LINGER.pack(int(sk.linger), sk.lingertime)
+        secs = sk.lingertime if sk.lingertime >= 0 else ((1 << 63) - 1) // sk.net.kernel.hz  # MAX_SCHED_TIMEOUT
+        return _LINGER.pack(int(sk.linger), (secs + (1 << 31)) % (1 << 32) - (1 << 31))
     if optname == SO_TIMESTAMP:
         return int(sk.rcvtstamp and not sk.tstamp_new and not sk.rcvtstampns)
     if optname == SO_TIMESTAMPNS:
@@ -1373,16 +1490,18 @@ def sk_getsockopt(sk: Sock, optname: int) -> int | bytes:
         return 0
     if optname == SO_INCOMING_CPU:
         return sk.incoming_cpu
-    if optname == SO_MAX_PACING_RATE:  # four bytes of it
-        rate = min(sk.max_pacing_rate, 0xFFFFFFFF)
-        return rate - (rate >> 31 << 32)
+    if optname == SO_MAX_PACING_RATE:
+        return sk.max_pacing_rate.to_bytes(8, "little")
     if optname == SO_MEMINFO:
         return b"".join(v.to_bytes(4, "little") for v in sk_meminfo(sk))
     if optname == SO_INCOMING_NAPI_ID and sk.net.kernel.release.busy_poll:
         return sk.napi_id if sk.napi_id >= MIN_NAPI_ID else 0
     if optname == SO_COOKIE:
         return sock_gen_cookie(sk).to_bytes(8, "little")
-    raise linux_error(ENOPROTOOPT, f"SOL_SOCKET option {optname}")
+    rare = sk_get_rare(sk, optname)
+    if rare is None:
+        raise linux_error(ENOPROTOOPT, f"SOL_SOCKET option {optname}")
+    return rare
 
 
 # --- control messages of a send call --------------------------------------------------------------

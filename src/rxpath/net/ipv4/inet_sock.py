@@ -11,7 +11,9 @@ from rxpath.net.core.netdevice import Net
 from rxpath.net.core.skbuff import SkBuff
 from rxpath.net.core.sock import (
     AF_INET,
+    TCP_CLOSE,
     TCP_ESTABLISHED,
+    TCP_SYN_SENT,
     Msg,
     Proto,
     Sock,
@@ -184,6 +186,11 @@ class InetSock(Sock):
         first = self.port_lo if lo <= self.port_lo <= hi else lo
         last = self.port_hi if lo <= self.port_hi <= hi else hi
         return first, last
+
+    def peername(self) -> bytes:
+        if not self.dport or self.state in (TCP_CLOSE, TCP_SYN_SENT):
+            return b""
+        return b"\2\0" + self.dport.to_bytes(2, "big") + self.daddr.to_bytes(4, "big") + bytes(8)
 
     def siocinq(self) -> int:
         """FIONREAD."""

@@ -24,6 +24,7 @@ from rxpath.kernel.errno import (
     ENOPROTOOPT,
     ENOTCONN,
     EOPNOTSUPP,
+    EPROTO,
     linux_error,
 )
 from rxpath.net.core.skbuff import (
@@ -90,6 +91,9 @@ IP_RECVTTL: Final = 12
 IP_RECVTOS: Final = 13
 IP_MTU: Final = 14
 IP_FREEBIND: Final = 15
+IP_IPSEC_POLICY: Final = 16
+IP_XFRM_POLICY: Final = 17
+IP_PASSSEC: Final = 18
 IP_TRANSPARENT: Final = 19
 IP_RECVORIGDSTADDR: Final = 20
 IP_MINTTL: Final = 21
@@ -161,6 +165,7 @@ _FLAG_OPTS: Final[dict[int, int]] = {
     IP_RECVORIGDSTADDR: CMSG_ORIGDSTADDR,
     IP_RECVFRAGSIZE: CMSG_RECVFRAGSIZE,
     IP_CHECKSUM: CMSG_CHECKSUM,
+    IP_PASSSEC: CMSG_PASSSEC,  # without a security module there is nothing to pass
 }
 
 
@@ -522,6 +527,8 @@ def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) ->
     if level != SOL_IP:
         raise linux_error(ENOPROTOOPT, f"level {level}")
     if optname in (IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP):
+        if sk.type == SOCK_STREAM:
+            raise linux_error(EPROTO)
         group, local, ifindex = _mreq(value)
         if optname == IP_ADD_MEMBERSHIP:
             ip_mc_join_group(sk, group, local, ifindex)
@@ -546,11 +553,17 @@ def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) ->
         return
     if isinstance(value, bytes) and len(value) < _LEAST.get(optname, 0):
         raise linux_error(EINVAL, "option value too short")
+    if optname == IP_UNICAST_IF and isinstance(value, bytes) and len(value) != 4:
+        raise linux_error(EINVAL, "four bytes expected")
+    if optname in (IP_IPSEC_POLICY, IP_XFRM_POLICY):  # xfrm_user_policy: no key manager knows any
+        if value == b"":
+            raise linux_error(EMSGSIZE)
+        raise linux_error(EOPNOTSUPP if optname == IP_IPSEC_POLICY else EINVAL)
     if optname == IP_LOCAL_PORT_RANGE and isinstance(value, bytes) and len(value) != 4:
         raise linux_error(EINVAL, "four bytes expected")
     if optname == IP_MULTICAST_IF:
         if sk.type == SOCK_STREAM:
-            raise linux_error(ENOPROTOOPT)
+            raise linux_error(EINVAL)
         if not isinstance(value, int) and len(value) >= 8:
             _, local, ifindex = _mreq(value)
         else:
@@ -572,7 +585,7 @@ def ip_setsockopt(sk: InetSock, level: int, optname: int, value: int | bytes) ->
         sk.mc_addr = local
         return
     if optname == IP_OPTIONS:
-        data = value if isinstance(value, bytes) else b""
+        data = value if isinstance(value, bytes) else (value & 0xFFFFFFFF).to_bytes(4, "little")
         opt = ip_options_get(sk.ipv4, data)
         sk.inet_opt = opt if opt.optlen else None
         return
@@ -727,6 +740,8 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int) -> int | bytes:
         return sk.port_hi << 16 | sk.port_lo
     if optname in (IP_MSFILTER, MCAST_MSFILTER):
         raise linux_error(EINVAL, "the buffer names no group")  # ip_get_mcast_filter reads what it names
+    if optname == IP_PKTOPTIONS and sk.type == SOCK_STREAM:
+        return b""
     if optname == IP_PROTOCOL:
         return sk.num  # inet_num: a raw socket's protocol, else the local port
     raise linux_error(ENOPROTOOPT, f"SOL_IP option {optname}")

@@ -88,16 +88,44 @@ from rxpath.wire.ethernet import ETH_P_8021AD, ETH_P_8021Q
 PACKET_ADD_MEMBERSHIP: Final = 1
 PACKET_DROP_MEMBERSHIP: Final = 2
 PACKET_RECV_OUTPUT: Final = 3
+PACKET_RX_RING: Final = 5
 PACKET_STATISTICS: Final = 6
+PACKET_COPY_THRESH: Final = 7
 PACKET_AUXDATA: Final = 8
 PACKET_ORIGDEV: Final = 9
 PACKET_VERSION: Final = 10
+PACKET_HDRLEN: Final = 11
+PACKET_RESERVE: Final = 12
+PACKET_TX_RING: Final = 13
+PACKET_LOSS: Final = 14
+PACKET_VNET_HDR: Final = 15
 PACKET_TX_TIMESTAMP: Final = 16
+PACKET_TIMESTAMP: Final = 17
+PACKET_FANOUT: Final = 18
+PACKET_TX_HAS_OFF: Final = 19
+PACKET_QDISC_BYPASS: Final = 20
+PACKET_ROLLOVER_STATS: Final = 21
+PACKET_FANOUT_DATA: Final = 22
 PACKET_IGNORE_OUTGOING: Final = 23
+PACKET_VNET_HDR_SZ: Final = 24
+TPACKET_V3: Final = 2
 
 PACKET_MR_MULTICAST: Final = 0
 PACKET_MR_PROMISC: Final = 1
 PACKET_MR_ALLMULTI: Final = 2
+PACKET_MR_UNICAST: Final = 3
+ETH_ALEN: Final = 6
+
+_INT_OPTS: Final = (
+    PACKET_COPY_THRESH,
+    PACKET_VERSION,
+    PACKET_RESERVE,
+    PACKET_LOSS,
+    PACKET_TIMESTAMP,
+    PACKET_TX_HAS_OFF,
+    PACKET_QDISC_BYPASS,
+    PACKET_IGNORE_OUTGOING,
+)
 
 SITE_PACKET_PURGED: Final = Site("socket", "packet socket closed unread", "none", "QUEUE_PURGE")
 SITE_PACKET_FILTER: Final = Site("packet", "filter of a packet socket or loop-back of a group packet")
@@ -149,6 +177,7 @@ class PacketSock(Sock):
         "tp_packets",
         "tp_drops",
         "mclist",
+        "ints",
     )
 
     def __init__(self, net: Net, type_: int, protocol: int, prot: Proto) -> None:
@@ -161,6 +190,7 @@ class PacketSock(Sock):
         self.ignore_outgoing = False
         self.tp_packets = 0
         self.tp_drops = 0
+        self.ints: dict[int, int] = {}  # options that are an int
         self.mclist: list[tuple[int, int, bytes]] = []
         if self.proto_:
             self._register()
@@ -248,15 +278,29 @@ class PacketSock(Sock):
             self.auxdata = bool(opt_int(value))
         elif optname == PACKET_ORIGDEV:
             self.origdev = bool(opt_int(value))
-        elif optname == PACKET_IGNORE_OUTGOING:
+        elif optname in (PACKET_RX_RING, PACKET_TX_RING):
+            packet_set_ring(self, optname, value)
+        elif optname == PACKET_VNET_HDR:
+            if opt_int(value):
+                raise linux_error(ENOTSUP, "PACKET_VNET_HDR")
+        elif optname == PACKET_VNET_HDR_SZ and self.net.kernel.release.packet_vnet_hdr_sz:
             v = opt_int(value)
-            if v not in (0, 1):
+            if v in (10, 12):
+                raise linux_error(ENOTSUP, "PACKET_VNET_HDR_SZ")
+            if v:
                 raise linux_error(EINVAL)
-            self.ignore_outgoing = bool(v)
-            if self.hook is not None:
-                self.hook.ignore_outgoing = bool(v)
+        elif optname == PACKET_FANOUT:
+            if isinstance(value, bytes) and len(value) not in (4, 8):
+                raise linux_error(EINVAL)
+            raise linux_error(ENOTSUP, "PACKET_FANOUT")
+        elif optname == PACKET_FANOUT_DATA:
+            raise linux_error(EINVAL, "not in a group")
+        elif optname in _INT_OPTS:
+            if isinstance(value, bytes) and len(value) != 4:
+                raise linux_error(EINVAL, "four bytes expected")
+            packet_set_int(self, optname, opt_int(value))
         else:
-            raise linux_error(ENOTSUP, f"SOL_PACKET option {optname}")
+            raise linux_error(ENOPROTOOPT, f"SOL_PACKET option {optname}")
 
     def getsockopt(self, level: int, optname: int) -> int | bytes:
         if level == SOL_SOCKET:
@@ -273,26 +317,66 @@ class PacketSock(Sock):
             return int(self.origdev)
         if optname == PACKET_IGNORE_OUTGOING:
             return int(self.ignore_outgoing)
-        if optname == PACKET_VERSION:
+        if optname in _INT_OPTS:
+            return self.ints.get(optname, 0)
+        if optname in (PACKET_VNET_HDR, PACKET_FANOUT):
             return 0
+        if optname == PACKET_VNET_HDR_SZ and self.net.kernel.release.packet_vnet_hdr_sz:
+            return 0
+        if optname in (PACKET_HDRLEN, PACKET_ROLLOVER_STATS):
+            raise linux_error(EINVAL, "the buffer names no version, or there is no group")
         raise linux_error(ENOPROTOOPT)
 
 
+def packet_set_int(sk: PacketSock, optname: int, v: int) -> None:
+    """Options that take an int and nothing else.  Those of rings are kept and have no effect.  Raises EINVAL."""
+    if optname == PACKET_IGNORE_OUTGOING:
+        if v not in (0, 1):
+            raise linux_error(EINVAL)
+        sk.ignore_outgoing = bool(v)
+        if sk.hook is not None:
+            sk.hook.ignore_outgoing = bool(v)
+        return
+    if optname == PACKET_VERSION and v not in (0, 1, 2):
+        raise linux_error(EINVAL)
+    if optname == PACKET_RESERVE and v < 0:
+        raise linux_error(EINVAL)
+    sk.ints[optname] = int(v != 0) if optname in (PACKET_LOSS, PACKET_TX_HAS_OFF, PACKET_QDISC_BYPASS) else v
+
+
+def packet_set_ring(sk: PacketSock, optname: int, value: int | bytes) -> None:
+    """PACKET_RX_RING, PACKET_TX_RING: there are none, so none may be taken away.  Raises EINVAL, ENOTSUP."""
+    if isinstance(value, int) or len(value) < (28 if sk.ints.get(PACKET_VERSION) == TPACKET_V3 else 16):
+        raise linux_error(EINVAL)
+    if any(value[4:8]):
+        raise linux_error(ENOTSUP, "PACKET_RX_RING" if optname == PACKET_RX_RING else "PACKET_TX_RING")
+    if any(value[12:16]):
+        raise linux_error(EINVAL)
+
+
 def packet_mc(sk: PacketSock, add: bool, value: int | bytes) -> None:
-    """PACKET_ADD_MEMBERSHIP: promiscuous, all groups, one group."""
+    """PACKET_ADD_MEMBERSHIP: promiscuous, all groups, one group.  What is left and was never joined is no error.
+    Raises EINVAL, ENODEV.
+    """
     if isinstance(value, int) or len(value) < 16:
         raise linux_error(EINVAL)
-    ifindex, kind, alen, addr = _MREQ.unpack_from(value)
+    ifindex, kind, alen, _ = _MREQ.unpack_from(value)
+    addr = value[8 : 8 + alen]
+    if len(value) < 8 + alen:
+        raise linux_error(EINVAL)
     dev = sk.net.by_index.get(ifindex)
-    if dev is None:
-        raise linux_error(ENODEV)
-    key = (ifindex, kind, addr[:alen])
+    key = (ifindex, kind, addr)
     if add:
+        if dev is None:
+            raise linux_error(ENODEV)
+        if alen > ETH_ALEN or (kind in (PACKET_MR_MULTICAST, PACKET_MR_UNICAST) and alen != ETH_ALEN):
+            raise linux_error(EINVAL)
+        _dev_mc(dev, kind, addr, 1)
         sk.mclist.append(key)
-        _dev_mc(dev, kind, addr[:6], 1)
     elif key in sk.mclist:
         sk.mclist.remove(key)
-        _dev_mc(dev, kind, addr[:6], -1)
+        if dev is not None:
+            _dev_mc(dev, kind, addr, -1)
 
 
 def _dev_mc(dev: NetDevice, kind: int, addr: bytes, by: int) -> None:
@@ -305,8 +389,8 @@ def _dev_mc(dev: NetDevice, kind: int, addr: bytes, by: int) -> None:
             dev_mc_add(dev, addr)
         else:
             dev_mc_del(dev, addr)
-    else:
-        raise linux_error(EINVAL)
+    elif kind == PACKET_MR_UNICAST:
+        raise linux_error(ENOTSUP, "PACKET_MR_UNICAST")
 
 
 def packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice, orig_dev: NetDevice) -> int:

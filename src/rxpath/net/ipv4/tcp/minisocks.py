@@ -377,6 +377,7 @@ INHERITED: Final = (
     "thin_lto",
     "zerocopy",
     "rto_min",
+    "rto_max_ms",
     "delack_max",
     "broadcast",
     "rxq_ovfl",

@@ -108,7 +108,7 @@ def jiffies(sk: TcpSock) -> int:
 
 
 def rto_max(sk: TcpSock) -> int:
-    return sk.ts.ipv4.kernel.hz * sk.ts.tcp_rto_max_ms // 1000
+    return sk.ts.ipv4.kernel.hz * sk.rto_max_ms // 1000
 
 
 def inet_csk_reset_xmit_timer(sk: TcpSock, what: int, when: int) -> None:

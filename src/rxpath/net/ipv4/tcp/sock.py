@@ -585,6 +585,7 @@ class TcpSock(InetSock):
         "tlp_retrans",
         "rto",
         "rto_min",
+        "rto_max_ms",
         "delack_max",
         "icsk_pending",
         "icsk_timeout",
@@ -822,6 +823,7 @@ class TcpSock(InetSock):
         self.tlp_high_seq = 0
         self.tlp_retrans = False
         self.rto = k.hz
+        self.rto_max_ms = ts.tcp_rto_max_ms
         self.rto_min = max(k.usecs_to_jiffies(ts.tcp_rto_min_us), 1)
         self.delack_max = max(k.hz // 5, 1)
         self.icsk_pending = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from rxpath.kernel.errno import EINVAL, ENOENT, ENOPROTOOPT, ENOTSUP, EOPNOTSUPP, linux_error
+from rxpath.kernel.errno import EINVAL, ENOENT, ENOPROTOOPT, ENOTSUP, EOPNOTSUPP, EPERM, linux_error
 from rxpath.net.core.sock import (
     SK_PACING_UNLIMITED,
     SO_KEEPALIVE,
@@ -96,13 +96,52 @@ TCP_USER_TIMEOUT: Final = 18
 TCP_REPAIR: Final = 19
 
 
+TCP_REPAIR_QUEUE: Final = 20
+
+
+TCP_QUEUE_SEQ: Final = 21
+
+
+TCP_REPAIR_OPTIONS: Final = 22
+
+
 TCP_FASTOPEN: Final = 23
+
+
+TCP_TIMESTAMP: Final = 24
 
 
 TCP_NOTSENT_LOWAT: Final = 25
 
 
+TCP_CC_INFO: Final = 26
+
+
+TCP_REPAIR_WINDOW: Final = 29
+
+
 TCP_FASTOPEN_CONNECT: Final = 30
+
+
+TCP_ULP: Final = 31
+
+
+TCP_MD5SIG_EXT: Final = 32
+
+
+TCP_ZEROCOPY_RECEIVE: Final = 35
+
+
+TCP_TX_DELAY: Final = 37
+
+
+TCP_IS_MPTCP: Final = 43
+
+
+TCP_RTO_MAX_MS: Final = 44
+
+
+TCP_RTO_MIN_US: Final = 45
 
 
 TCP_FASTOPEN_KEY: Final = 33
@@ -119,6 +158,8 @@ TCP_SAVED_SYN: Final = 28
 
 TCP_INQ: Final = 36
 
+
+MD5SIG_LENGTH: Final = 216  # of struct tcp_md5sig
 
 TCPI_OPT_TIMESTAMPS: Final = 1
 
@@ -213,6 +254,12 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
     hz = ts.ipv4.kernel.hz
     if optname in sk.v.options_absent:
         raise linux_error(ENOPROTOOPT, f"SOL_TCP option {optname}")
+    if optname in (TCP_CONGESTION, TCP_ULP) and value == b"":
+        raise linux_error(EINVAL)
+    if optname == TCP_ULP:
+        if isinstance(value, bytes) and value.split(b"\0")[0] in (b"tls", b"espintcp", b"smc"):
+            raise linux_error(ENOTSUP, "TCP_ULP")
+        raise linux_error(ENOENT)
     if optname == TCP_CONGESTION:
         name = value.split(b"\0")[0].decode("latin-1") if isinstance(value, bytes) else ""
         ops = ts.ca_ops.get(name)
@@ -300,7 +347,8 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
     elif optname in (TCP_THIN_LINEAR_TIMEOUTS, TCP_THIN_DUPACK):
         if not 0 <= val <= 1:
             raise linux_error(EINVAL)
-        sk.thin_lto = bool(val)
+        if optname == TCP_THIN_LINEAR_TIMEOUTS:
+            sk.thin_lto = bool(val)
     elif optname == TCP_INQ:
         if not 0 <= val <= 1:
             raise linux_error(EINVAL)
@@ -325,8 +373,30 @@ def do_tcp_setsockopt(sk: TcpSock, optname: int, value: int | bytes) -> None:
         if not 0 <= val <= 1 or sk.state not in (TCP_CLOSE, TCP_LISTEN):
             raise linux_error(EINVAL)
         sk.fastopen_no_cookie = val
-    elif optname in (TCP_MD5SIG, TCP_REPAIR):
-        raise linux_error(ENOTSUP, {TCP_MD5SIG: "TCP_MD5SIG", TCP_REPAIR: "TCP_REPAIR"}[optname])
+    elif optname in (TCP_MD5SIG, TCP_MD5SIG_EXT):
+        if isinstance(value, int) or len(value) < MD5SIG_LENGTH:
+            raise linux_error(EINVAL)
+        raise linux_error(ENOTSUP, "TCP_MD5SIG")
+    elif optname == TCP_REPAIR:
+        raise linux_error(ENOTSUP, "TCP_REPAIR")
+    elif optname in (TCP_REPAIR_QUEUE, TCP_REPAIR_WINDOW, TCP_TIMESTAMP):  # of a socket under repair
+        raise linux_error(EPERM)
+    elif optname in (TCP_QUEUE_SEQ, TCP_REPAIR_OPTIONS):
+        raise linux_error(EINVAL)
+    elif optname == TCP_TX_DELAY:
+        if not 0 <= val < 1 << 28:
+            raise linux_error(EINVAL)
+        if val:
+            raise linux_error(ENOTSUP, "TCP_TX_DELAY")
+    elif optname == TCP_RTO_MAX_MS:
+        if not 1000 <= val <= 120_000:
+            raise linux_error(EINVAL)
+        sk.rto_max_ms = val
+    elif optname == TCP_RTO_MIN_US:
+        k = ts.ipv4.kernel
+        if not 0 < k.usecs_to_jiffies(max(val, 0)) <= k.usecs_to_jiffies(200_000) or val < 2_000_000 // hz:
+            raise linux_error(EINVAL)
+        sk.rto_min = k.usecs_to_jiffies(val)
     else:
         raise linux_error(ENOPROTOOPT, f"SOL_TCP option {optname}")
 
@@ -385,6 +455,21 @@ def do_tcp_getsockopt(sk: TcpSock, optname: int) -> int | bytes:
     if optname == TCP_FASTOPEN_KEY:
         first, second = tcp_fastopen_keys(sk)
         return first + second
+    if optname == TCP_THIN_LINEAR_TIMEOUTS:
+        return int(sk.thin_lto)
+    if optname in (TCP_THIN_DUPACK, TCP_REPAIR, TCP_TX_DELAY, TCP_IS_MPTCP):
+        return 0
+    if optname in (TCP_REPAIR_QUEUE, TCP_REPAIR_WINDOW, TCP_QUEUE_SEQ, TCP_ZEROCOPY_RECEIVE):
+        raise linux_error(EINVAL)
+    if optname == TCP_TIMESTAMP:
+        v = (ts.clock(ts.ipv4.kernel.engine.now // 1000) + sk.tsoffset) & M32
+        return v - (v >> 31 << 32)
+    if optname in (TCP_CC_INFO, TCP_ULP):  # neither Reno nor CUBIC tells anything
+        return b""
+    if optname == TCP_RTO_MAX_MS:
+        return sk.rto_max_ms
+    if optname == TCP_RTO_MIN_US:
+        return sk.rto_min * (1_000_000 // hz)
     raise linux_error(ENOPROTOOPT, f"SOL_TCP option {optname}")
 
 
