@@ -452,14 +452,6 @@ def _mode_changed(d: InDevice, im: IpMcList) -> None:
     igmp_ifc_event(d)
 
 
-def ip_mc_clear_src(im: IpMcList) -> None:
-    im.tomb = []
-    im.sources = []
-    im.sfmode = MCAST_EXCLUDE
-    im.incl = 0
-    im.excl = 1
-
-
 def igmpv3_add_delrec(d: InDevice, im: IpMcList) -> None:
     """The device has left the group: what is to be reported of it."""
     dead = IpMcList(d, im.group, im.sfmode)
