@@ -48,7 +48,7 @@ class Mirror(WaitQueueEntry):
         super().__init__(None)
         self.inner = inner
         self.theirs, self.ours = stdlib.socketpair(stdlib.AF_UNIX, stdlib.SOCK_STREAM)
-        self.ino = fstat(self.theirs.fileno()).st_ino
+        self.ino = _identity(self.theirs.fileno())
         self.theirs.send(_LOAD)
         self.theirs.shutdown(stdlib.SHUT_WR)
         self.theirs.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_SNDBUF, _WIDE)
@@ -108,7 +108,7 @@ class Descriptors:
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
         self.table: dict[int, OpenFile] = {}
-        self.inodes: dict[int, OpenFile] = {}
+        self.inodes: dict[tuple[int, int], OpenFile] = {}
 
     def get(self, fd: int) -> OpenFile | None:
         """What `fd` stands for.  C code may have closed the descriptor past `os.close`, and its number may be the
@@ -124,7 +124,7 @@ class Descriptors:
     def adopt(self, fd: int) -> OpenFile | None:
         """For a descriptor that was made past the machine (SCM_RIGHTS): None unless it is of one of our sockets."""
         try:
-            file = self.inodes.get(fstat(fd).st_ino) if self.inodes else None
+            file = self.inodes.get(_identity(fd)) if self.inodes else None
         except OSError:
             return None
         if file is None or not _is(fd, file):
@@ -194,6 +194,8 @@ class Descriptors:
         """What `let_go` does, to be run in the engine."""
 
         def end() -> None:
+            if lost and (self.table.get(fd) is not file or _is(fd, file)):
+                return  # somebody was faster
             file.refs -= 1
             m = file.mirror
             if file.refs <= 0:
@@ -228,11 +230,16 @@ class Descriptors:
             host_close(fd)
 
 
+def _identity(fd: int) -> tuple[int, int]:
+    st = fstat(fd)
+    return st.st_dev, st.st_ino
+
+
 def _is(fd: int, file: OpenFile) -> bool:
     """Whether the descriptor is the end of the pair of `file` still."""
     m = file.mirror
     try:
-        return m is not None and fstat(fd).st_ino == m.ino
+        return m is not None and _identity(fd) == m.ino
     except OSError:
         return False
 
