@@ -42,8 +42,6 @@ class Loopback(NetDevice):
     def ndo_start_xmit(self, skb: SkBuff, txq: NetdevQueue) -> int:
         if skb.txstamp is not None:
             skb_tstamp_tx(skb)
-        self.packets += 1
-        self.bytes_ += skb.len
         if skb.own:
             self.net.kernel.ledger.own_looped += 1
             skb.own = False
@@ -56,6 +54,8 @@ class Loopback(NetDevice):
         skb.pkt_type = PACKET_HOST
         eth_type_trans(skb, self)
         skb.pkt_type = PACKET_HOST
+        self.packets += 1
+        self.bytes_ += skb.len  # without the link's header
         skb.transport_header = -1
         netif_rx(skb)
         return 0

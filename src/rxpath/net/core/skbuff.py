@@ -127,6 +127,7 @@ class SkBuff:
         "head_frag",
         "shared",
         "listed",
+        "dataref",
         "txstamp",
     )
 
@@ -191,6 +192,7 @@ class SkBuff:
         self.nr_frags = 0
         self.head_frag = False  # the head is a page fragment: GRO may take it over
         self.shared = False  # one of several references to a packet: its end is no event
+        self.dataref: list[int] | None = None  # how many skbs have the bytes; None: never cloned
         self.listed: list[int] | None = None  # skbs behind this one, shared by clones: [references, how many]
         self.txstamp: TxStamp | None = None  # time stamps that a sender wants of it
 
@@ -356,6 +358,11 @@ def skb_clone(skb: SkBuff) -> SkBuff:
     c.own = skb.own
     c.cloned = True
     skb.cloned = True
+    data = skb.dataref
+    if data is None:
+        data = skb.dataref = [1]
+    data[0] += 1
+    c.dataref = data
     if skb.tokens:
         fate = skb.fate
         if fate is None:
@@ -412,7 +419,15 @@ def skb_has_pages(skb: SkBuff) -> bool:
 
 def skb_cloned(skb: SkBuff) -> bool:
     """Whether somebody else still has the bytes (inline in Linux: dataref above one)."""
-    return skb.cloned and (skb.fate is None or skb.fate.refs > 1)
+    return skb.cloned and (skb.dataref is None or skb.dataref[0] > 1)
+
+
+def skb_drop_dataref(skb: SkBuff) -> None:
+    """These bytes are no longer this skb's (inline in Linux)."""
+    data = skb.dataref
+    if data is not None:
+        data[0] -= 1
+        skb.dataref = None
 
 
 def skb_unclone(skb: SkBuff) -> int:
@@ -423,6 +438,7 @@ def skb_unclone(skb: SkBuff) -> int:
     skb.head_size = size
     skb.head_frag = False
     skb.cloned = False
+    skb_drop_dataref(skb)
     return more
 
 
@@ -505,6 +521,8 @@ def skb_release_data(skb: SkBuff) -> None:
         if ref[0] == 0 and tp.on:
             for _ in range(ref[1]):
                 tp.fire(skb, "skb_release_data", skb.protocol, "NOT_SPECIFIED")
+    if skb.dataref is not None:
+        skb_drop_dataref(skb)
     skb_free_head(skb)
 
 

@@ -25,7 +25,7 @@ from rxpath.kernel.errno import (
 )
 from rxpath.net.core.datagram import skb_copy_datagram_msg, skb_free_datagram, skb_recv_datagram
 from rxpath.net.core.netdevice import Net
-from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_clone
+from rxpath.net.core.skbuff import SkBuff, kfree_skb_reason, skb_clone, skb_drop_dataref
 from rxpath.net.core.sock import (
     MSG_ERRQUEUE,
     MSG_OOB,
@@ -197,6 +197,7 @@ def skb_take_over(skb: SkBuff) -> SkBuff:
     c = skb_clone(skb)
     c.tokens, c.fate, c.tag, c.cloned = tokens, fate, skb.tag, cloned
     skb.fate = None
+    skb_drop_dataref(skb)
     return c
 
 

@@ -292,6 +292,7 @@ def tcp_fastopen_add_skb(sk: TcpSock, skb: SkBuff) -> None:
     if alone:  # the segment itself is let go of at once: the clone counts as none from then on, and is the frame
         clone.tokens, clone.tag = tokens, tag
         clone.cloned = skb.cloned = False
+        clone.dataref = skb.dataref = None
     clone.cb = k = copy(c)
     clone.dst = None
     clone.pull(c.doff)

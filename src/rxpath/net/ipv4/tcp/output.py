@@ -449,7 +449,7 @@ def __tcp_transmit_skb(
         skb.data_len = len(data)
         skb.nr_frags = 1
         skb.cloned = True
-        looped.looped = skb
+        skb.dataref = looped.looped = [2]
     err = ip_queue_xmit(sk, skb, sk.tos)
     if err > 0:
         from rxpath.net.ipv4.tcp.recovery import tcp_enter_cwr
@@ -1044,7 +1044,7 @@ def sk_stream_is_writeable(sk: TcpSock) -> bool:
 def wfree(sk: TcpSock, t: TxSkb) -> None:
     """tcp_wmem_free_skb."""
     if t.looped is not None:
-        t.looped.cloned = False
+        t.looped[0] -= 1
         t.looped = None
     sk.wmem_queued -= t.truesize
     sk_mem_uncharge(sk, t.truesize)
@@ -1191,9 +1191,8 @@ def tcp_clamp_probe0_to_user_timeout(sk: TcpSock, when: int) -> int:
     """A probe comes no later than TCP_USER_TIMEOUT ends."""
     if not sk.user_timeout or not sk.probes_tstamp:
         return when
-    hz = sk.ts.ipv4.kernel.hz
     elapsed = max(jiffies(sk) - sk.probes_tstamp, 0)
-    left = sk.user_timeout * hz // 1000 - elapsed
+    left = sk.ts.ipv4.kernel.msecs_to_jiffies(sk.user_timeout) - elapsed
     return min(max(left, TCP_TIMEOUT_MIN), when)
 
 

@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 from rxpath.kernel.mm import NET_SKB_PAD
-from rxpath.net.core.skbuff import MAX_SKB_FRAGS, SkBuff, consume_skb, kfree_skb_reason, skb_condense, skb_move_tokens
+from rxpath.net.core.skbuff import (
+    MAX_SKB_FRAGS,
+    SkBuff,
+    consume_skb,
+    kfree_skb_reason,
+    skb_cloned,
+    skb_condense,
+    skb_move_tokens,
+)
 from rxpath.net.core.sock import (
     RCV_SHUTDOWN,
     TCP_CLOSE,
@@ -308,7 +316,7 @@ def tcp_sack_remove(sk: TcpSock) -> None:
 
 def skb_try_coalesce(to: SkBuff, frm: SkBuff) -> int:
     """Join the data of `frm` to `to`: the bytes that `to` is charged more, or -1 when it cannot be done."""
-    if to.cloned or to.fate is not None or frm.fate is not None:
+    if skb_cloned(to) or to.fate is not None or frm.fate is not None:
         return -1
     n = frm.len
     headroom = 0 if tcb(to).collapsed else NET_SKB_PAD
@@ -321,7 +329,7 @@ def skb_try_coalesce(to: SkBuff, frm: SkBuff) -> int:
     if to.listed is not None or frm.listed is not None:
         return -1
     if frm.linear_len():
-        if to.nr_frags + frm.nr_frags >= MAX_SKB_FRAGS or not frm.head_frag or frm.cloned:
+        if to.nr_frags + frm.nr_frags >= MAX_SKB_FRAGS or not frm.head_frag or skb_cloned(frm):
             return -1
         delta = frm.truesize - 256
         frags = frm.nr_frags + 1
@@ -672,7 +680,7 @@ def _ofo_end(sk: TcpSock, skb: SkBuff | None) -> None:
 
 
 def skb_condense_ofo(skb: SkBuff) -> None:
-    if not skb.cloned and skb.fate is None:
+    if not skb_cloned(skb) and skb.fate is None:
         skb_condense(skb)
 
 

@@ -6,9 +6,10 @@ Facts: net/ipv4/tcp_ipv4.c (5.15, 6.1); order of functions recorded on 6.1.
 from __future__ import annotations
 
 from rxpath.net.core.skbuff import SkBuff
+from rxpath.net.ipv4.fib import RTN_LOCAL
 from rxpath.net.ipv4.ip_options import __ip_options_echo
 from rxpath.net.ipv4.mib import TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS
-from rxpath.net.ipv4.route import RTCF_BROADCAST, RTCF_LOCAL, RTCF_MULTICAST, Rtable
+from rxpath.net.ipv4.route import Rtable
 from rxpath.net.ipv4.tcp.ipxmit import ip_send_unicast_reply
 from rxpath.net.ipv4.tcp.options import AUTH_BAD, AUTH_SIGNED, tcp_options_write, tcp_parse_md5sig_option
 from rxpath.net.ipv4.tcp.output import tcp_v4_send_check
@@ -23,11 +24,7 @@ def tcp_v4_send_reset(ts: TcpState, sk: TcpSock | None, skb: SkBuff) -> None:
     if c.flags & TCPHDR_RST:
         return
     rt = skb.dst
-    if (
-        sk is None
-        and isinstance(rt, Rtable)
-        and not (rt.rt_flags & RTCF_LOCAL and not rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST))
-    ):
+    if sk is None and isinstance(rt, Rtable) and rt.rt_type != RTN_LOCAL:
         return
     signed = tcp_parse_md5sig_option(ts.v, skb)
     if signed == AUTH_BAD or (signed == AUTH_SIGNED and sk is None):

@@ -200,7 +200,7 @@ class TxSkb:
     )
 
     def __init__(self, seq: int, data: bytes, flags: int) -> None:
-        self.looped: SkBuff | None = None  # its clone that went to the machine itself
+        self.looped: list[int] | None = None  # dataref of its clone that went to the machine itself
         self.pcount = 0
         self.gso_size = 0
         self.seq = seq

@@ -107,6 +107,7 @@ def tcp_update_rto_stats(sk: TcpSock) -> None:
 
 
 def retransmits_timed_out(sk: TcpSock, boundary: int, timeout: int) -> bool:
+    """Whether `boundary` retransmissions, or `timeout` ms where that is not 0, are over."""
     if not sk.retransmits:
         return False
     start = sk.retrans_stamp or (sk.rtx_queue[0].tx_us if sk.rtx_queue else sk.mstamp_us)
@@ -115,8 +116,8 @@ def retransmits_timed_out(sk: TcpSock, boundary: int, timeout: int) -> bool:
         base = sk.rto_min
         if sk.state in (TCP_SYN_SENT, TCP_SYN_RECV):
             base = k.hz
-        timeout = tcp_model_timeout(sk, boundary, base)
-    return sk.mstamp_us // 1000 - start // 1000 >= timeout * 1000 // k.hz  # in the units of time stamps
+        timeout = tcp_model_timeout(sk, boundary, base) * 1000 // k.hz
+    return sk.mstamp_us // 1000 - start // 1000 >= timeout  # in the units of time stamps
 
 
 def tcp_clamp_rto_to_user_timeout(sk: TcpSock) -> int:
@@ -137,7 +138,7 @@ def tcp_write_timeout(sk: TcpSock) -> bool:
         if sk.v.can_ingest and sk.state == TCP_SYN_SENT:
             retry += ts.tcp_syn_linear_timeouts
         expired = sk.retransmits >= retry or retransmits_timed_out(
-            sk, sk.syn_retries or ts.tcp_syn_retries, sk.user_timeout * ts.ipv4.kernel.hz // 1000
+            sk, sk.syn_retries or ts.tcp_syn_retries, sk.user_timeout
         )
     else:
         if retransmits_timed_out(sk, ts.tcp_retries1, 0):
@@ -147,7 +148,7 @@ def tcp_write_timeout(sk: TcpSock) -> bool:
         retry = ts.tcp_retries2
         if sk.orphan:
             retry = tcp_orphan_retries(sk, sk.rto < rto_max(sk))
-        expired = retransmits_timed_out(sk, retry, sk.user_timeout * ts.ipv4.kernel.hz // 1000)
+        expired = retransmits_timed_out(sk, retry, sk.user_timeout)
     if expired:
         tcp_write_err(sk)
         return True
@@ -171,17 +172,16 @@ def tcp_rtx_probe0_timed_out(sk: TcpSock, t: TxSkb) -> bool:
     """The peer's window has been shut over what it was sent for too long: nothing came from it, or the program's limit
     is over.
     """
-    hz = sk.ts.ipv4.kernel.hz
-    spent = since_retransmission_ms(sk) * hz // 1000
+    k = sk.ts.ipv4.kernel
+    spent = since_retransmission_ms(sk)
     timeout = 2 * rto_max(sk)
     if sk.user_timeout:
-        limit = sk.user_timeout * hz // 1000
-        if spent > limit:
+        if spent > sk.user_timeout:
             return True
-        timeout = min(timeout, limit)
+        timeout = min(timeout, k.msecs_to_jiffies(sk.user_timeout))
     if sk.icsk_timeout - sk.rcv_tstamp <= timeout:
         return False
-    return spent > timeout
+    return k.msecs_to_jiffies(spent) > timeout
 
 
 def tcp_thin_linear(sk: TcpSock) -> bool:
@@ -410,7 +410,7 @@ def tcp_keepalive_timer(sk: TcpSock) -> None:
         elapsed = min(now - sk.lrcvtime, now - sk.rcv_tstamp)
         if elapsed >= idle:
             probes = sk.keepalive_probes or ts.tcp_keepalive_probes
-            ut = sk.user_timeout * hz // 1000
+            ut = ts.ipv4.kernel.msecs_to_jiffies(sk.user_timeout)
             if (ut and elapsed >= ut and sk.probes_out > 0) or (not ut and sk.probes_out >= probes):
                 tcp_send_active_reset(sk)
                 tcp_write_err(sk)
