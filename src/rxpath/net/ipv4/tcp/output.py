@@ -3,7 +3,8 @@
 What does not belong here: sending again (retransmit.py), the SYN (connect.py), answers without a socket (reply.py).
 Facts: net/ipv4/tcp_output.c (5.15, 6.1; 6.18 as recorded); order of functions recorded on 6.1.  An element of a queue
 may stand for many segments (`pcount`): it goes down as one packet, and the device or the stack's last step (GSO) cuts
-it.  A sender that is paced waits in its own timer; there is no TCP small queue.  Probes of the path's MTU: mtup.py.
+it.  A sender that is paced waits in its own timer; of the TCP small queue only tcp_limit_output_bytes 0 shows.
+Probes of the path's MTU: mtup.py.
 """
 
 from __future__ import annotations
