@@ -2,7 +2,7 @@
 
 What lives here: requests as dictionaries (texts and base64, so that they travel as JSON), the rules of open(2) that
 Linux's /proc and /sys have, and answers.  An errno is an answer, not an error.  Not here: sockets and threads
-(control.py), FUSE and system calls (rxpath.tools.overlay, .supervisor).
+(control.py), FUSE and system calls (rxpath.tools.fuse_files, .supervisor).
 """
 
 from __future__ import annotations
