@@ -1,7 +1,7 @@
 """Rules as data: data/rules.toml, read, checked and typed.
 
 Belongs here: the form of a rule and its release and driver ranges.  Not: running rules (engine.py) nor the
-facts that they speak of (facts.py).
+facts that they speak of (facts/).
 """
 
 from __future__ import annotations

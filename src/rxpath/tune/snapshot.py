@@ -1,7 +1,7 @@
 """One moment of one host, typed: what the recognised texts said.
 
 Belongs here: holding pieces and asking them for what they know (rows, devices, CPUs, identity).  Not:
-recognising texts (intake.py), comparing moments (delta.py), judging (facts.py, engine.py).
+recognising texts (intake.py), comparing moments (delta.py), judging (facts/, engine.py).
 """
 
 from __future__ import annotations
