@@ -170,6 +170,8 @@ class InDevice:
         "ipv4",
         "ifa_list",
         "conf",
+        "conf_set",
+        "conf_all_set",
         "mc_list",
         "arp_parms",
         "mr_v1_seen",
@@ -213,6 +215,8 @@ class InDevice:
         self.dev = dev
         self.ifa_list: list[InIfaddr] = []
         self.conf = ipv4.conf_default.copy()
+        self.conf_set: set[str] = set()  # settings of its own, which writes to `default` leave alone
+        self.conf_all_set = False  # all are, from the first address on
         self.mc_list: list[IpMcList] = []
         self.mc_tomb: list[IpMcList] = []
         self.arp_parms: NeighParms
@@ -243,7 +247,7 @@ class InDevice:
         self.eff_arp_filter = bool(a.arp_filter or c.arp_filter)
         self.eff_arp_accept = max(a.arp_accept, c.arp_accept)
         self.eff_proxy_arp = bool(a.proxy_arp or c.proxy_arp)
-        self.eff_proxy_arp_pvlan = bool(c.proxy_arp_pvlan)
+        self.eff_proxy_arp_pvlan = bool(a.proxy_arp_pvlan or c.proxy_arp_pvlan)
         self.eff_drop_unicast_l2mc = bool(a.drop_unicast_in_l2_multicast or c.drop_unicast_in_l2_multicast)
         self.eff_drop_gratuitous_arp = bool(a.drop_gratuitous_arp or c.drop_gratuitous_arp)
         self.eff_tx_redirects = bool(a.send_redirects or c.send_redirects)
@@ -367,6 +371,7 @@ def inet_insert_ifa(
     if not 0 <= prefixlen <= 32:
         raise linux_error(EINVAL, f"prefix length {prefixlen}")
     ipv4 = d.ipv4
+    d.conf_all_set = True
     if scope < 0:
         scope = RT_SCOPE_HOST if local >> 24 == 127 else RT_SCOPE_UNIVERSE
     mask = inet_make_mask(prefixlen)

@@ -128,7 +128,8 @@ def sysctl_ipv4_init(ipv4: Ipv4) -> None:
         s.int_value("net.ipv4." + name, a.get, a.put, lo, hi)
 
     def put_forward(v: int) -> None:
-        inet_forward_change(ipv4, v)
+        if v != ipv4.conf_all.forwarding:
+            inet_forward_change(ipv4, v)
 
     s.int_value("net.ipv4.ip_forward", lambda: ipv4.conf_all.forwarding, put_forward)
 
@@ -219,6 +220,20 @@ FLUSHING: Final = frozenset(
 )
 
 
+# settings whose default reaches new devices only
+NOT_COPIED: Final = frozenset(
+    (
+        "forwarding",
+        "mc_forwarding",
+        "disable_xfrm",
+        "disable_policy",
+        "promote_secondaries",
+        "route_localnet",
+        "drop_unicast_in_l2_multicast",
+    )
+)
+
+
 class _ConfAttr:
     """One net.ipv4.conf entry: a write recomputes what devices use; writing `all.forwarding` reaches every device."""
 
@@ -237,10 +252,21 @@ class _ConfAttr:
         from rxpath.net.ipv4.devinet import conf_changed, inet_forward_change
 
         if self.name == "forwarding" and self.which == "all":
-            inet_forward_change(self.ipv4, v)
+            if v != self.conf.forwarding:
+                inet_forward_change(self.ipv4, v)
             return
         setattr(self.conf, self.name, v)
+        if self.name not in NOT_COPIED:
+            self._copy(v)
         conf_changed(self.ipv4, self.name in FLUSHING)
+
+    def _copy(self, v: int) -> None:
+        """A device's own setting is remembered; one of `default` reaches devices without one and without address."""
+        for d in self.ipv4.in_devs:
+            if d.conf is self.conf:
+                d.conf_set.add(self.name)
+            elif self.conf is self.ipv4.conf_default and not d.conf_all_set and self.name not in d.conf_set:
+                setattr(d.conf, self.name, v)
 
 
 def devinet_sysctl_register(ipv4: Ipv4, name: str, conf: Ipv4DevConf, d: InDevice | None) -> None:
