@@ -308,6 +308,23 @@ def inherited() -> None:
         c.close()
 
 
+def answered_at_once() -> None:
+    """What an option lets go meets a reset that comes back before the call ends."""
+    for name, option, value in [("TCP_CORK", socket.TCP_CORK, 0), ("TCP_NODELAY", socket.TCP_NODELAY, 1)]:
+        a, c = pair()
+        c.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        c.send(b"held")
+        a.close()
+        time.sleep(PAUSE)
+        ask(name, c.setsockopt, socket.IPPROTO_TCP, option, value)
+        ask("then", c.send, b"x")
+    a, c = pair()
+    a.send(b"u", socket.MSG_OOB)
+    time.sleep(PAUSE)
+    reset(a)
+    ask("urgent after a reset", c.recv, 1, socket.MSG_OOB)
+
+
 def packets() -> None:
     try:
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -333,7 +350,7 @@ def selected() -> None:
 
 
 for case in (
-    kinds, closed, arguments, connecting, waiting, kernels_limits, all_of_it, resets, copies, ioctls, inherited, packets, selected,
+    kinds, closed, arguments, connecting, waiting, kernels_limits, all_of_it, resets, copies, ioctls, inherited, answered_at_once, packets, selected,
 ):  # fmt: skip
     print("---", case.__name__, flush=True)
     case()

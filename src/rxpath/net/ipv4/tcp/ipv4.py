@@ -21,6 +21,7 @@ from rxpath.net.core.sock import (
     TCP_SYN_RECV,
     Msg,
     SockcmCookie,
+    lock_sock,
     sk_filter_trim_cap,
     sock_cmsg_send,
     sock_def_readable,
@@ -111,6 +112,7 @@ from rxpath.net.ipv4.tcp.state import tcp_set_state
 from rxpath.net.ipv4.tcp.tcp import (
     inet_release,
     inet_shutdown,
+    release_sock,
     sys_accept,
     sys_listen,
     tcp_disconnect,
@@ -556,7 +558,11 @@ class TcpHandlers:
         return tcp_inq(sk)
 
     def setsockopt(self, sk: TcpSock, optname: int, value: int | bytes) -> None:
-        do_tcp_setsockopt(sk, optname, value)
+        lock_sock(sk)  # what is sent may be answered at once
+        try:
+            do_tcp_setsockopt(sk, optname, value)
+        finally:
+            release_sock(sk)
 
     def after_setsockopt(self, sk: TcpSock, level: int, optname: int) -> None:
         after_setsockopt(sk, level, optname)

@@ -103,7 +103,7 @@ def tcp_recv_urg(sk: TcpSock, size: int, flags: int) -> Msg:
     """
     if sk.urginline or not sk.urg_data or sk.urg_data == TCP_URG_READ:
         raise linux_error(EINVAL)
-    if sk.state == TCP_CLOSE and not sk.shutdown & RCV_SHUTDOWN:
+    if sk.state == TCP_CLOSE and not sk.sock_done:
         raise linux_error(ENOTCONN)
     m = Msg()
     if sk.urg_data & TCP_URG_VALID:
