@@ -11,7 +11,7 @@ from typing import Final
 
 from rxpath.kernel.core import Kernel
 from rxpath.net.core.netdevice import Net
-from rxpath.net.core.skbuff import PACKET_HOST, SkBuff, kfree_skb_reason
+from rxpath.net.core.skbuff import PACKET_HOST, SkBuff, kfree_skb_reason, skb_move_tokens
 from rxpath.net.core.sock import (
     SOCK_STREAM,
     SOF_TIMESTAMPING_TX_RECORD_MASK,
@@ -66,7 +66,7 @@ from rxpath.net.ipv4.tcp.notify import tcp_get_timestamping_opt_stats, tcp_notic
 from rxpath.net.ipv4.tcp.options import AUTH_NONE, AUTH_SIGNED, tcp_parse_md5sig_option
 from rxpath.net.ipv4.tcp.prequeue import tcp_prequeue
 from rxpath.net.ipv4.tcp.proc import tcp_proc_init, tcp_sysctl_init
-from rxpath.net.ipv4.tcp.rcvq import tcp_drop_reason, tcp_fast_path_check
+from rxpath.net.ipv4.tcp.rcvq import skb_try_coalesce, tcp_drop_reason, tcp_fast_path_check
 from rxpath.net.ipv4.tcp.recovery import tcp_enter_loss
 from rxpath.net.ipv4.tcp.recvmsg import tcp_inq, tcp_recvmsg
 from rxpath.net.ipv4.tcp.reply import tcp_v4_reqsk_send_ack, tcp_v4_send_reset, tcp_v4_timewait_ack
@@ -79,7 +79,7 @@ from rxpath.net.ipv4.tcp.request import (
     tcp_v4_syn_recv_sock,
 )
 from rxpath.net.ipv4.tcp.sendmsg import tcp_sendmsg
-from rxpath.net.ipv4.tcp.seq import M32
+from rxpath.net.ipv4.tcp.seq import M32, before
 from rxpath.net.ipv4.tcp.sites import (
     SITE_AUTH_HDR,
     SITE_BACKLOG,
@@ -130,7 +130,16 @@ from rxpath.net.ipv4.tcp.timer import (
 )
 from rxpath.sim.ledger import Site
 from rxpath.wire.addr import ip4_str
-from rxpath.wire.tcp import TCP_HDR
+from rxpath.wire.tcp import (
+    TCP_HDR,
+    TCPHDR_ACK,
+    TCPHDR_CWR,
+    TCPHDR_ECE,
+    TCPHDR_FIN,
+    TCPHDR_RST,
+    TCPHDR_SYN,
+    TCPHDR_URG,
+)
 
 _ADDRS: Final = Struct(">II")
 _PORTS: Final = Struct(">HH")
@@ -361,6 +370,45 @@ def _no_tcp_socket(ts: TcpState, skb: SkBuff) -> int:
     return 0
 
 
+def tcp_backlog_coalesce(sk: TcpSock, tail: SkBuff, skb: SkBuff) -> bool:
+    """Join a segment to the last one that waits, though there were no room.  (Inline in tcp_add_backlog.)"""
+    ct = tcb(tail)
+    c = tcb(skb)
+    if (
+        ct.end_seq != c.seq
+        or ct.dsfield != c.dsfield
+        or (ct.flags | c.flags) & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_URG)
+        or not ct.flags & c.flags & TCPHDR_ACK
+        or (ct.flags ^ c.flags) & (TCPHDR_ECE | TCPHDR_CWR)
+        or (sk.v.accecn and (ct.word ^ c.word) & 1 << 24)
+        or ct.doff != c.doff
+        or tail.head[ct.th + 20 : ct.th + ct.doff] != skb.head[c.th + 20 : c.th + c.doff]
+    ):
+        return False
+    hl = c.doff
+    size = max(skb.gso_size or skb.len - hl, tail.gso_size or tail.len - hl)
+    segs = min((skb.gso_segs or 1) + (tail.gso_segs or 1), 0xFFFF)
+    skb.pull(hl)
+    delta = skb_try_coalesce(tail, skb)
+    if delta < 0:
+        skb.data -= hl
+        skb.len += hl
+        return False
+    tail.gso_segs = segs
+    tail.gso_size = size
+    ct.end_seq = c.end_seq
+    if not before(c.ack_seq, ct.ack_seq):
+        ct.ack_seq = c.ack_seq
+        ct.window = c.window
+        ct.word = ct.word & ~0xFFFF | c.word & 0xFFFF
+    ct.word |= c.word & TCPHDR_FIN << 16
+    ct.flags |= c.flags
+    skb_move_tokens(tail, skb)
+    sk.backlog_len += delta
+    sk.ts.ipv4.tcpext["TCPBacklogCoalesce"] += 1
+    return True
+
+
 def tcp_add_backlog(sk: TcpSock, skb: SkBuff) -> None:
     """The owner of the lock will see to it, if there is room."""
     ext = sk.ts.ipv4.tcpext
@@ -370,6 +418,8 @@ def tcp_add_backlog(sk: TcpSock, skb: SkBuff) -> None:
         tcp_drop_reason(sk, skb, SITE_CSUM)
         return
     v = sk.v
+    if v.backlog_coalesces and sk.backlog and tcp_backlog_coalesce(sk, sk.backlog[-1], skb):
+        return
     limit = sk.rcvbuf * v.backlog_factor + (sk.sndbuf >> v.backlog_sndbuf_shift) + v.backlog_extra
     if sk.backlog_len + sk.rmem_alloc > limit:
         ext["TCPBacklogDrop"] += 1

@@ -7,6 +7,7 @@ Facts: net/ipv4/tcp.c, af_inet.c, inet_connection_sock.c (5.15, 6.1); order of f
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from rxpath.kernel.errno import EADDRINUSE, EAGAIN, ECONNRESET, EINVAL, ENOTCONN, linux_error
@@ -92,11 +93,14 @@ def lock_sock_nested(sk: TcpSock) -> None:
 
 
 def __release_sock(sk: TcpSock) -> None:
-    """What came in while the socket was ours."""
+    """What came in while the socket was ours: taken as a whole, what comes meanwhile is a list of its own."""
     while sk.backlog:
-        skb = sk.backlog.popleft()
-        sk.backlog_len -= skb.truesize
-        sk.backlog_rcv(skb)
+        taken = sk.backlog
+        sk.backlog = deque()
+        while taken:
+            skb = taken.popleft()
+            sk.backlog_len -= skb.truesize
+            sk.backlog_rcv(skb)
 
 
 def tcp_release_cb(sk: TcpSock) -> None:

@@ -149,6 +149,7 @@ class TcpVariant:
     paws_old_ack: bool = False
     cookie_drop_no_socket: bool = False
     tso_by_rtt: bool = True
+    backlog_coalesces: bool = True  # what waits for the socket's owner is joined (5.0)
     limit_output_most: bool = True  # tcp_limit_output_bytes is the most that may be in the device; the least in 3.13
 
 
@@ -219,6 +220,7 @@ V_3_13: Final = replace(
     max_syn_backlog_shift=8,
     user_timeout_clamps=False,
     limit_output_most=False,
+    backlog_coalesces=False,
 )
 V_6_18: Final = replace(
     V_6_1,
