@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -16,6 +17,8 @@ from rxpath.conform.differ import Shrinker, plain, unstable_paths
 from rxpath.conform.generate import GROUPS, fix_checksums, generate, mutate
 from rxpath.conform.kernel import Recorder, RecorderError, drops_of
 from rxpath.conform.rename import rename
+from rxpath.conform.scenario import ScenarioError
+from rxpath.machine import Machine
 
 CASES = Path(__file__).parent / "cases"
 
@@ -44,6 +47,18 @@ def test_reasons_from_a_trace() -> None:
         "  python-1 [000] b.s2. 1.5: kfree_skb: skbaddr=0 protocol=2048 location=f+0x1/0x2 reason: UDP_CSUM",
     ]
     assert drops_of(trace) == [{"step": 2, "in": 0, "reason": "NO_SOCKET", "n": 2}, {"step": 3, "in": -1, "reason": "UDP_CSUM"}]
+
+
+def test_a_scenario_leaves_no_machine_behind() -> None:
+    def machines() -> int:
+        gc.collect()
+        return sum(isinstance(o, Machine) for o in gc.get_objects())
+
+    before = machines()
+    run_ours(load(CASES / "udp" / "deliver.json")["scenario"])
+    with pytest.raises(ScenarioError):
+        run_ours({"name": "x", "group": "x", "steps": [{"op": "no such step"}]})
+    assert machines() == before
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -221,8 +221,8 @@ class Scenario(Runner):
         return out
 
     def run(self) -> dict[str, Any]:
-        m = self.machine.boot()
-        out: dict[str, Any] = m.in_task(self.program, "scenario")
+        with self.machine as m:
+            out: dict[str, Any] = m.in_task(self.program, "scenario")
         return out
 
 
@@ -253,9 +253,6 @@ def observe(text: bytes) -> dict[str, Any]:
             raise
         step = f"step {runner.step}: " if runner is not None and runner.step >= 0 else ""
         raise ScenarioError(step + said(e)) from None
-    finally:
-        if runner is not None:
-            runner.machine.close()
 
 
 if __name__ == "__main__":
