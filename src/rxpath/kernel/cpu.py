@@ -187,6 +187,19 @@ class Cpu(EngineCpu):
         else:
             self.charge(n)
 
+    # --- callers between two runs ---------------------------------------------------------------------------
+    def enter_from_outside(self) -> None:
+        """Whoever calls between two runs acts as this CPU with interrupts off, until `leave_to_outside`."""
+        self.engine.current = self
+        self.irqs_off += 1
+
+    def leave_to_outside(self) -> None:
+        """What was raised meanwhile waits for the next run, and so does the time that it cost."""
+        self.irqs_off -= 1
+        self.engine.current = None
+        if self.attention or self.softirq_pending:
+            self.need_attention()
+
     def resched_curr(self) -> None:
         """Somebody should run here instead of the current task."""
         if not self.need_resched:

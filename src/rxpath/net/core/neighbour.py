@@ -591,14 +591,11 @@ def neigh_xmit(n: Neighbour, skb: SkBuff) -> int:
 def _xmit_from_outside(skb: SkBuff, net: Net) -> int:
     """A caller between two runs sends on CPU 0; time that this costs is spent when the machine runs again."""
     cpu = this_cpu(net)
-    eng = net.kernel.engine
-    eng.current = cpu
-    cpu.irqs_off += 1
+    cpu.enter_from_outside()
     try:
         return __dev_queue_xmit(skb)
     finally:
-        cpu.irqs_off -= 1
-        eng.current = None
+        cpu.leave_to_outside()
 
 
 def neigh_output(n: Neighbour, skb: SkBuff) -> int:

@@ -243,20 +243,14 @@ SOCK_MAX: Final = 11
 
 def enter(net: Net) -> bool:
     """Called first: True when the caller is outside of the machine (`leave` must follow)."""
-    eng = net.kernel.engine
-    if eng.current is not None:
+    if net.kernel.engine.current is not None:
         return False
-    cpu = this_cpu(net)
-    eng.current = cpu
-    cpu.irqs_off += 1
+    this_cpu(net).enter_from_outside()
     return True
 
 
 def leave(net: Net) -> None:
-    eng = net.kernel.engine
-    cpu = this_cpu(net)
-    cpu.irqs_off -= 1
-    eng.current = None
+    this_cpu(net).leave_to_outside()
 
 
 def __sys_socket(net: Net, family: int, type_: int, protocol: int) -> Sock:

@@ -543,16 +543,13 @@ def dev_loopback_xmit(skb: SkBuff) -> None:
         skb.ip_summed = CHECKSUM_UNNECESSARY
     skb.sk = None
     skb.transport_header = -1
-    eng = skb.net.kernel.engine
-    if eng.current is None:
+    if skb.net.kernel.engine.current is None:
         cpu = this_cpu(skb.net)
-        eng.current = cpu
-        cpu.irqs_off += 1
+        cpu.enter_from_outside()
         try:
             netif_rx(skb)
         finally:
-            cpu.irqs_off -= 1
-            eng.current = None
+            cpu.leave_to_outside()
     else:
         netif_rx(skb)
 
