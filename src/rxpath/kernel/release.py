@@ -32,7 +32,10 @@ class Release:
     strtobool: str = known("read in 6.1.192 (v6_1); unchecked: v3_13, v4_6", "v6_1")
     affinity_hint_applied: bool = known("6.1 only hints (read); unchecked: 4.0 to 5.16 set the affinity too", False)
     irq_poll_label: str = known("sheet 1.5", "IRQ_POLL")
-    timer_wheel: str = known("read in 6.1.192 (v4_8); unchecked: v3_13 is exact, in the order of arming", "v4_8")
+    timer_wheel: str = known(
+        "read in 6.1.192 (v4_8), asked of 6.18 (v6_9: pinned timers first); unchecked: v3_13 is exact, by arming",
+        "v4_8",
+    )
     # --- NAPI
     net_rx_action: str = known("sheet 3.5: v3_13 | v5_15 | v6_12", "v5_15")
     napi_complete: str = known("sheet 3.3: plain | done", "done")
@@ -307,6 +310,7 @@ R_6_18 = replace(
     timestamping_flags=19,
     priority_cmsg=True,
     ts_opt_id_cmsg=True,
+    timer_wheel="v6_9",
     default_qdisc="pfifo_fast",
     live_rename=True,
     sysctls_absent=_GONE_SINCE_3_13,

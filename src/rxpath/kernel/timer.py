@@ -4,7 +4,8 @@
 Tickless: a CPU gets a local timer interrupt only when something is due on it.
 
 The wheel of 4.8 and later never moves a timer between its levels, so it is late: by one tick, and the farther away the
-coarser (kernel/time/timer.c calc_wheel_index, 6.1); that of 3.13 is exact.
+coarser (kernel/time/timer.c calc_wheel_index, 6.1); that of 3.13 is exact.  From 6.9 on pinned timers have a wheel of
+their own, which is looked at first (BASE_LOCAL; run_timer_softirq).
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ LVL_SIZE: Final = 64
 class TimerList:
     """`struct timer_list`: runs `fn()` in the TIMER softirq once jiffies reach `expires`."""
 
-    __slots__ = ("kernel", "fn", "expires", "bucket", "level", "event", "cpu_id", "queued", "life")
+    __slots__ = ("kernel", "fn", "pinned", "expires", "bucket", "level", "event", "cpu_id", "queued", "life")
 
-    def __init__(self, kernel: Kernel, fn: Callable[[], None]) -> None:
+    def __init__(self, kernel: Kernel, fn: Callable[[], None], pinned: bool = False) -> None:
         self.kernel = kernel
         self.fn = fn
+        self.pinned = pinned and kernel.timers.local_first  # TIMER_PINNED, where it has an effect
         self.expires = 0
         self.bucket = 0  # jiffies at which the wheel comes to it
         self.level = 0
@@ -83,8 +85,13 @@ class TimerList:
         cpu = k.cpus[self.cpu_id]
         q = k.timers.expired[cpu.id]
         at = len(q)
+        if self.pinned:
+            while at and not q[at - 1].pinned:
+                at -= 1
         if k.timers.coarse:  # outer levels first, in a bucket the last one armed
-            while at and q[at - 1].bucket == self.bucket and q[at - 1].level <= self.level:
+            while at and q[at - 1].pinned == self.pinned:
+                if q[at - 1].bucket != self.bucket or q[at - 1].level > self.level:
+                    break
                 at -= 1
         q.insert(at, self)
         if len(q) == 1:
@@ -159,11 +166,12 @@ class Timers:
     is led there when it is due.
     """
 
-    __slots__ = ("kernel", "coarse", "expired", "hr_expired", "heirs", "hr_heirs")
+    __slots__ = ("kernel", "coarse", "local_first", "expired", "hr_expired", "heirs", "hr_heirs")
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.coarse = kernel.release.timer_wheel == "v4_8"
+        self.coarse = kernel.release.timer_wheel != "v3_13"
+        self.local_first = kernel.release.timer_wheel == "v6_9"
         n = len(kernel.cpus)
         self.expired: list[list[TimerList]] = [[] for _ in range(n)]
         self.hr_expired: list[list[HrTimer]] = [[] for _ in range(n)]

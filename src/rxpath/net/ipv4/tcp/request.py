@@ -122,7 +122,7 @@ def inet_csk_reqsk_queue_hash_add(sk: TcpSock, req: RequestSock) -> bool:
         return False
     req.hashed = True
     req.timeout = sk.reqsk_timeout_base
-    req.timer = TimerList(ts.ipv4.kernel, req.timer_due)
+    req.timer = TimerList(ts.ipv4.kernel, req.timer_due, pinned=True)
     req.timer.mod_timer(ts.ipv4.kernel.jiffies() + req.timeout)
     req.young = True
     sk.req_count += 1
