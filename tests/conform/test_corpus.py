@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from rxpath.cli.main import run
 from rxpath.conform import corpus
 from rxpath.conform.compare import agrees, compare, lines
 
 CASES = Path(__file__).parent / "cases"
 GROUPS = ("arp", "ethernet", "forward", "frag", "icmp", "ipv4", "mcast", "raw", "udp", "udpbuf", "found")
-KNOWN = {line.split()[0] for line in (CASES.parent / "known_differences.txt").read_text().splitlines()
-         if line.strip() and not line.startswith("#")}
+KNOWN = corpus.known_differences(Path(__file__).parents[2] / "docs" / "differences.md")
 
 
 def sample(every: int) -> list[Path]:
@@ -43,3 +43,29 @@ def test_what_is_no_case_is_named(tmp_path: Path) -> None:
         corpus.run_case(tmp_path / "x.json")
     with pytest.raises(corpus.CaseError, match="no such case"):
         corpus.case_files([tmp_path / "none"])
+
+
+def test_known_differences_are_the_cases_of_a_table(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("| what | why |\n|---|---|\n| a/b | c |\n\n| case | where | why |\n|:--|---|---|\n| udp/deliver | f | g h |\n\n| a | b |\n")
+    assert corpus.known_differences(page) == {"udp/deliver": "g h"}
+    page.write_text("| what | why |\n|---|---|\n| a/b | c |\n")
+    with pytest.raises(corpus.CaseError, match="no table of cases"):
+        corpus.known_differences(page)
+    with pytest.raises(corpus.CaseError, match="none"):
+        corpus.known_differences(tmp_path / "none")
+
+
+def test_a_known_miss_is_no_failure_but_one_that_agrees_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doc = json.loads((CASES / "udp" / "deliver.json").read_text())
+    page = tmp_path / "page.md"
+    page.write_text("| case | why |\n|---|---|\n| %s/x | because |\n" % tmp_path.name)
+    case = tmp_path / "x.json"
+    case.write_text(json.dumps(doc))
+    assert run(["conform", str(case), "--known", str(page)]) == 1
+    assert "says that it differs" in capsys.readouterr().out
+    doc["expected"]["counters"]["snmp"]["Udp"]["InDatagrams"] = 7
+    case.write_text(json.dumps(doc))
+    assert run(["conform", str(case), "--known", str(page), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["known"] == [str(case)]
+    assert run(["conform", str(case)]) == 1

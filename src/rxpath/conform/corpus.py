@@ -26,6 +26,11 @@ class Outcome:
     error: str = ""
 
     @property
+    def name(self) -> str:
+        """group/name, as its file lies."""
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    @property
     def ok(self) -> bool:
         return not self.error and agrees(self.result)
 
@@ -70,6 +75,31 @@ def run(paths: Iterable[Path], progress: Callable[[int], None] | None = None) ->
         yield run_case(p)
         if progress is not None:
             progress(n)
+
+
+def known_differences(path: Path) -> dict[str, str]:
+    """"group/name" -> reason of the cases that a Markdown file lists as differing and justified.
+
+    They are the rows of every table whose first column is headed "case"; the reason is the column "why".  CaseError for
+    a file that cannot be read or has no such table.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, ValueError) as e:
+        raise CaseError(f"{path}: {e}") from None
+    out: dict[str, str] = {}
+    found = False
+    header: list[str] = []
+    for line in text.splitlines():
+        cells = [c.strip() for c in line.strip().strip("|").split("|")] if line.startswith("|") else []
+        if not cells or not header:
+            header = cells
+            found = found or cells[:1] == ["case"]
+        elif header[0] == "case" and cells[0].strip("-: "):
+            out[cells[0]] = dict(zip(header, cells, strict=False)).get("why", "")
+    if not found:
+        raise CaseError(f"{path}: no table of cases (its first column is headed 'case')")
+    return out
 
 
 def score(outcomes: Iterable[Outcome]) -> dict[str, dict[str, int]]:

@@ -12,8 +12,7 @@ from rxpath.conform.compare import lines
 CASES = Path(__file__).parents[3] / "conform" / "cases"
 GROUPS = ("tcp_hs", "tcp_data", "tcp_win", "tcp_close", "tcp_client")
 
-# the record shows a buffer that the kernel never wrote to
-KNOWN = {"tcp_data/trunc_flag_discards"}
+KNOWN = corpus.known_differences(Path(__file__).parents[4] / "docs" / "differences.md")
 
 
 @pytest.mark.parametrize(
