@@ -78,7 +78,7 @@ def run(paths: Iterable[Path], progress: Callable[[int], None] | None = None) ->
 
 
 def known_differences(path: Path) -> dict[str, str]:
-    """"group/name" -> reason of the cases that a Markdown file lists as differing and justified.
+    """The cases (group/name) that a Markdown file lists as differing and justified, each with the reason.
 
     They are the rows of every table whose first column is headed "case"; the reason is the column "why".  CaseError for
     a file that cannot be read or has no such table.
