@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rxpath.conform.compare import agrees, compare, lines
-from rxpath.conform.corpus import case_files, known_differences, load
+from rxpath.conform.corpus import case_files, case_name, known_differences, load
 from rxpath.conform.differ import plain, unstable_paths
 from rxpath.conform.kernel import Recorder, RecorderError
 
@@ -52,7 +52,7 @@ def check(paths: list[Path], count: int) -> int:
                 if agrees(result):
                     break
             else:
-                name = f"{p.parent.name}/{p.stem}"
+                name = case_name(p)
                 if name in known:
                     print(f"known {p}: {known[name]}")
                     continue

@@ -20,10 +20,10 @@ def sample(every: int) -> list[Path]:
     return [p for g in GROUPS for p in sorted((CASES / g).glob("*.json"))[::every]]
 
 
-@pytest.mark.parametrize("path", sample(4), ids=lambda p: f"{p.parent.name}/{p.stem}")
+@pytest.mark.parametrize("path", sample(4), ids=corpus.case_name)
 def test_case(path: Path) -> None:
     o = corpus.run_case(path)
-    name = f"{path.parent.name}/{path.stem}"
+    name = corpus.case_name(path)
     if name in KNOWN:
         pytest.skip("a known difference")
     assert o.ok, o.error or "\n".join(lines(o.result))

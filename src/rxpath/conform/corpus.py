@@ -16,6 +16,11 @@ class CaseError(ValueError):
     """A file that is no case: one clear line."""
 
 
+def case_name(path: Path) -> str:
+    """group/name, as the file lies."""
+    return f"{path.parent.name}/{path.stem}"
+
+
 @dataclass
 class Outcome:
     """One case: `result` by section, or `error` when running it failed."""
@@ -27,8 +32,7 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """group/name, as its file lies."""
-        return f"{self.path.parent.name}/{self.path.stem}"
+        return case_name(self.path)
 
     @property
     def ok(self) -> bool:

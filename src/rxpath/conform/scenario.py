@@ -175,6 +175,12 @@ def delta(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+def extended_err(b: bytes) -> tuple[str, int, int]:
+    """`struct sock_extended_err`: its text without ee_data, ee_origin and ee_data."""
+    e, org, typ, code, _, info, data = struct.unpack("=IBBBBII", b[:16])
+    return "err %s origin %d type %d code %d info %d" % (errname(e), org, typ, code, info), org, data
+
+
 def masked_stamp(b: bytes) -> str:
     """A time in seconds and parts: whether it is there."""
     return "*" if any(b) else "0"
@@ -418,10 +424,9 @@ class Runner:
                 ix, sd, ad = struct.unpack("i4s4s", b[:12])
                 out.append("pktinfo %s %s %s" % (self.if_name(ix), ip_s(sd), ip_s(ad)))
             elif lv == IPL and ty == 11:
-                e, org, typ, code, _, info, data = struct.unpack("=IBBBBII", b[:16])
                 off = ip_s(b[20:24]) if len(b) >= 24 else ""
-                text = "err %s origin %d type %d code %d info %d offender %s" % (errname(e), org, typ, code, info, off)
-                out.append(text + (" data %d" % data if org in (4, 5) else ""))
+                text, org, data = extended_err(b)
+                out.append(text + " offender " + off + (" data %d" % data if org in (4, 5) else ""))
             elif lv == IPL and ty == 20:
                 out.append("origdst %s:%d" % (ip_s(b[4:8]), struct.unpack("!H", b[2:4])[0]))
             elif lv == IPL and ty in (6, 7):
@@ -433,10 +438,8 @@ class Runner:
             elif lv == S and ty == 40:
                 out.append("rxq_ovfl %d" % struct.unpack("I", b[:4])[0])
             elif lv == P and ty == 16:  # PACKET_TX_TIMESTAMP
-                e, org, typ, code, _, info, data = struct.unpack("=IBBBBII", b[:16])
-                out.append(
-                    "err %s origin %d type %d code %d info %d data %d" % (errname(e), org, typ, code, info, data)
-                )
+                text, _, data = extended_err(b)
+                out.append(text + " data %d" % data)
             elif lv == S and ty in STAMPS:
                 out.append("%s %s" % (STAMPS[ty], masked_stamp(b)))
             elif lv == S and ty in (37, 65):

@@ -28,6 +28,7 @@ EPIPE: Final = 32
 ERANGE: Final = 34
 ENOSYS: Final = 38
 ELOOP: Final = 40
+ENOMSG: Final = 42
 ENODATA: Final = 61
 ENONET: Final = 64
 EPROTO: Final = 71
@@ -82,6 +83,7 @@ NAMES: Final[dict[int, str]] = {
     32: "EPIPE",
     34: "ERANGE",
     38: "ENOSYS",
+    42: "ENOMSG",
     61: "ENODATA",
     71: "EPROTO",
     74: "EBADMSG",

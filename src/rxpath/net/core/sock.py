@@ -1298,6 +1298,10 @@ def sk_setsockopt(sk: Sock, optname: int, value: int | bytes) -> None:
         raise linux_error(ENOPROTOOPT, f"SOL_SOCKET option {optname}")
 
 
+def _keep_flag(sk: Sock, optname: int, on: bool) -> None:
+    sk.plain_flags = sk.plain_flags & ~(1 << optname) | on << optname
+
+
 def sk_set_rare(sk: Sock, optname: int, val: int, value: int | bytes) -> bool:
     """Options of other families, of BPF and of hardware: kept where Linux keeps them, refused with its errno.  True: it
     was one of them.
@@ -1305,11 +1309,11 @@ def sk_set_rare(sk: Sock, optname: int, val: int, value: int | bytes) -> bool:
     r = sk.net.kernel.release
     length = len(value) if isinstance(value, bytes) else 4
     if optname in (SO_DEBUG, SO_WIFI_STATUS, SO_NOFCS):
-        sk.plain_flags = sk.plain_flags & ~(1 << optname) | (1 << optname if val else 0)
+        _keep_flag(sk, optname, val != 0)
     elif optname in (SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD, SO_PASSRIGHTS):
         if r.pass_unix_only:
             raise linux_error(EOPNOTSUPP, "of AF_UNIX")
-        sk.plain_flags = sk.plain_flags & ~(1 << optname) | (1 << optname if val else 0)
+        _keep_flag(sk, optname, val != 0)
     elif optname in (SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF):
         if length != 4:
             raise linux_error(EINVAL)
@@ -1334,7 +1338,7 @@ def sk_set_rare(sk: Sock, optname: int, val: int, value: int | bytes) -> bool:
             raise linux_error(EOPNOTSUPP)
         if not -1 <= val <= 1:
             raise linux_error(EINVAL)
-        sk.plain_flags = sk.plain_flags & ~(1 << optname) | (0 if val else 1 << optname)  # on is the default
+        _keep_flag(sk, optname, val == 0)  # on is the default
     elif optname == SO_DEVMEM_DONTNEED:
         if not sk.prot.has_pressure:
             raise linux_error(EBADF)

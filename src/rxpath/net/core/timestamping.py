@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxpath.kernel.errno import EAGAIN, linux_error
+from rxpath.kernel.errno import EAGAIN, ENOMSG, linux_error
 from rxpath.net.core.skbuff import PACKET_OUTGOING, SkBuff, __alloc_skb, kfree_skb_reason, skb_clone_observer, skb_put
 from rxpath.net.core.sock import (
     MSG_ERRQUEUE,
@@ -32,7 +32,6 @@ from rxpath.net.core.sock import (
 )
 from rxpath.sim.ledger import Site
 
-ENOMSG: Final = 42
 SCM_TSTAMP_SND: Final = 0
 SCM_TSTAMP_SCHED: Final = 1
 SCM_TSTAMP_ACK: Final = 2
@@ -147,7 +146,6 @@ def sock_recv_errqueue(sk: Sock, size: int, level: int, type_: int) -> Msg:
 
 
 __all__ = [
-    "ENOMSG",
     "SCM_TSTAMP_ACK",
     "SCM_TSTAMP_SCHED",
     "SCM_TSTAMP_SND",

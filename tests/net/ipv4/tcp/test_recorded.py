@@ -16,10 +16,10 @@ KNOWN = corpus.known_differences(Path(__file__).parents[4] / "docs" / "differenc
 
 
 @pytest.mark.parametrize(
-    "path", [p for g in GROUPS for p in sorted((CASES / g).glob("*.json"))], ids=lambda p: f"{p.parent.name}/{p.stem}"
+    "path", [p for g in GROUPS for p in sorted((CASES / g).glob("*.json"))], ids=corpus.case_name
 )
 def test_case(path: Path) -> None:
-    if f"{path.parent.name}/{path.stem}" in KNOWN:
+    if corpus.case_name(path) in KNOWN:
         pytest.skip("a known difference")
     o = corpus.run_case(path)
     assert o.ok, o.error or "\n".join(lines(o.result))

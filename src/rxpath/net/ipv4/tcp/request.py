@@ -244,6 +244,22 @@ def tcp_v4_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     consume_skb(skb, SITE_SYN)
 
 
+def _openreq_init(req: RequestSock, opt: RxOpt, skb: SkBuff, isn: int) -> None:
+    """What a SYN, or the ACK of a cookie, says of a request; `isn` is the first sequence number of its sender."""
+    c = tcb(skb)
+    req.rcv_isn = isn
+    req.rcv_nxt = (isn + 1) & M32
+    req.tstamp_ok = opt.saw_tstamp
+    req.ts_recent = opt.rcv_tsval if opt.saw_tstamp else 0
+    req.num = c.dport
+    req.rmt_port = c.sport
+    req.loc_addr = c.daddr
+    req.rmt_addr = c.saddr
+    req.iif = inet_iif(skb)
+    if c.ip_opt is not None and c.ip_opt.optlen:
+        req.opt = __ip_options_echo(req.ipv4, skb, c.ip_opt)
+
+
 def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
     ts = sk.ts
     ipv4 = ts.ipv4
@@ -271,25 +287,15 @@ def tcp_conn_request(sk: TcpSock, skb: SkBuff) -> None:
         opt.wscale_ok = opt.sack_ok = False
         opt.snd_wscale = 0
     req.cookie_ts = want_cookie and opt.saw_tstamp
-    req.rcv_isn = c.seq
-    req.rcv_nxt = (c.seq + 1) & M32
+    _openreq_init(req, opt, skb, c.seq)
     req.mss = opt.mss_clamp
-    req.ts_recent = opt.rcv_tsval if opt.saw_tstamp else 0
-    req.tstamp_ok = opt.saw_tstamp
     req.sack_ok = opt.sack_ok
     req.snd_wscale = opt.snd_wscale
     req.wscale_ok = opt.wscale_ok
-    req.num = c.dport
-    req.rmt_port = c.sport
-    req.loc_addr = c.daddr
-    req.rmt_addr = c.saddr
-    req.iif = inet_iif(skb)
     req.mark = sk.mark
     if sk.save_syn:
         start = skb.mac_header if sk.save_syn == 2 else skb.network_header
         req.saved_syn = skb.head[start : c.th + c.doff]
-    if c.ip_opt is not None and c.ip_opt.optlen:
-        req.opt = __ip_options_echo(ipv4, skb, c.ip_opt)
     rt = tcp_v4_route_req(sk, req)
     if rt is None:
         tcp_listendrop(sk)
@@ -419,20 +425,10 @@ def cookie_v4_check(sk: TcpSock, skb: SkBuff) -> TcpSock | None:
         opt.rcv_tsecr = (opt.rcv_tsecr - req.ts_off) & M32
     if not cookie_timestamp_decode(ts, req, opt.saw_tstamp, opt.rcv_tsecr):
         return sk
-    req.rcv_isn = (c.seq - 1) & M32
-    req.rcv_nxt = c.seq
+    _openreq_init(req, opt, skb, (c.seq - 1) & M32)
     req.snt_isn = (c.ack_seq - 1) & M32
     req.mss = mss
-    req.tstamp_ok = opt.saw_tstamp
-    req.ts_recent = opt.rcv_tsval if opt.saw_tstamp else 0
-    req.num = c.dport
-    req.rmt_port = c.sport
-    req.loc_addr = c.daddr
-    req.rmt_addr = c.saddr
-    req.iif = inet_iif(skb)
     req.tos = c.dsfield
-    if c.ip_opt is not None and c.ip_opt.optlen:
-        req.opt = __ip_options_echo(ipv4, skb, c.ip_opt)
     rt = inet_csk_route_req(sk, req)
     if rt is None:
         return None
